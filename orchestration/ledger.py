@@ -1,0 +1,288 @@
+"""Events → results. The only way that a result is made, for a live run as for one read from the store.
+
+A ledger is fed each event once, in order, and answers at any time how far every task is. It believes the events: what
+may follow what is the plan's business. Edges survived: runs that were interrupted (their last session has no end),
+tasks that were reopened after their end, attempts that never ended, adopted tasks, and results asked for half-way.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from orchestration.events import (
+    AttemptEnd,
+    AttemptInterrupted,
+    Event,
+    RetryScheduled,
+    RunCompleted,
+    RunError,
+    RunPaused,
+    RunResumed,
+    RunStarted,
+    TaskAdopted,
+    TaskBlocked,
+    TaskCancelled,
+    TaskCompleted,
+    TaskError,
+    TaskEvent,
+    TaskInputGiven,
+    TaskNeedsInput,
+    TaskSkipped,
+    TaskStarted,
+)
+from orchestration.kinds import ExecutionStatus, Failure, OnCrash, RunStatus
+from orchestration.results import AttemptRecord, ExecutionResult, Outcome, RunResult
+
+_AFTER_CRASH = {
+    OnCrash.RERUN: ExecutionStatus.IN_PROGRESS,
+    OnCrash.FAIL: ExecutionStatus.FAILED,
+    OnCrash.ASK: ExecutionStatus.NEEDS_INPUT,
+}
+
+
+@dataclass(slots=True)
+class _Entry:
+    """What is known of one task so far."""
+
+    status: ExecutionStatus = ExecutionStatus.PENDING
+    agent: str | None = None
+    reason: str | None = None
+    queued_at: datetime | None = None
+    ended_at: datetime | None = None
+    attempts: list[AttemptRecord] = field(default_factory=list)
+    adopted: TaskAdopted | None = None
+    given: TaskInputGiven | None = None
+    prompt: str | None = None
+    by: tuple[str, ...] = ()
+    cause: str | None = None
+
+
+class Ledger:
+    """The books of one run."""
+
+    def __init__(self, agents: dict[str, str] | None = None) -> None:
+        """`agents` says who is to do each task, as long as no attempt has begun."""
+        self.run_id = ""
+        self.tasks: tuple[str, ...] = ()
+        self.status = RunStatus.RUNNING
+        self.reason: str | None = None
+        self.started_at: datetime | None = None
+        self.completed_at: datetime | None = None
+        self.error: RunError | None = None
+        self._agents = agents or {}
+        self._entries: dict[str, _Entry] = {}
+        self._session_began: datetime | None = None
+        self._last: datetime | None = None
+        self._wall = 0.0
+
+    def apply(self, event: Event) -> None:
+        """Take note of the next event."""
+        if isinstance(event, TaskEvent):
+            entry = self._entries.get(event.task_id)
+            if entry is None:
+                entry = self._entries[event.task_id] = _Entry()
+            self._apply_task(entry, event)
+        else:
+            self._apply_run(event)
+        self._last = event.at
+
+    def _apply_run(self, event: Event) -> None:
+        if isinstance(event, RunStarted):
+            self.run_id, self.tasks = event.run_id, event.tasks
+            self.started_at = self._session_began = event.at
+        elif isinstance(event, RunResumed):
+            self._end_session(self._last)
+            self._session_began, self.completed_at = event.at, None
+            self.status, self.reason = RunStatus.RUNNING, None
+        elif isinstance(event, RunPaused):
+            self._end_session(event.at)
+            self.status, self.reason = RunStatus.PAUSED, event.reason
+        elif isinstance(event, RunCompleted):
+            self._end_session(event.at)
+            self.status, self.reason, self.completed_at = event.status, event.reason, event.at
+        elif isinstance(event, RunError):
+            self.error = event
+
+    def _end_session(self, at: datetime | None) -> None:
+        if self._session_began is not None and at is not None:
+            self._wall += (at - self._session_began).total_seconds()
+        self._session_began = None
+
+    def _apply_task(self, entry: _Entry, event: TaskEvent) -> None:
+        if isinstance(event, TaskStarted):
+            entry.status, entry.agent, entry.reason, entry.ended_at = _in_progress(event)
+            entry.queued_at = event.queued_at or entry.queued_at
+            entry.attempts.append(AttemptRecord(event.attempt or 0, event.agent, event.at))
+        elif isinstance(event, AttemptEnd):
+            self._end(entry, event)
+        elif isinstance(event, TaskAdopted):
+            entry.adopted, entry.status = event, event.status
+            entry.agent, entry.reason, entry.ended_at = event.agent, event.reason, event.at
+        elif isinstance(event, RetryScheduled):
+            entry.status, entry.reason = ExecutionStatus.IN_PROGRESS, event.reason
+        elif isinstance(event, TaskNeedsInput):
+            entry.status, entry.prompt, entry.reason = ExecutionStatus.NEEDS_INPUT, event.prompt, event.reason
+        elif isinstance(event, TaskInputGiven):
+            _answer(entry, event)
+        elif isinstance(event, TaskSkipped):
+            entry.status, entry.reason, entry.ended_at = ExecutionStatus.SKIPPED, event.reason, event.at
+        elif isinstance(event, TaskBlocked):
+            entry.status, entry.reason, entry.ended_at = ExecutionStatus.BLOCKED, event.reason, event.at
+            entry.by = event.by
+
+    def _end(self, entry: _Entry, event: AttemptEnd) -> None:
+        entry.status, entry.reason = _status_after(event)
+        entry.ended_at = event.at if entry.status.is_final else None
+        entry.prompt = None
+        if isinstance(event, TaskCancelled):
+            entry.cause = event.cause
+        if event.attempt is None:
+            if not isinstance(event, TaskCancelled):
+                entry.attempts.append(_record(AttemptRecord(0, event.agent, event.at), event, entry))
+            return
+        entry.attempts[-1] = _record(entry.attempts[-1], event, entry)
+
+    def status_of(self, task_id: str) -> ExecutionStatus:
+        """How far the task is; pending where nothing has happened yet."""
+        entry = self._entries.get(task_id)
+        return entry.status if entry else ExecutionStatus.PENDING
+
+    def result(self, task_id: str) -> ExecutionResult:
+        """How the task ended, or how far it is."""
+        entry = self._entries.get(task_id) or _Entry()
+        if entry.adopted is not None and not entry.attempts:
+            return _adopted_result(task_id, entry.adopted, entry)
+        last = entry.attempts[-1] if entry.attempts else None
+        outcome = last.outcome if last else Outcome()
+        return ExecutionResult(
+            task_id=task_id,
+            agent=entry.agent or self._agents.get(task_id),
+            status=entry.status,
+            failure=_failure(entry, outcome),
+            reason=entry.reason,
+            queued_at=entry.queued_at,
+            started_at=last.started_at if last else None,
+            completed_at=entry.ended_at,
+            duration_seconds=last.duration_seconds if last else 0.0,
+            output=outcome.output,
+            error=_error(entry, outcome),
+            exit_code=outcome.exit_code,
+            outputs=outcome.outputs,
+            checks=outcome.checks,
+            usage=outcome.usage,
+            session_id=outcome.session_id,
+            attempts=tuple(entry.attempts),
+            log_path=outcome.log_path,
+            metadata=_metadata(entry, outcome),
+        )
+
+    def run_result(self, critical_path: Callable[[Sequence[float]], float] | None = None) -> RunResult:
+        """The run as far as it is.
+
+        Args:
+            critical_path: given each task's measured seconds in declaration order, the heaviest path's seconds.
+        """
+        results = tuple(self.result(task_id) for task_id in self.tasks)
+        steps = [sum(attempt.duration_seconds for attempt in result.attempts) for result in results]
+        return RunResult(
+            run_id=self.run_id,
+            status=self.status,
+            results=results,
+            started_at=self.started_at,
+            completed_at=self.completed_at,
+            wall_seconds=self.wall_seconds,
+            step_seconds=sum(steps),
+            critical_path_seconds=critical_path(steps) if critical_path else 0.0,
+            reason=self.reason,
+        )
+
+    @property
+    def wall_seconds(self) -> float:
+        """Seconds in which the run was going on, all its sessions together, up to the last event."""
+        if self._session_began is None or self._last is None:
+            return self._wall
+        return self._wall + (self._last - self._session_began).total_seconds()
+
+    def previous_failure(self, task_id: str) -> Outcome | None:
+        """The outcome of the task's last ended attempt, if that failed."""
+        entry = self._entries.get(task_id)
+        ended = [a for a in entry.attempts if a.completed_at is not None] if entry else []
+        return ended[-1].outcome if ended and ended[-1].outcome.failure else None
+
+
+def _in_progress(event: TaskStarted) -> tuple[ExecutionStatus, str | None, None, None]:
+    return ExecutionStatus.IN_PROGRESS, event.agent, None, None
+
+
+def _answer(entry: _Entry, event: TaskInputGiven) -> None:
+    entry.given = event
+    if event.action in {"retry", "approve"}:
+        entry.status, entry.reason, entry.ended_at, entry.prompt = ExecutionStatus.PENDING, None, None, None
+
+
+def _status_after(event: AttemptEnd) -> tuple[ExecutionStatus, str | None]:
+    if isinstance(event, TaskCompleted):
+        return ExecutionStatus.SUCCESS, None
+    if isinstance(event, TaskError):
+        return (ExecutionStatus.FAILED if event.final else ExecutionStatus.IN_PROGRESS), event.reason
+    if isinstance(event, AttemptInterrupted):
+        return _AFTER_CRASH[event.then], "orch ended while the attempt ran"
+    return ExecutionStatus.CANCELLED, event.reason if isinstance(event, TaskCancelled) else None
+
+
+def _record(begun: AttemptRecord, event: AttemptEnd, entry: _Entry) -> AttemptRecord:
+    if isinstance(event, TaskCompleted):
+        status = ExecutionStatus.SUCCESS
+    elif isinstance(event, TaskCancelled):
+        status = ExecutionStatus.CANCELLED
+    else:
+        status = ExecutionStatus.FAILED
+    return replace(
+        begun,
+        completed_at=event.at,
+        duration_seconds=event.duration_seconds,
+        status=status,
+        reason=entry.reason,
+        outcome=event.outcome,
+    )
+
+
+def _failure(entry: _Entry, outcome: Outcome) -> Failure | None:
+    if entry.status is ExecutionStatus.CANCELLED:
+        return Failure.CANCELLED
+    return outcome.failure if entry.status is not ExecutionStatus.SUCCESS else None
+
+
+def _error(entry: _Entry, outcome: Outcome) -> str | None:
+    if entry.status is ExecutionStatus.CANCELLED:
+        return outcome.error or entry.cause
+    return outcome.error if entry.status is not ExecutionStatus.SUCCESS else None
+
+
+def _metadata(entry: _Entry, outcome: Outcome) -> dict[str, Any]:
+    metadata = dict(outcome.metadata)
+    if outcome.output_file:
+        metadata["output_file"] = outcome.output_file
+    if entry.prompt is not None:
+        metadata["prompt"] = entry.prompt
+    if entry.by:
+        metadata["blocked_by"] = list(entry.by)
+    if entry.given is not None:
+        metadata["input"] = {"action": entry.given.action, "by": entry.given.by, "note": entry.given.note}
+    return metadata
+
+
+def _adopted_result(task_id: str, event: TaskAdopted, entry: _Entry) -> ExecutionResult:
+    return ExecutionResult(
+        task_id=task_id,
+        agent=event.agent,
+        status=entry.status,
+        failure=event.failure,
+        reason=entry.reason,
+        completed_at=event.at,
+        output=event.output,
+        error=event.error,
+        outputs=event.outputs,
+        metadata={"adopted_from": event.from_run},
+    )

@@ -1,0 +1,180 @@
+"""What is to be done now, seeing what has happened: consequences to be recorded, tasks to be started.
+
+All of it follows from the book and from what this process wishes (holds, a stop), so nothing here needs to be stored:
+whoever replays a run's events gets the same agenda. It looks only at tasks that changed.
+
+A stop waits until nothing else follows, so that each task gets the reason that is true of it: what depends on a failure
+is blocked by it, and only the rest is cancelled. A task that `always` runs is spared, and begins when those it waits
+for have ended, however. What comes back while the run is being stopped (a retry, an answer) is cancelled too.
+"""
+
+from orchestration.kinds import RunWhen
+from orchestration.plan.book import Book, Phase
+from orchestration.plan.limits import Limits
+from orchestration.plan.nodes import Ask, Block, Cancel, Consequence, Decide, Skip, Startable, Stop
+from orchestration.plan.ready import Ready
+from orchestration.plan.states import FINAL, State
+from orchestration.plan.verdicts import Verdict
+
+_DEAD_ENDS = frozenset({State.FAILED, State.BLOCKED, State.CANCELLED})
+
+
+class Agenda:
+    """What follows from one book."""
+
+    __slots__ = ("_book", "_nodes", "_told", "_unwanted", "held", "ready", "stopping")
+
+    def __init__(self, book: Book, limits: Limits) -> None:
+        """Nothing is held or stopped."""
+        remaining = book.graph.longest_remaining([node.weight for node in book.nodes])
+        self._book = book
+        self._nodes = book.nodes
+        self.ready = Ready(book.nodes, remaining, limits)
+        self.held: dict[int, str] = {}
+        self.stopping: str | None = None
+        self._unwanted: dict[int, None] = {}
+        self._told: dict[int, int] = {}
+
+    # -- after an event -----------------------------------------------------------------------------------------
+
+    def begin(self) -> None:
+        """Look at everything anew, because the run started or goes on."""
+        self.ready.clear()
+        self.stopping = None
+        self._unwanted.clear()
+        self._told.clear()
+        for i, due_at in self._book.due.items():
+            self.ready.push_at(i, due_at)
+
+    def follow(self, i: int, before: State, after: State) -> None:
+        """Take note of where an event has moved a task."""
+        if after is State.RUNNING:
+            if before is not State.RUNNING:
+                self.ready.start(i)
+        elif before is State.RUNNING:
+            self.ready.end(i)
+        if after is State.RETRYING:
+            due_at = self._book.due.get(i)
+            if due_at is not None:
+                self.ready.push_at(i, due_at)
+        elif after in FINAL and before is not State.RUNNING:
+            self.ready.drop(i)
+            self.held.pop(i, None)
+
+    # -- consequences -------------------------------------------------------------------------------------------
+
+    def consequences(self) -> list[Consequence]:
+        """What is to be recorded or ended because of what happened, no task twice."""
+        found: list[Consequence] = []
+        if self._book.phase is Phase.OPEN or self._book.phase is Phase.PAUSED:
+            for i in self._book.take_changed():
+                self._examine(i, found)
+            if self._unwanted and not found:
+                unwanted, self._unwanted = self._unwanted, {}
+                for i in unwanted:
+                    self._dismiss(i, found)
+        return found
+
+    def _examine(self, i: int, found: list[Consequence]) -> None:
+        book = self._book
+        state, node = book.state[i], self._nodes[i]
+        if state in FINAL or node.external:
+            return
+        decided = book.ends.verdict(i) if state is State.WAITING else Verdict.WAIT
+        if decided is Verdict.BLOCK:
+            found.append(self._block(i))
+        elif decided is Verdict.SKIP:
+            about = "failed" if node.run_when is RunWhen.ANY_FAILED else "was done"
+            found.append(Skip(node.id, f"nothing it depends on {about}"))
+        elif self.cause_against(i) is not None:
+            self._unwanted[i] = None
+        elif decided is Verdict.START:
+            self._prepare(i, found)
+        elif state is State.WAITING:
+            self.ready.drop(i)  # a dependency's end was taken back
+
+    def _prepare(self, i: int, found: list[Consequence]) -> None:
+        """Ask for what a task still needs that its dependencies let start, or queue it."""
+        book, node = self._book, self._nodes[i]
+        if i in self.held:
+            return
+        if node.conditional:
+            condition = book.conditions.get(i)
+            if condition is None:
+                found.append(Decide(node.id))
+                return
+            if condition.value is None:
+                found.append(Block(node.id, f"its condition cannot be evaluated: {condition.error}", ()))
+                return
+            if not condition.value:
+                found.append(Skip(node.id, "its condition is false"))
+                return
+        if node.approve and i not in book.approved:
+            found.append(Ask(node.id))
+        else:
+            self.ready.push(i, book.last_at)
+
+    def _block(self, i: int) -> Block:
+        book = self._book
+        by = {book.graph.ids[j]: book.state[j] for j in book.graph.needs[i] if book.state[j] in _DEAD_ENDS}
+        told = ", ".join(f"{task_id}, which is {state}" for task_id, state in by.items())
+        return Block(self._nodes[i].id, f"depends on {told}", tuple(by))
+
+    # -- stopping and holding -----------------------------------------------------------------------------------
+
+    def cause_against(self, i: int) -> str | None:
+        """Why the task is to be ended or not to be begun, None where nothing speaks against it."""
+        cancels = self._book.cancels
+        if cancels and i in cancels:
+            return cancels[i]
+        return None if self.stopping is None or self._nodes[i].run_when is RunWhen.ALWAYS else self.stopping
+
+    def _dismiss(self, i: int, found: list[Consequence]) -> None:
+        cause, state, task_id = self.cause_against(i), self._book.state[i], self._nodes[i].id
+        if cause is None or state in FINAL or self._nodes[i].external:
+            return
+        if state is not State.RUNNING:
+            found.append(Cancel(task_id, cause))
+        elif self._told.get(i) != self._book.attempts[i]:
+            self._told[i] = self._book.attempts[i]
+            found.append(Stop(task_id, cause))
+
+    def stop(self, cause: str) -> None:
+        """Let nothing new start and end what runs, except tasks that always run."""
+        if self.stopping is None:
+            self.stopping = cause
+            self._unwanted |= dict.fromkeys(i for i, state in enumerate(self._book.state) if state not in FINAL)
+
+    def hold(self, i: int, reason: str) -> None:
+        """Keep a task from starting."""
+        self.held[i] = reason
+        self.ready.drop(i)
+
+    def release(self, i: int) -> None:
+        """Let a held task start when it may."""
+        self.held.pop(i, None)
+        if self._book.state[i] is State.RETRYING and i in self._book.due:
+            self.ready.push_at(i, self._book.due[i])
+        else:
+            self._book.mark_changed(i)
+
+    # -- what may start -----------------------------------------------------------------------------------------
+
+    def next_startable(self, now: float) -> Startable | None:
+        """The task to start next."""
+        if self._book.phase is not Phase.OPEN:
+            return None
+        i = self.ready.pop(now, self._may_start)
+        return None if i is None else Startable(self._nodes[i].id, self._book.attempts[i] + 1)
+
+    @property
+    def has_ready(self) -> bool:
+        """Whether some task could start, were there room."""
+        return self.ready.has_any(self._may_start)
+
+    def _may_start(self, i: int) -> bool:
+        if i in self.held or self.cause_against(i) is not None:
+            return False
+        return self._book.state[i] is State.RETRYING or (
+            self._book.state[i] is State.WAITING and self._book.may_start(i)
+        )

@@ -1,0 +1,278 @@
+"""What has happened to every task of a run, by index: the part of a plan that events alone decide.
+
+A book to which the same events happened says the same, and that is all that resume rests on. Beside the states it
+keeps what later decisions need: how dependencies ended, what conditions and people decided, when retries are due, and
+which tasks changed since somebody last looked (`take_changed`). Nothing done for one event grows with the number of
+tasks, except when a run starts or is resumed.
+"""
+
+from array import array
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from enum import Enum
+from typing import Any, Final
+
+from orchestration.events import (
+    AttemptEnd,
+    AttemptInterrupted,
+    ConditionDecided,
+    Event,
+    RetryScheduled,
+    RunCompleted,
+    RunError,
+    RunPaused,
+    RunResumed,
+    RunStarted,
+    TaskCancelled,
+    TaskCompleted,
+    TaskError,
+    TaskEvent,
+    TaskInputGiven,
+    TaskStarted,
+)
+from orchestration.graph import Graph
+from orchestration.kinds import OnCrash
+from orchestration.plan.nodes import Node
+from orchestration.plan.states import FINAL, TRANSITIONS, State, word_of
+from orchestration.plan.verdicts import Ends, Verdict
+
+
+class Phase(Enum):
+    """How far the run as a whole is."""
+
+    NEW = "new"
+    OPEN = "open"
+    PAUSED = "paused"
+    ENDED = "ended"
+
+
+class Book:
+    """The facts of one run."""
+
+    __slots__ = (
+        "_changed",
+        "_everything_changed",
+        "_is_changed",
+        "approved",
+        "attempts",
+        "cancels",
+        "conditions",
+        "counts",
+        "due",
+        "ends",
+        "fail_fast",
+        "failed_fast",
+        "faulted",
+        "graph",
+        "in_attempt",
+        "last_at",
+        "left",
+        "nodes",
+        "phase",
+        "run_id",
+        "seq",
+        "state",
+        "stop_cause",
+        "tries",
+    )
+
+    def __init__(self, run_id: str, nodes: Sequence[Node], graph: Graph) -> None:
+        """Every task waits; nothing has happened yet."""
+        size = len(nodes)
+        self.run_id = run_id
+        self.nodes = nodes
+        self.graph = graph
+        self.phase = Phase.NEW
+        self.seq = 0
+        self.last_at: datetime | None = None
+        self.fail_fast = False
+        self.stop_cause: str | None = None  # what an event stopped the run for; a caller's wish is not in the book
+        self.failed_fast = False
+        self.faulted = False
+        self.state = [State.WAITING] * size
+        self.counts = dict.fromkeys(State, 0) | {State.WAITING: size}
+        self.left = sum(not node.external for node in nodes)
+        self.attempts = array("i", bytes(4 * size))
+        self.tries = array("i", bytes(4 * size))
+        self.in_attempt = bytearray(size)
+        self.ends = Ends((node.run_when for node in nodes), graph.needs)
+        self.conditions: dict[int, ConditionDecided] = {}
+        self.approved: set[int] = set()
+        self.cancels: dict[int, str] = {}
+        self.due: dict[int, datetime] = {}
+        self._changed: list[int] = []
+        self._is_changed = bytearray(size)
+        self._everything_changed = False
+
+    # -- looking ------------------------------------------------------------------------------------------------
+
+    def open_attempt(self, i: int) -> int | None:
+        """The number of the attempt that has begun and not ended, None when there is none."""
+        return self.attempts[i] if self.in_attempt[i] else None
+
+    def may_start(self, i: int) -> bool:
+        """Whether a waiting task's dependencies, its condition and the person it asks for all let it start."""
+        if self.ends.verdict(i) is not Verdict.START:
+            return False
+        node = self.nodes[i]
+        if node.conditional:
+            condition = self.conditions.get(i)
+            if condition is None or condition.value is not True:
+                return False
+        return not node.approve or i in self.approved
+
+    def take_changed(self) -> Sequence[int]:
+        """The tasks whose situation is another than when this was last asked, each once."""
+        if self._everything_changed:
+            self._everything_changed = False
+            waits = self.ends.verdict
+            return [i for i, s in enumerate(self.state) if s is not State.WAITING or waits(i) is not Verdict.WAIT]
+        changed = self._changed
+        if changed:
+            self._changed = []
+            for i in changed:
+                self._is_changed[i] = False
+        return changed
+
+    def mark_changed(self, i: int) -> None:
+        """Have a task looked at again."""
+        if not self._is_changed[i] and not self._everything_changed:
+            self._is_changed[i] = True
+            self._changed.append(i)
+
+    # -- the run ------------------------------------------------------------------------------------------------
+
+    def record_run(self, event: Event) -> None:
+        """Let a checked event about the run happen."""
+        self.seq, self.last_at = event.seq, event.at
+        if isinstance(event, RunStarted | RunResumed):
+            self._open(event)
+        elif isinstance(event, RunPaused):
+            self.phase = Phase.PAUSED
+        elif isinstance(event, RunCompleted):
+            self.phase = Phase.ENDED
+        elif isinstance(event, RunError):
+            self.faulted = True
+            self.stop_cause = self.stop_cause or event.message or event.error
+
+    def _open(self, event: RunStarted | RunResumed) -> None:
+        """Begin or go on; a run that failed fast goes on failing, unless it no longer should or a task was reopened."""
+        self.phase, self.fail_fast, self.faulted = Phase.OPEN, event.fail_fast, False
+        if not (self.fail_fast and self.failed_fast):
+            self.stop_cause, self.failed_fast = None, False
+        if self.counts[State.RETRYING]:  # a crash may have come between an attempt's end and its retry's time
+            for i, state in enumerate(self.state):
+                if state is State.RETRYING:
+                    self.due.setdefault(i, event.at)
+        self.take_changed()
+        self._everything_changed = True
+
+    # -- tasks --------------------------------------------------------------------------------------------------
+
+    def record_task(self, i: int, event: TaskEvent) -> State:
+        """Let a checked event about a task happen; returns the state that it is in now."""
+        self.seq, self.last_at = event.seq, event.at
+        before = self.state[i]
+        after = TRANSITIONS[word_of(event)][before]
+        if after is not before:
+            self._move(i, before, after)
+        note = _NOTES.get(type(event))
+        if note is not None:
+            note(self, i, event)
+        if after in _LOOKED_AT_AGAIN:
+            self.mark_changed(i)
+        return after
+
+    def _move(self, i: int, before: State, after: State) -> None:
+        self.state[i] = after
+        self.counts[before] -= 1
+        self.counts[after] += 1
+        if after in FINAL:
+            self._settle(i, after, 1)
+        elif before in FINAL:
+            self._settle(i, before, -1)
+
+    def _settle(self, i: int, end: State, by: int) -> None:
+        """Count a task's end (`by` 1), or take it back (-1)."""
+        if not self.nodes[i].external:
+            self.left -= by
+        if self.cancels:
+            self.cancels.pop(i, None)
+        for j in self.ends.settle(self.graph.needed_by[i], end, by):
+            self.mark_changed(j)
+
+    # -- what events say beyond the move itself -------------------------------------------------------------------
+
+    def note_start(self, i: int, _: TaskStarted) -> None:
+        """An attempt is open, and counts."""
+        self.attempts[i] += 1
+        self.tries[i] += 1
+        self.in_attempt[i] = True
+        if self.due:
+            self.due.pop(i, None)
+
+    def note_end(self, i: int, _: AttemptEnd) -> None:
+        """No attempt is open, and no other one is waited for."""
+        self.in_attempt[i] = False
+        if self.due:
+            self.due.pop(i, None)
+
+    def note_failure(self, i: int, event: TaskError) -> None:
+        """A run that fails fast stops at the first task that failed for good."""
+        self.note_end(i, event)
+        if self.fail_fast and event.final:
+            self._fail_fast(event)
+
+    def note_interruption(self, i: int, event: AttemptInterrupted) -> None:
+        """An attempt that was cut off does not count, and the next one need not wait."""
+        self.note_end(i, event)
+        if event.then is OnCrash.RERUN:
+            self.tries[i] -= 1
+            self.due[i] = event.at
+        elif self.fail_fast and event.then is OnCrash.FAIL:
+            self._fail_fast(event)
+
+    def _fail_fast(self, event: TaskEvent) -> None:
+        self.failed_fast = True
+        self.stop_cause = self.stop_cause or f"fail-fast: {event.task_id} failed"
+
+    def note_condition(self, i: int, event: ConditionDecided) -> None:
+        """The task's condition need not be evaluated again."""
+        self.conditions[i] = event
+
+    def note_retry(self, i: int, event: RetryScheduled) -> None:
+        """The next attempt waits for its time."""
+        if event.due_at is not None:
+            self.due[i] = event.due_at
+
+    def note_answer(self, i: int, event: TaskInputGiven) -> None:
+        """A person, or another terminal, decided something about the task."""
+        if event.action == "approve":
+            self.approved.add(i)
+        elif event.action == "cancel":
+            self.cancels[i] = event.note or (f"cancelled by {event.by}" if event.by else "cancelled")
+            self.mark_changed(i)
+        elif event.action == "retry":
+            self._reopen(i)
+
+    def _reopen(self, i: int) -> None:
+        """Forget what was decided about the task, and about those that wait for it, whose grounds are gone too."""
+        self.tries[i] = 0
+        self.failed_fast = False
+        for j in (i, *self.graph.needed_by[i]):
+            self.conditions.pop(j, None)
+
+
+_LOOKED_AT_AGAIN: Final = frozenset({State.WAITING, State.RETRYING, State.NEEDS_INPUT})
+"""States out of which something may follow by itself after any event about the task."""
+
+_NOTES: Final[Mapping[type[TaskEvent], Callable[[Book, int, Any], None]]] = {
+    TaskStarted: Book.note_start,
+    TaskCompleted: Book.note_end,
+    TaskCancelled: Book.note_end,
+    TaskError: Book.note_failure,
+    AttemptInterrupted: Book.note_interruption,
+    ConditionDecided: Book.note_condition,
+    RetryScheduled: Book.note_retry,
+    TaskInputGiven: Book.note_answer,
+}

@@ -1,0 +1,224 @@
+"""The plan of one run. State moves only through `apply`, and only along the table in `states`.
+
+The idea is ninja's: the plan answers "what may start now?", somebody else does it and tells what happened. It is
+driven by events alone, so that replaying a run's stored events gives the same plan as living through them; "now" is an
+argument. `check(event)` refuses an event that cannot follow and changes nothing; after a passed check `apply(event)`
+cannot fail. This is the door; behind it `book` keeps what happened, `rules` say what may, `agenda` what follows, and
+`ready` who is next.
+
+What follows from an event (skips, blocks, conditions to evaluate, attempts to stop) is not done here either:
+`consequences()` returns it, and the caller answers with events.
+
+Edges it survives: a dependency that ends twice (its first end was taken back by a retry), a dependant whose policy is
+satisfied before all dependencies ended, a task that is cancelled while it waits in a ready queue, a task held because
+another run works on it, limits shared with other plans, a stop in the middle of everything, events that a crash cut
+off from what was to follow them, and a million tasks: inside there are lists by index, and nothing that is done for one
+event grows with the number of tasks.
+"""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+from orchestration.events import Event, RunResumed, RunStarted, TaskEvent
+from orchestration.graph import Graph
+from orchestration.kinds import RunStatus
+from orchestration.plan.agenda import Agenda
+from orchestration.plan.book import Book, Phase
+from orchestration.plan.limits import Limits
+from orchestration.plan.nodes import Consequence, Node, Startable
+from orchestration.plan.rules import refuse_illegal
+from orchestration.plan.states import FINAL, State
+
+
+class Plan:
+    """The state of one run over its tasks, in declaration order.
+
+    Args:
+        run_id: events of other runs are refused.
+        nodes: the tasks; ids that `needs` names and that are missing make a `GraphError`.
+        limits: shared with other plans of this process, or its own.
+        graph: the nodes' graph, if the caller has it already.
+    """
+
+    __slots__ = ("_agenda", "_book", "graph", "limits", "nodes", "run_id")
+
+    def __init__(
+        self,
+        run_id: str,
+        nodes: Sequence[Node],
+        limits: Limits | None = None,
+        graph: Graph | None = None,
+    ) -> None:
+        """Every task waits; nothing has happened yet."""
+        self.run_id = run_id
+        self.nodes = nodes
+        self.graph = graph or Graph.build((node.id, node.needs) for node in nodes)
+        self.limits = limits or Limits()
+        self._book = Book(run_id, nodes, self.graph)
+        self._agenda = Agenda(self._book, self.limits)
+
+    # -- events -------------------------------------------------------------------------------------------------
+
+    def check(self, event: Event) -> None:
+        """Refuse an event that cannot follow.
+
+        Raises:
+            IllegalEvent: says which rule it breaks; the plan is as it was.
+        """
+        refuse_illegal(self._book, event)
+
+    def apply(self, event: Event) -> None:
+        """Let a checked event happen."""
+        book, agenda = self._book, self._agenda
+        if isinstance(event, TaskEvent):
+            i = self.graph.index[event.task_id]
+            before = book.state[i]
+            agenda.follow(i, before, book.record_task(i, event))
+        else:
+            book.record_run(event)
+            if isinstance(event, RunStarted | RunResumed):
+                agenda.begin()
+        if book.stop_cause is not None:
+            agenda.stop(book.stop_cause)
+
+    def consequences(self) -> list[Consequence]:
+        """What is to be done because of what happened; to be asked again after the answers were applied."""
+        return self._agenda.consequences()
+
+    # -- what may start -----------------------------------------------------------------------------------------
+
+    def next_startable(self, now: float) -> Startable | None:
+        """The task to start next, seconds since the epoch given.
+
+        It counts as handed out, and its limits as used, until `task_started` or another event moves it, or it is held.
+        """
+        return self._agenda.next_startable(now)
+
+    @property
+    def has_ready(self) -> bool:
+        """Whether some task could start now, were there room in its limits."""
+        return self._agenda.has_ready
+
+    def wake_at(self) -> float | None:
+        """When the next retry is due, in seconds since the epoch; None when nothing waits for a time."""
+        return self._agenda.ready.wake_at()
+
+    # -- what this process wishes -------------------------------------------------------------------------------
+
+    def stop(self, cause: str) -> None:
+        """Let nothing new start and end what runs, except tasks that run always; `consequences` says what to do.
+
+        Not an event: it ends with this process. A second cause changes nothing.
+        """
+        self._agenda.stop(cause)
+
+    def hold(self, task_id: str, reason: str) -> None:
+        """Keep a task from starting, because another run works on it; not an event, as it ends with this process."""
+        self._agenda.hold(self.graph.index[task_id], reason)
+
+    def release(self, task_id: str) -> None:
+        """Let a held task start when it may."""
+        self._agenda.release(self.graph.index[task_id])
+
+    @property
+    def held(self) -> list[str]:
+        """The ids of held tasks."""
+        return [self.graph.ids[i] for i in self._agenda.held]
+
+    @property
+    def has_held(self) -> bool:
+        """Whether some task waits only because another run works on it."""
+        return bool(self._agenda.held)
+
+    @property
+    def stopping(self) -> str | None:
+        """Why nothing new starts, None while the run goes on."""
+        return self._agenda.stopping
+
+    # -- how far the run is -------------------------------------------------------------------------------------
+
+    @property
+    def phase(self) -> Phase:
+        """How far the run as a whole is."""
+        return self._book.phase
+
+    @property
+    def seq(self) -> int:
+        """The number of the last event."""
+        return self._book.seq
+
+    @property
+    def fail_fast(self) -> bool:
+        """Whether the first failure stops the run."""
+        return self._book.fail_fast
+
+    @property
+    def is_over(self) -> bool:
+        """Whether every task of the run is in a final state."""
+        return self._book.left == 0
+
+    def final_status(self) -> RunStatus:
+        """What the run came to, once it is over."""
+        own = {state for state, node in zip(self._book.state, self.nodes, strict=True) if not node.external}
+        if self._book.faulted:
+            return RunStatus.FAILED
+        if self.stopping is not None and self._book.stop_cause is None and State.CANCELLED in own:
+            return RunStatus.CANCELLED
+        if own & {State.FAILED, State.BLOCKED}:
+            return RunStatus.FAILED
+        return RunStatus.CANCELLED if State.CANCELLED in own else RunStatus.SUCCESS
+
+    def count(self, state: State) -> int:
+        """How many tasks are in the state, those outside the selection included."""
+        return self._book.counts[state]
+
+    def tasks_in(self, *states: State) -> Iterator[str]:
+        """The run's own tasks in these states, in declaration order; a walk over all tasks, unless there are none."""
+        left = sum(self._book.counts[state] for state in set(states))
+        for i, state in enumerate(self._book.state):
+            if not left:
+                return
+            if state in states:
+                left -= 1
+                if not self.nodes[i].external:
+                    yield self.nodes[i].id
+
+    # -- how far a task is --------------------------------------------------------------------------------------
+
+    def state_of(self, task_id: str) -> State:
+        """The task's state; KeyError for an unknown id."""
+        return self._book.state[self.graph.index[task_id]]
+
+    def attempts_of(self, task_id: str) -> int:
+        """How many attempts have begun."""
+        return self._book.attempts[self.graph.index[task_id]]
+
+    def tries_of(self, task_id: str) -> int:
+        """How many attempts count against the task's `retry.max`: those since it was last reopened."""
+        return self._book.tries[self.graph.index[task_id]]
+
+    def attempt_of(self, task_id: str) -> int | None:
+        """The number of the attempt that has begun and not ended, None when there is none."""
+        return self._book.open_attempt(self.graph.index[task_id])
+
+    def queued_since(self, task_id: str) -> datetime | None:
+        """When the task could first have started, as far as this process saw it."""
+        return self._agenda.ready.since(self.graph.index[task_id])
+
+    def explain(self, task_id: str) -> str:
+        """Why a task that has not ended does not go on, as the end of a sentence; empty where nothing keeps it."""
+        i, book = self.graph.index[task_id], self._book
+        state, node = book.state[i], self.nodes[i]
+        if state in FINAL or state is State.RUNNING:
+            return ""
+        if i in self._agenda.held:
+            return self._agenda.held[i]
+        if state is State.NEEDS_INPUT:
+            return "waits for a person"
+        if state is State.RETRYING and i in book.due:
+            return f"may be tried again at {book.due[i].isoformat(timespec='seconds')}"
+        if state is State.WAITING and book.ends.are_open(i):
+            ids = [book.graph.ids[j] for j in book.graph.needs[i] if book.state[j] not in FINAL]
+            return f"waits for {', '.join(ids)}"
+        full = self.limits.full(node.limits)
+        return f"waits for {full}, which is in full use" if full else ""

@@ -1,0 +1,154 @@
+"""Which event may follow now. Refusing changes nothing, and what is not refused can be applied.
+
+Three rules for every event: it is this run's next one, its word stands in the table for the state that its task is in,
+and the run is in a phase in which it can happen. Then each type has its own: attempts are numbered without a gap and
+never overlap, and nothing begins before the plan itself would let it begin.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from orchestration.errors import IllegalEvent
+from orchestration.events import (
+    AttemptInterrupted,
+    ConditionDecided,
+    Event,
+    RetryScheduled,
+    RunCompleted,
+    RunError,
+    RunPaused,
+    RunResumed,
+    RunStarted,
+    TaskCancelled,
+    TaskCompleted,
+    TaskError,
+    TaskEvent,
+    TaskInputGiven,
+    TaskNeedsInput,
+    TaskStarted,
+)
+from orchestration.kinds import RunWhen
+from orchestration.plan.book import Book, Phase
+from orchestration.plan.states import TRANSITIONS, State, word_of
+from orchestration.plan.verdicts import Verdict
+
+_GOING: Final = frozenset({Phase.OPEN, Phase.PAUSED})
+_RUN_PHASES: Final[Mapping[type[Event], frozenset[Phase]]] = {
+    RunStarted: frozenset({Phase.NEW}),
+    RunResumed: frozenset({Phase.OPEN, Phase.PAUSED, Phase.ENDED}),
+    RunPaused: frozenset({Phase.OPEN, Phase.ENDED}),
+    RunError: _GOING,
+    RunCompleted: _GOING,
+}
+"""In which phases each event about the run is possible; an ended run in which a task was opened again can pause."""
+
+_OUTSIDE: Final = "it is outside of the run's selection"
+
+
+def refuse_illegal(book: Book, event: Event) -> None:
+    """Refuse an event that cannot follow.
+
+    Raises:
+        IllegalEvent: says which rule it breaks.
+    """
+    if event.seq != book.seq + 1 or event.run_id != book.run_id:
+        raise IllegalEvent(f"{event.type} {event.run_id}/{event.seq} cannot follow {book.run_id}/{book.seq}")
+    if isinstance(event, TaskEvent):
+        _refuse_task(book, event)
+    else:
+        _refuse_run(book, event)
+
+
+def _refuse_run(book: Book, event: Event) -> None:
+    if book.phase not in _RUN_PHASES[type(event)]:
+        raise IllegalEvent(f"{event.type} is not possible while the run is {book.phase.value}")
+    if isinstance(event, RunCompleted) and book.left:
+        raise IllegalEvent(f"{event.type} is not possible while {book.left} tasks have not ended")
+    if isinstance(event, RunPaused):
+        if book.counts[State.RUNNING]:
+            raise IllegalEvent(f"{event.type} is not possible while {book.counts[State.RUNNING]} tasks are running")
+        if book.phase is Phase.ENDED and not book.left:
+            raise IllegalEvent(f"{event.type} is not possible while the run is ended and no task was opened again")
+
+
+def _refuse_task(book: Book, event: TaskEvent) -> None:
+    i = book.graph.index.get(event.task_id)
+    if i is None:
+        raise IllegalEvent(f"{event.type}: the run has no task {event.task_id}")
+    row = TRANSITIONS.get(word_of(event))
+    if row is None or book.state[i] not in row:
+        raise IllegalEvent(f"{word_of(event)} is not possible while {event.task_id} is {book.state[i]}")
+    phase = book.phase
+    if phase is not Phase.OPEN and phase is not Phase.PAUSED and not (phase is Phase.ENDED and _reopens(event)):
+        raise IllegalEvent(f"{word_of(event)} is not possible while the run is {phase.value}")
+    rule = _RULES.get(type(event))
+    broken = None if rule is None else rule(book, i, event)
+    if broken is not None:
+        raise IllegalEvent(f"{word_of(event)} of {event.task_id}: {broken}")
+
+
+def _reopens(event: TaskEvent) -> bool:
+    return isinstance(event, TaskInputGiven) and event.action == "retry"
+
+
+def _start(book: Book, i: int, event: TaskStarted) -> str | None:
+    node = book.nodes[i]
+    if event.attempt != book.attempts[i] + 1:
+        broken = f"attempt {event.attempt} cannot follow {book.attempts[i]}"
+    elif book.phase is not Phase.OPEN:
+        broken = f"nothing starts while the run is {book.phase.value}"
+    elif node.external:
+        broken = _OUTSIDE
+    elif book.stop_cause is not None and node.run_when is not RunWhen.ALWAYS:
+        broken = f"the run is being stopped ({book.stop_cause})"
+    elif i in book.cancels:
+        broken = "it is to be cancelled"
+    elif not (i in book.due if book.state[i] is State.RETRYING else book.may_start(i)):
+        broken = "it may not start yet"
+    else:
+        return None
+    return broken
+
+
+def _about_open_attempt(book: Book, i: int, event: TaskEvent) -> str | None:
+    """What ends an attempt or asks for input in it names it; where none is open, none is named."""
+    open_attempt = book.open_attempt(i)
+    return None if event.attempt == open_attempt else f"it is about attempt {event.attempt}, not {open_attempt}"
+
+
+def _ask(book: Book, i: int, event: TaskNeedsInput) -> str | None:
+    if book.state[i] is State.WAITING and book.ends.verdict(i) is not Verdict.START:
+        return "its dependencies do not let it start"
+    return _OUTSIDE if book.nodes[i].external else _about_open_attempt(book, i, event)
+
+
+def _decide(book: Book, i: int, _: ConditionDecided) -> str | None:
+    if not book.nodes[i].conditional:
+        return "it has no condition"
+    if book.ends.verdict(i) is not Verdict.START:
+        return "its dependencies do not let it start"
+    return _OUTSIDE if book.nodes[i].external else None
+
+
+def _answer(book: Book, i: int, event: TaskInputGiven) -> str | None:
+    if event.action in {"retry", "approve"} and book.in_attempt[i]:
+        return f"attempt {book.attempts[i]} has not ended"
+    return None
+
+
+def _schedule(_: Book, __: int, event: RetryScheduled) -> str | None:
+    return "it names no time" if event.due_at is None else None
+
+
+_RULES: Final[Mapping[type[TaskEvent], Callable[[Book, int, Any], str | None]]] = {
+    TaskStarted: _start,
+    TaskCompleted: _about_open_attempt,
+    TaskError: _about_open_attempt,
+    TaskCancelled: _about_open_attempt,
+    AttemptInterrupted: _about_open_attempt,
+    TaskNeedsInput: _ask,
+    ConditionDecided: _decide,
+    TaskInputGiven: _answer,
+    RetryScheduled: _schedule,
+}
+"""What each type asks for beyond the table; an answer says which rule is broken."""

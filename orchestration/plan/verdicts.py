@@ -1,0 +1,100 @@
+"""May a task start, seeing how its dependencies ended? One pure function of four counts, and the counts of all tasks.
+
+`all_succeeded` gives up as soon as one dependency cannot succeed any more, `any_succeeded` and `any_failed` start as
+soon as one ended that way; `all_done` and `always` wait for all. A skipped dependency satisfies; a task all of whose
+dependencies were skipped is skipped too, except where its policy is not about success.
+"""
+
+from array import array
+from collections.abc import Iterable, Sequence
+from enum import Enum
+
+from orchestration.kinds import RunWhen
+from orchestration.plan.states import State
+
+
+class Verdict(Enum):
+    """What the ends of its dependencies mean for a task."""
+
+    WAIT = "wait"
+    START = "start"
+    SKIP = "skip"
+    BLOCK = "block"
+
+
+def verdict(  # noqa: PLR0911  # one return for each line of the table
+    policy: RunWhen,
+    still_open: int,
+    succeeded: int,
+    unsuccessful: int,
+    skipped: int,
+) -> Verdict:
+    """Decide; a task without dependencies starts, except that `any_failed` has nothing to run for.
+
+    Args:
+        policy: the task's `run_when`.
+        still_open: how many dependencies have not ended.
+        succeeded: how many succeeded.
+        unsuccessful: how many failed, were blocked or were cancelled.
+        skipped: how many were skipped.
+    """
+    if policy is RunWhen.ALL_SUCCEEDED:
+        if unsuccessful:
+            return Verdict.BLOCK
+        if still_open:
+            return Verdict.WAIT
+        return Verdict.SKIP if skipped and not succeeded else Verdict.START
+    if policy is RunWhen.ANY_SUCCEEDED:
+        if succeeded or not (still_open or unsuccessful or skipped):
+            return Verdict.START
+        if still_open:
+            return Verdict.WAIT
+        return Verdict.BLOCK if unsuccessful else Verdict.SKIP
+    if policy is RunWhen.ANY_FAILED:
+        if unsuccessful:
+            return Verdict.START
+        return Verdict.WAIT if still_open else Verdict.SKIP
+    return Verdict.WAIT if still_open else Verdict.START
+
+
+class Ends:
+    """How many dependencies of each task ended how, and what that means for it; all by index."""
+
+    __slots__ = ("_open", "_policies", "_skipped", "_succeeded", "_unsuccessful", "_verdicts")
+
+    def __init__(self, policies: Iterable[RunWhen], needs: Iterable[Sequence[int]]) -> None:
+        """Nothing has ended yet."""
+        self._policies = list(policies)
+        self._open = array("i", map(len, needs))
+        self._succeeded, self._unsuccessful, self._skipped = (array("i", bytes(4 * len(self._open))) for _ in range(3))
+        self._verdicts = [verdict(policy, n, 0, 0, 0) for policy, n in zip(self._policies, self._open, strict=True)]
+
+    def settle(self, dependants: Iterable[int], end: State, by: int) -> list[int]:
+        """Count one end (`by` 1), or take it back (-1), in each dependant.
+
+        Returns:
+            The dependants for which it means something else now.
+        """
+        if end is State.SUCCEEDED:
+            ended = self._succeeded
+        else:
+            ended = self._skipped if end is State.SKIPPED else self._unsuccessful
+        still_open, policies, changed = self._open, self._policies, []
+        for i in dependants:
+            still_open[i] -= by
+            ended[i] += by
+            if still_open[i] and end is State.SUCCEEDED and policies[i] is RunWhen.ALL_SUCCEEDED and by > 0:
+                continue  # the usual case, in which nothing is decided yet
+            means = verdict(policies[i], still_open[i], self._succeeded[i], self._unsuccessful[i], self._skipped[i])
+            if means is not self._verdicts[i]:
+                self._verdicts[i] = means
+                changed.append(i)
+        return changed
+
+    def are_open(self, i: int) -> bool:
+        """Whether some dependency has not ended."""
+        return self._open[i] > 0
+
+    def verdict(self, i: int) -> Verdict:
+        """What the ends of its dependencies mean for the task now."""
+        return self._verdicts[i]

@@ -1,0 +1,204 @@
+"""The seams of the engine, each of one to three methods, and the records that cross them.
+
+Whoever does work (`Executor`), keeps what happened (`EventLog`, `RunBook`, `CommandTable`) or listens (`Listener`)
+is known to the engine only by these names; the real ones and their twins in `testing` pass the same contract tests.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Protocol, TypeAlias
+
+from orchestration.events import Event, TaskChunk
+from orchestration.kinds import ExecutionStatus, RunStatus
+from orchestration.models import Agent, Task
+from orchestration.results import Outcome
+
+Listener: TypeAlias = Callable[[Event | TaskChunk], Awaitable[None] | None]
+"""Told of every event after it is durable, and of every chunk as it comes; awaiting in it slows the sender down."""
+
+Report: TypeAlias = Callable[[Any, str | None], Awaitable[None] | None]
+"""Given to an executor: `report(item, stream)` passes an item of live output on; `stream` is stdout, stderr or None."""
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One attempt, with everything that an executor needs and nothing that it could write to but its own folder.
+
+    `prompt` is the exact text for whoever does the work; `environment` is all that a child may see; `folder` is the
+    attempt's own (made only when something is written to it); the limits are seconds, None for no limit.
+    `upstream` maps each dependency to `{status, output, outputs}`.
+    """
+
+    run_id: str
+    task: Task
+    agent_name: str
+    agent: Agent
+    attempt: int
+    slot: int
+    prompt: str
+    directory: Path
+    folder: Path
+    environment: Mapping[str, str] = field(default_factory=dict)
+    upstream: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    inputs: Mapping[str, Any] = field(default_factory=dict)
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    timeout: float | None = None
+    idle_timeout: float | None = None
+    kill_grace: float = 5.0
+
+    @property
+    def attempt_id(self) -> str:
+        """`run/task/n`, the marker by which everything that belongs to the attempt is found."""
+        return f"{self.run_id}/{self.task.id}/{self.attempt}"
+
+
+class Doer(Protocol):
+    """Gets the tasks of one run done, for the scheduler, which knows neither agents nor files."""
+
+    async def perform(self, task_id: str, attempt: int, slot: int, report: Report) -> Outcome:
+        """One attempt with all that belongs to it; a failing agent is an outcome. Cancelled: ends what it started."""
+        ...
+
+    def decide(self, task_id: str) -> bool:
+        """The value of the task's condition now; raises TemplateError when it cannot be evaluated."""
+        ...
+
+    def salvage(self, task_id: str, attempt: int) -> Outcome:
+        """What can be said of an attempt that was cut off: where its logs are."""
+        ...
+
+
+class Executor(Protocol):
+    """Does one attempt. A failing agent is an outcome; only a fault of ours raises."""
+
+    async def execute(self, work: Work, report: Report) -> Outcome:
+        """Do the work; when cancelled, first end everything that was started, then let the cancellation out."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """A run as the store's own table knows it; `shape` is the graph that its fingerprint was made of."""
+
+    run_id: str
+    status: RunStatus
+    created_at: datetime
+    updated_at: datetime
+    tasks: tuple[str, ...]
+    shape: Mapping[str, Any] = field(default_factory=dict)
+    last_seq: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A task's latest end in any run, with what a later run needs to adopt it."""
+
+    task_id: str
+    run_id: str
+    seq: int
+    status: ExecutionStatus
+    at: datetime
+    event: Event
+
+
+@dataclass(frozen=True, slots=True)
+class CommandRow:
+    """A command from another terminal, waiting for the run's owner; `answer` is None until it was dealt with."""
+
+    number: int
+    run_id: str
+    task_id: str | None
+    action: str
+    body: Mapping[str, Any]
+    answer: Mapping[str, Any] | None = None
+
+
+class EventLog(Protocol):
+    """Keeps events. An awaited `append` is durable, whole, and the only one with its sequence numbers."""
+
+    def append(self, run_id: str, events: Sequence[Event]) -> Awaitable[None]:
+        """Queue the events of one run for one transaction, with the standings and claims that follow from them.
+
+        They are in the queue, in order, when the call returns; they are durable when the answer has been awaited.
+        Whoever gives up waiting does not undo them.
+
+        Raises:
+            OutcomeTaken: a sequence number or an attempt's outcome exists already; nothing was written.
+            StoreError: it could not be made durable.
+        """
+        ...
+
+    async def events(self, run_id: str, since: int = 0) -> Sequence[Event]:
+        """The run's events with `seq > since`, in order."""
+        ...
+
+
+class RunBook(Protocol):
+    """Knows which runs there are, who has which task, and how each task stands."""
+
+    async def open_run(self, record: RunRecord, events: Sequence[Event]) -> None:
+        """Add a run with its first events in one transaction."""
+        ...
+
+    async def runs(self) -> Sequence[RunRecord]:
+        """All runs, newest first."""
+        ...
+
+    async def standings(self, task_ids: Sequence[str] | None = None) -> Mapping[str, Standing]:
+        """The latest end of each task that ever ended, by id."""
+        ...
+
+
+class Claims(Protocol):
+    """Which run may work on which task; a claim ends with its task's end in that run, or with its run."""
+
+    async def claim(self, run_id: str, task_ids: Sequence[str]) -> Mapping[str, str]:
+        """Take each task unless a live run has it; returns task → run for those that another live run has."""
+        ...
+
+    async def release(self, run_id: str) -> None:
+        """Give back whatever the run still claims."""
+        ...
+
+    def own(self, run_id: str) -> AbstractContextManager[None]:
+        """Hold the run's owner lock.
+
+        Raises:
+            RunOwned: another live owner holds it.
+        """
+        ...
+
+
+class CommandTable(Protocol):
+    """Commands from other terminals to the owner of a run."""
+
+    async def submit(self, run_id: str, task_id: str | None, action: str, body: Mapping[str, Any]) -> int:
+        """Leave a command; returns its number."""
+        ...
+
+    async def commands(self, run_id: str) -> Sequence[CommandRow]:
+        """The run's commands that nobody answered yet, oldest first."""
+        ...
+
+    async def answer(self, number: int, answer: Mapping[str, Any]) -> None:
+        """Say what came of a command."""
+        ...
+
+
+class RunStore(EventLog, RunBook, Claims, CommandTable, Protocol):
+    """All of it in one place: `store.sqlite` and its twin `store.memory`."""
+
+    async def answered(self, number: int) -> Mapping[str, Any] | None:
+        """What came of a command, None while nobody answered."""
+        ...
+
+    def is_live(self, run_id: str) -> bool:
+        """Whether a live process owns the run."""
+        ...
+
+    async def close(self) -> None:
+        """End the writer; what was acknowledged is durable."""
+        ...
