@@ -1,0 +1,185 @@
+"""All processes that live now, for whoever has to hurry or stop them all; and the orphans that come to us.
+
+There is one `LiveChildren` per program, made at its start and handed to every `run_process`; no state is global.
+
+**Orphans.** A child subreaper (`become_subreaper`) is given the descendants whose parents have ended, so a daemon that
+forked twice, took its own session and closed every pipe still shows up among our children. At the end of each process
+they are looked at, which costs some microseconds, since our children are few:
+
+- living, of the ended process's session or with its marker: a leftover, to be ended with its tree;
+- living, anything else: left alone, for it is another process's, or not of this room at all;
+- dead, in a session that is neither ours nor its own: no child that was started here can be in such a one, so it was
+  adopted, and is reaped by its number;
+- dead, in a session of its own: perhaps adopted, perhaps a child whose end somebody is just about to take note of. It
+  is reaped if it is still there at a look much later, when nobody can be about to.
+
+Beside asyncio there is no waiting for "any child": that would steal the ends of its own.
+"""
+
+import os
+import time
+from collections.abc import Callable
+from functools import cache
+from typing import Protocol, cast
+
+from orchestration.process.table import (
+    Entry,
+    environment_of,
+    open_list_of_children,
+    read_entry,
+    read_list_of_children,
+)
+from orchestration.process.tree import Tree, reap
+
+NOBODY_WAITS = 5.0  # seconds after which an ended child is nobody's: asyncio takes note of its own within milliseconds
+NO_LIST = -1
+_SET_CHILD_SUBREAPER = 36  # numbers of linux/prctl.h
+_GET_CHILD_SUBREAPER = 37
+
+
+class Life(Protocol):
+    """What can be done to a process that lives."""
+
+    def hurry(self) -> None:
+        """Give no more grace."""
+
+    def kill_now(self) -> None:
+        """Kill the whole tree, without waiting."""
+
+
+class LiveChildren:
+    """The book of the processes that live now."""
+
+    __slots__ = ("_dead", "_hasty", "_leaders", "_list", "_lives")
+
+    def __init__(self) -> None:
+        """Begin with an empty book."""
+        self._lives: set[Life] = set()
+        self._leaders: set[int] = set()
+        self._dead: dict[tuple[int, int], float] = {}  # pid and birth of ended children → when first seen so
+        self._hasty = False
+        self._list: int | None = None  # the descriptor of the list of our children, opened at the first end
+
+    def __del__(self) -> None:
+        """Close the list."""
+        if self._list is not None and self._list != NO_LIST:
+            os.close(self._list)
+
+    def __len__(self) -> int:
+        """How many processes live, those that are just being started among them."""
+        return len(self._lives)
+
+    @property
+    def is_hasty(self) -> bool:
+        """Whether all graces are over."""
+        return self._hasty
+
+    def haste(self) -> None:
+        """Give no more grace: what is being ended, and whatever will be, is killed at once."""
+        self._hasty = True
+        for life in tuple(self._lives):
+            life.hurry()
+
+    def kill_now(self) -> None:
+        """Kill every tree at once, without waiting for anything; to be called in the thread of the loop.
+
+        The calls that ran the processes then return with ends by signal, ended by `cancelled`.
+        """
+        self.haste()
+        for life in tuple(self._lives):
+            life.kill_now()
+
+    def enter(self, life: Life) -> None:
+        """Enter a process that is about to be started."""
+        self._lives.add(life)
+
+    def note_leader(self, pid: int) -> None:
+        """Note the pid of a process that was started."""
+        self._leaders.add(pid)
+
+    def strike(self, life: Life, leader: int | None) -> None:
+        """Strike a process off, with its pid if asyncio has reaped it."""
+        self._lives.discard(life)
+        if leader is not None:
+            self._leaders.discard(leader)
+
+    def has_orphans(self, tree: Tree) -> bool:
+        """Whether one of our children is a living leftover of the tree; adopted dead are reaped on the way."""
+        if self._list is None:
+            self._list = _open_list()
+        if self._list == NO_LIST:
+            return False
+        found = False
+        for pid in read_list_of_children(self._list):
+            if pid not in self._leaders and self._is_leftover(pid, tree):
+                found = True
+        return found
+
+    def _is_leftover(self, pid: int, tree: Tree) -> bool:
+        """Ask the cheap questions first: most that are not in the book are processes that were spawned this moment."""
+        try:
+            session = os.getsid(pid)
+        except ProcessLookupError:
+            return False
+        if session == os.getsid(0):
+            return False
+        environment = environment_of(pid)
+        entry = None if environment else read_entry(pid)
+        if entry is None or not entry.dead:
+            return session == tree.leader or tree.is_marked(environment)
+        if session != pid or tree.knows(entry) or self._has_long_been_dead(entry):
+            reap(pid)
+        return False
+
+    def _has_long_been_dead(self, entry: Entry) -> bool:
+        now = time.monotonic()
+        since = self._dead.setdefault((entry.pid, entry.born), now)
+        if now - since < NOBODY_WAITS:
+            return False
+        self._dead = {}  # those that are still there begin anew: nothing is kept of pids that are gone
+        return True
+
+
+def _open_list() -> int:
+    if not is_subreaper():
+        return NO_LIST
+    try:
+        return open_list_of_children()
+    except OSError:
+        return NO_LIST
+
+
+def become_subreaper() -> bool:
+    """Make this process the one to which orphaned descendants come; to be called once, before anything is started.
+
+    Returns:
+        Whether that is so now; only Linux can.
+    """
+    return _prctl(_SET_CHILD_SUBREAPER, 1) and is_subreaper()
+
+
+def is_subreaper() -> bool:
+    """Whether orphaned descendants come to this process."""
+    import ctypes  # noqa: PLC0415  # takes milliseconds, and only who starts processes needs it
+
+    answer = ctypes.c_int(0)
+    return _prctl(_GET_CHILD_SUBREAPER, ctypes.addressof(answer)) and answer.value == 1
+
+
+def _prctl(option: int, argument: int) -> bool:
+    function = _load_prctl()
+    return function is not None and function(option, argument, 0, 0, 0) == 0
+
+
+@cache
+def _load_prctl() -> Callable[..., int] | None:
+    """The C function, where there is one."""
+    import ctypes  # noqa: PLC0415  # as above
+
+    try:
+        function = ctypes.CDLL(None).prctl
+    except (OSError, AttributeError):
+        return None
+    function.argtypes = (ctypes.c_int, *[ctypes.c_ulong] * 4)
+    function.restype = ctypes.c_int
+    return cast("Callable[..., int]", function)

@@ -1,0 +1,331 @@
+"""Running one process from its spawn to the proof that nothing of it is left.
+
+The life of a process: it is spawned; its output is read and its input fed while it runs; it ends by itself, or a timer,
+a cancellation or a failing sink orders its end; what it left behind is ended too; the rest of its output is taken; the
+record of its end is made. Only then does the call return or raise. Edges it survives:
+
+- A cancellation, or several, at any of these points: the tree is ended first, and the record is handed to `on_end`.
+- `asyncio.run` cancelling all tasks, ours too; a loop that is thrown away in the middle (all is killed on the spot).
+- An end ordered while the process is being spawned: it is carried out as soon as its pid is known.
+- An end ordered after the process has ended by itself, noticed by asyncio or not: it ended itself.
+- A process that no signal ends: the wait for it is given up and it is named as a survivor.
+- A leftover without any tie but a pipe it holds: the pipe that does not end is the evidence, and who holds it is found.
+  (Not a subreaper, no marker, own session, parents ended before any look, pipes closed: such a one is not found at a
+  normal end. A subreaper per attempt is what finds it.)
+"""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+
+from orchestration.process.children import LiveChildren
+from orchestration.process.command import Command, EndedBy, ProcessEnd, Sink
+from orchestration.process.ending import Ending, group_is_alive, has_ended, kill_at_once
+from orchestration.process.feeding import Feeding
+from orchestration.process.reading import Reading
+from orchestration.process.spawn import Spawned, spawn
+from orchestration.process.steadfast import Steadfast
+from orchestration.process.table import name_of_pipe
+from orchestration.process.tree import Tree
+
+
+async def run_process(
+    command: Command,
+    sink: Sink | None = None,
+    *,
+    children: LiveChildren | None = None,
+    on_end: Callable[[ProcessEnd], None] | None = None,
+) -> ProcessEnd:
+    """Run a program to its end, and end whatever it started.
+
+    Args:
+        command: What to run, with its bounds.
+        sink: Given every chunk of output as it comes.
+        children: The book to enter the process in: there is one per program.
+        on_end: Called once with the record of a process that was started, before this returns or raises.
+
+    Returns:
+        How it ended. A process that fails is a value.
+
+    Raises:
+        AgentMissing: The program is not there or cannot be executed.
+        UsageError: The folder, the arguments or the environment make no sense.
+        OrchError: The machine had no room for another process for too long.
+        asyncio.CancelledError: We were cancelled; by now the whole tree is ended.
+        Exception: What the sink raised, or OSError of a log; the whole tree is ended.
+    """
+    running = Running(command, sink, LiveChildren() if children is None else children)
+    end = await running.run()
+    if end is not None and on_end is not None:
+        on_end(end)
+    return running.result(end)
+
+
+class Running:
+    """The life of one process from the wish to start it; what happens before and around the start."""
+
+    __slots__ = ("_children", "_command", "_gone", "_lead", "_order", "_sink", "_started", "_steady", "_wake")
+
+    def __init__(self, command: Command, sink: Sink | None, children: LiveChildren) -> None:
+        """Describe it; nothing is started."""
+        self._command = command
+        self._sink = sink
+        self._children = children
+        self._steady = Steadfast(self._cancel)
+        self._gone = asyncio.Event()
+        self._wake = asyncio.Event()
+        self._order: EndedBy | None = None
+        self._started: Started | None = None
+        self._lead: asyncio.Task[None] | None = None
+
+    async def run(self) -> ProcessEnd | None:
+        """Run it to its end; None if it could not be started, and `result` says why."""
+        self._children.enter(self)
+        self._lead = asyncio.get_running_loop().create_task(self._spawn_and_wait())
+        self._lead.add_done_callback(lambda _: self._gone.set())
+        try:
+            await self._steady.wait_for(self._gone)
+            if self._started is None:
+                return None
+            await self._started.settle(self._steady)
+            return self._started.record()
+        finally:
+            leader = None
+            if self._started is not None:
+                self._started.close()
+                leader = self._started.reaped_leader
+            self._children.strike(self, leader)
+
+    def result(self, end: ProcessEnd | None) -> ProcessEnd:
+        """Return the end, or raise what kept it from being the answer: a cancellation before anything else."""
+        failure = self._started.reading.error if self._started is not None else None
+        if self._steady.cancellation is not None:
+            raise self._steady.cancellation from failure
+        if failure is not None:
+            raise failure
+        if self._lead is not None and self._lead.done():
+            self._lead.result()
+        if end is None:
+            raise asyncio.CancelledError
+        return end
+
+    def hurry(self) -> None:
+        """Give no more grace."""
+        if self._started is not None:
+            self._started.hurry()
+
+    def kill_now(self) -> None:
+        """Kill the whole tree, without waiting; if it is just being started, as soon as it is there."""
+        if self._started is not None:
+            self._started.kill_now()
+        else:
+            self._cancel()
+
+    def _cancel(self) -> None:
+        if self._started is None:
+            self._order = EndedBy.CANCELLED
+            self._wake.set()
+        else:
+            self._started.cancel()
+
+    async def _spawn_and_wait(self) -> None:
+        """Start the process and wait for its end, in a task that nobody but a closing loop cancels."""
+        spawned = await spawn(self._command, lambda: self._order is not None, self._wake)
+        self._children.note_leader(spawned.process.pid)
+        self._started = Started(spawned, self._command, self._sink, self._children, (self._gone, self._wake))
+        if self._order is not None:
+            self._started.end_it(self._order)
+        while spawned.process.returncode is None:
+            with suppress(asyncio.CancelledError):
+                await spawned.process.wait()
+        self._started.note_duration()
+        self._gone.set()
+
+
+class Started:
+    """A process that was started: its reading, its clocks, and the one way by which it is ended."""
+
+    __slots__ = (
+        "_children",
+        "_command",
+        "_duration",
+        "_ended_by",
+        "_ending",
+        "_feeding",
+        "_forced",
+        "_gone",
+        "_loop",
+        "_over",
+        "_spawned",
+        "_survivors",
+        "_swept",
+        "_task",
+        "_timers",
+        "_tree",
+        "_wake",
+        "reading",
+    )
+
+    def __init__(
+        self,
+        spawned: Spawned,
+        command: Command,
+        sink: Sink | None,
+        children: LiveChildren,
+        events: tuple[asyncio.Event, asyncio.Event],
+    ) -> None:
+        """Read and feed the process, and start its clocks.
+
+        Of the events, the first is set here when the process cannot be ended and the wait for it is given up; the
+        second is set whenever something is done that `settle` may be waiting for.
+        """
+        self._loop = asyncio.get_running_loop()
+        self._spawned = spawned
+        self._command = command
+        self._children = children
+        self._gone, self._wake = events
+        self._tree = Tree(spawned.process.pid, spawned.born, command.marker)
+        self._ended_by = EndedBy.ITSELF
+        self._ending: Ending | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._forced = False
+        self._duration: float | None = None
+        self._swept = 0
+        self._survivors: tuple[int, ...] = ()
+        self._over = False
+        self.reading = Reading(command, (spawned.stdout, spawned.stderr), sink, self.cancel, self._wake)
+        self.reading.start()
+        self._feeding = None if spawned.stdin is None else Feeding(spawned.stdin, command.stdin or b"")
+        self._timers: dict[EndedBy, asyncio.TimerHandle] = {}
+        self._start_clocks()
+
+    @property
+    def reaped_leader(self) -> int | None:
+        """The pid of the process, if it is nobody's any more."""
+        return None if self._spawned.process.returncode is None else self._spawned.process.pid
+
+    def note_duration(self) -> None:
+        """Note that the process has ended now."""
+        self._duration = self._loop.time() - self._spawned.at
+
+    def end_it(self, why: EndedBy) -> None:
+        """End the process and its tree, unless it has ended or is being ended already."""
+        if self._task is not None or has_ended(self._spawned.process):
+            return
+        self._ended_by = why
+        self._forced = True
+        self._ending = Ending(self._tree, self._grace(), Steadfast(), leader_gone=False)
+        self._task = self._loop.create_task(self._ending.end())
+        self._task.add_done_callback(self._ending_is_over)
+
+    def cancel(self) -> None:
+        """End the process because nobody wants it any more; if it has ended, hurry up with the rest."""
+        self.end_it(EndedBy.CANCELLED)
+        if self._gone.is_set():
+            self.reading.limit_sink()
+
+    def hurry(self) -> None:
+        """Give no more grace."""
+        if self._ending is not None:
+            self._ending.hurry()
+
+    def kill_now(self) -> None:
+        """Kill the whole tree, without waiting."""
+        self.hurry()
+        if self._task is None and not has_ended(self._spawned.process):
+            self._ended_by = EndedBy.CANCELLED
+        self._forced = True
+        kill_at_once(self._tree)
+
+    async def settle(self, steady: Steadfast) -> None:
+        """See to the rest, when the process itself is gone: its tree, its output, its sink."""
+        self._stop_clocks()
+        if self._feeding is not None:
+            self._feeding.close()
+        self._tree.leader_reaped = self.reaped_leader is not None
+        if self._task is not None:
+            await self._finish_ending(steady, self._task)
+        if self._forced or steady.cancellation is not None:
+            self.reading.limit_sink()
+        if self._has_leftovers():
+            await self._sweep(steady)
+        if not self.reading.read_out():
+            await self.reading.wait_for_streams(steady)
+        await self.reading.wait_for_sink(steady)
+        self._over = True
+
+    def record(self) -> ProcessEnd:
+        """The facts of the end."""
+        code = self._spawned.process.returncode
+        return ProcessEnd(
+            exit_code=code if code is not None and code >= 0 else None,
+            signal=-code if code is not None and code < 0 else None,
+            ended_by=self._ended_by,
+            duration=self._loop.time() - self._spawned.at if self._duration is None else self._duration,
+            stdout=self.reading.stdout.tail(),
+            stderr=self.reading.stderr.tail(),
+            stdout_total=self.reading.stdout.total,
+            stderr_total=self.reading.stderr.total,
+            log_dropped=self.reading.stdout.log.dropped + self.reading.stderr.log.dropped,
+            swept=self._swept,
+            survivors=self._survivors,
+        )
+
+    def close(self) -> None:
+        """Let go of everything; kill the tree if we are torn away in the middle, where waiting is not possible."""
+        if not self._over:
+            kill_at_once(self._tree)
+        self._stop_clocks()
+        if self._feeding is not None:
+            self._feeding.close()
+        self.reading.close()
+
+    def _grace(self) -> float:
+        return 0.0 if self._children.is_hasty else self._command.kill_grace
+
+    def _has_leftovers(self) -> bool:
+        """Whether a look at the whole table is called for: some microseconds, if nothing is left."""
+        at_end = self.reading.read_out()
+        orphans = self._children.has_orphans(self._tree)
+        return self._forced or orphans or not at_end or group_is_alive(self._tree)
+
+    async def _sweep(self, steady: Steadfast) -> None:
+        self._tree.pipes = frozenset(map(name_of_pipe, self.reading.open_pipes()))
+        self._ending = Ending(self._tree, self._grace(), steady, leader_gone=True)
+        await self._ending.end()
+        self._swept += self._ending.swept
+        self._survivors = self._ending.survivors
+
+    async def _finish_ending(self, steady: Steadfast, task: asyncio.Task[None]) -> None:
+        while not task.done():
+            self._wake.clear()
+            await steady.wait_for(self._wake)
+        task.result()
+        if self._ending is not None:
+            self._swept = self._ending.swept
+
+    def _ending_is_over(self, task: asyncio.Task[None]) -> None:
+        self._wake.set()
+        survived = self._ending is not None and self._tree.leader in self._ending.survivors
+        if survived or task.cancelled() or task.exception() is not None:
+            self._gone.set()
+
+    def _start_clocks(self) -> None:
+        if self._command.timeout is not None:
+            due = self._spawned.at + self._command.timeout
+            self._timers[EndedBy.TIMEOUT] = self._loop.call_at(due, self.end_it, EndedBy.TIMEOUT)
+        if self._command.idle_timeout is not None:
+            self._watch_idleness(self._command.idle_timeout)
+
+    def _stop_clocks(self) -> None:
+        for timer in self._timers.values():
+            timer.cancel()
+
+    def _watch_idleness(self, limit: float) -> None:
+        """End the process if it was silent for so long; else look again when it could have been."""
+        now = self._loop.time()
+        since = now if self.reading.is_waiting_for_sink else self.reading.last_output
+        if since + limit <= now:
+            self.end_it(EndedBy.IDLE_TIMEOUT)
+        else:
+            self._timers[EndedBy.IDLE_TIMEOUT] = self._loop.call_at(since + limit, self._watch_idleness, limit)

@@ -1,0 +1,213 @@
+"""Starting a process: its pipes, the spawn itself, and what can go wrong with it, said for people.
+
+Edges it survives:
+
+- The pipes are ours, not asyncio's: waiting for the process then never means waiting for whoever else holds a pipe. Our
+  ends do not block and are not inherited; the child's ends are closed here as soon as it has them.
+- No descriptor, process or memory page free just now: a machine that is busy, not a task that failed. We wait, in
+  bounds. That wait obeys a wish not to start after all, for nothing has been started.
+- A spawn that is broken off half way (the loop cancels every task of its own at its end): asyncio kills the process,
+  and what that may have started by then is looked for by marker and pipes.
+- The spawn keeps to the fast path of `subprocess` (vfork): own session, folder, environment and descriptors cost
+  nothing there, a `preexec_fn` would fork the whole heap.
+- The program is missing, no program, or its interpreter is missing; the folder is missing; arguments or environment are
+  too big or hold a zero byte: each has its own message.
+"""
+
+import asyncio
+import errno
+import os
+import resource
+import shutil
+import subprocess
+from asyncio.subprocess import Process
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from orchestration.errors import AgentMissing, OrchError, UsageError
+from orchestration.process.command import Command
+from orchestration.process.ending import Ending
+from orchestration.process.steadfast import Steadfast
+from orchestration.process.table import name_of_pipe, ticks_since_boot
+from orchestration.process.tree import Tree
+from orchestration.process.watching import use_pidfd_watcher
+
+SPAWN_PATIENCE = 30.0  # seconds for the machine to have room; others' children of a normal size end in that time
+FIRST_PAUSE = 0.005  # seconds before the second try; doubled each time
+LONGEST_PAUSE = 0.25  # seconds between two tries
+NO_ROOM = frozenset({errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM, errno.ETXTBSY})  # ETXTBSY: being written
+NOT_THERE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP})
+LONGEST_NAME = 200  # characters of a program's name in a message
+NO_ZERO_BYTES = "arguments and variables must not hold zero bytes, and names of variables no ="
+MAKE_ROOM = "raise the limits of open files and processes (ulimit -n, ulimit -u), or run fewer tasks at once"
+USE_STDIN = "pass big input on stdin or in a file"
+FILE_LIMIT = 8192  # descriptors: a thousand children; not more, for children inherit it and some loop over all of them
+
+
+@dataclass(frozen=True, slots=True)
+class Spawned:
+    """A process that was started, and our ends of its pipes, which the reader of this record closes.
+
+    `born` is in ticks since boot and no later than the process; `at` is the time of the loop just before the spawn.
+    """
+
+    process: Process
+    born: int
+    at: float
+    stdout: int
+    stderr: int
+    stdin: int | None
+
+
+class Pipes:
+    """Both ends of the child's streams: output, error output and, if there is input to feed, input."""
+
+    __slots__ = ("ours", "theirs")
+
+    def __init__(self, *, feed: bool) -> None:
+        """Make the pipes.
+
+        Raises:
+            OSError: There is no descriptor free; none is left open.
+        """
+        self.ours: list[int] = []
+        self.theirs: list[int] = []
+        try:
+            self._add(*os.pipe())
+            self._add(*os.pipe())
+            if feed:
+                self._add(*reversed(os.pipe()))
+        except OSError:
+            close_all(self.theirs)
+            close_all(self.ours)
+            raise
+
+    def _add(self, ours: int, theirs: int) -> None:
+        self.ours.append(ours)
+        self.theirs.append(theirs)
+        os.set_blocking(ours, False)
+
+
+def close_all(descriptors: list[int]) -> None:
+    """Close descriptors, each once."""
+    while descriptors:
+        os.close(descriptors.pop())
+
+
+def raise_file_limit(wanted: int = FILE_LIMIT) -> int:
+    """Raise the soft limit of open files, for every child takes several; for a program's start.
+
+    Returns:
+        The soft limit that now holds.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    target = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < target:
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (target, hard))
+        except (OSError, ValueError):  # macOS refuses what its kernel does not allow, whatever the hard limit says
+            return soft
+        return target
+    return soft
+
+
+async def spawn(command: Command, unwanted: Callable[[], bool], wake: asyncio.Event) -> Spawned:
+    """Start the process as soon as the machine has room for it.
+
+    Args:
+        command: What to start.
+        unwanted: Whether to give up waiting for room.
+        wake: Set when `unwanted` may have changed.
+
+    Returns:
+        The process, and our ends of its pipes.
+
+    Raises:
+        AgentMissing: The program is not there or cannot be executed.
+        UsageError: The folder, the arguments or the environment make no sense.
+        OrchError: The machine had no room for too long.
+        asyncio.CancelledError: Not wanted any more; nothing was started.
+    """
+    use_pidfd_watcher()
+    steady = Steadfast()
+    pause, waited = FIRST_PAUSE, 0.0
+    while True:
+        try:
+            return await _try_to_spawn(command)
+        except ValueError as error:
+            raise UsageError(f"cannot run {_name(command)}: {error}", hint=NO_ZERO_BYTES) from error
+        except OSError as error:
+            if error.errno not in NO_ROOM or waited >= SPAWN_PATIENCE:
+                raise explain(error, command) from error
+        wake.clear()
+        if not unwanted():
+            await steady.wait_for(wake, pause)
+        if unwanted() or steady.cancellation is not None:
+            raise asyncio.CancelledError
+        waited += pause
+        pause = min(2 * pause, LONGEST_PAUSE)
+
+
+async def _try_to_spawn(command: Command) -> Spawned:
+    pipes = Pipes(feed=command.stdin is not None)
+    born, at = ticks_since_boot(), asyncio.get_running_loop().time()
+    try:
+        process = await asyncio.create_subprocess_exec(  # noqa: TID251  # this room is the only spawner
+            *command.argv,
+            stdin=subprocess.DEVNULL if command.stdin is None else pipes.theirs[2],
+            stdout=pipes.theirs[0],
+            stderr=pipes.theirs[1],
+            cwd=command.cwd,
+            env=command.env,
+            start_new_session=True,
+        )
+    except asyncio.CancelledError:
+        close_all(pipes.theirs)
+        await _sweep(command, pipes, born)
+        raise
+    except BaseException:
+        close_all(pipes.ours)
+        raise
+    finally:
+        close_all(pipes.theirs)
+    return Spawned(process, born, at, pipes.ours[0], pipes.ours[1], None if command.stdin is None else pipes.ours[2])
+
+
+async def _sweep(command: Command, pipes: Pipes, born: int) -> None:
+    """End what a process has started whose spawn asyncio broke off, having killed it, before we knew its pid."""
+    tree = Tree(0, born, command.marker)
+    tree.pipes = frozenset(name_of_pipe(descriptor) for descriptor in pipes.ours)
+    try:
+        await Ending(tree, 0.0, Steadfast(), leader_gone=True).end()
+    finally:
+        close_all(pipes.ours)
+
+
+def explain(error: OSError, command: Command) -> OrchError:
+    """Say for people why a program could not be started."""
+    name, reason = _name(command), error.strerror or str(error)
+    if error.errno in NO_ROOM:
+        return OrchError(f"no room to start {name}: {reason}", hint=MAKE_ROOM)
+    if error.errno == errno.E2BIG:
+        return UsageError(f"the arguments and the environment of {name} are too big for this system", hint=USE_STDIN)
+    if command.cwd is not None and (error.filename == command.cwd or not command.cwd.is_dir()):
+        return UsageError(f"cannot work in the folder {command.cwd}: {reason}", hint="make the folder, or name another")
+    return _explain_program(error.errno, name, reason, command)
+
+
+def _explain_program(number: int | None, name: str, reason: str, command: Command) -> AgentMissing:
+    if number == errno.ENOEXEC:
+        return AgentMissing(f"{name} is no program: {reason}", hint="begin a script with a line such as #!/bin/sh")
+    if number not in NOT_THERE:
+        return AgentMissing(f"{name} cannot be executed: {reason}", hint=f"is it a program? If so: chmod +x {name}")
+    found = shutil.which(command.argv[0], path=command.env.get("PATH", os.defpath))
+    if found is not None:
+        return AgentMissing(f"the interpreter of {found} is missing", hint="see the first line of that file")
+    if os.sep in name:
+        return AgentMissing(f"there is no program {name}", hint="install it, or correct the path")
+    return AgentMissing(f"there is no program {name} on the PATH", hint="install it, or add its folder to PATH")
+
+
+def _name(command: Command) -> str:
+    """The program as messages show it."""
+    return command.argv[0][:LONGEST_NAME]

@@ -1,0 +1,124 @@
+"""Finding all processes of one tree, also those that want not to be found.
+
+A tree is what its leader started, directly or not. The leader has its own session. The ties by which a descendant is
+found, each of which it can break:
+
+- by parent: broken when a parent ends before its child, which then hangs below init or below a subreaper;
+- by session: broken by `setsid`; but the new session bears the pid of the one who made it, and every member of it
+  descends from that one, so a daemon that forked twice is found if its middle process was ever seen;
+- by marker in the environment: broken by a program that scrubs its environment;
+- by one of our pipes still held: broken by closing or redirecting it. Looked at only when a pipe stays open after the
+  leader's end.
+
+What must not happen is to find somebody else's process:
+
+- Nothing born before the leader belongs to it. This alone rules out the terminal multiplexer or database server of the
+  user that was handed one of our pipes or carries our environment.
+- A pid that was used again has another time of birth. A number cannot be given out while it names a session that has
+  members, so if a process with the number of our ended leader exists, then it is a stranger and our session is empty.
+- A process in our own session is never ours to end: whatever we run has left it.
+
+A look is one pass over the table and shows the past: whoever ends a tree looks until a look is empty.
+"""
+
+import os
+from collections import defaultdict
+from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
+
+from orchestration.process.table import Entry, environment_of, holds_any, read_table
+
+BORN_UNKNOWN = -1
+
+
+class Tree:
+    """The tree of one leader, and who was ever seen in it."""
+
+    __slots__ = ("_born", "_marker", "_seen", "leader", "leader_reaped", "pipes")
+
+    def __init__(self, leader: int, born: int, marker: tuple[str, str] | None = None) -> None:
+        """Describe a tree; this looks at nothing.
+
+        Args:
+            leader: The pid that leads the session of the tree; 0 when it is not known.
+            born: Ticks since boot just before the leader was started.
+            marker: Name and value of the variable that the whole tree carries.
+        """
+        self.leader = leader
+        self.pipes: frozenset[str] = frozenset()
+        self._born = born
+        self._marker = None if marker is None else os.fsencode(f"\0{marker[0]}={marker[1]}\0")
+        self._seen: dict[int, int] = {leader: BORN_UNKNOWN} if leader else {}  # pid → born
+        self.leader_reaped = False  # if so, a process with the leader's pid is another one
+
+    def knows(self, entry: Entry) -> bool:
+        """Whether a process is or was one of this tree, as far as earlier looks and its session tell."""
+        return self._seen.get(entry.pid) == entry.born or entry.session == self.leader
+
+    def is_marked(self, environment: bytes) -> bool:
+        """Whether an environment, as Linux tells it, carries the marker of this tree."""
+        marker = self._marker
+        return marker is not None and (environment.startswith(marker[1:]) or marker in environment)
+
+    def look(self) -> list[Entry]:
+        """Every living process of the tree that this look can see, the leader among them; adopted dead are reaped."""
+        us = os.getpid()
+        table = [entry for entry in read_table() if entry.pid != us and entry.born >= self._born]
+        strangers = {entry.pid for entry in table if self._is_stranger(entry)}
+        found = members(table, self._roots(table, strangers), self._seen.keys() - strangers)
+        for entry in found:
+            self._seen[entry.pid] = entry.born
+            if entry.dead and entry.parent == us and entry.pid != self.leader:
+                reap(entry.pid)
+        return [entry for entry in found if not entry.dead]
+
+    def _is_stranger(self, entry: Entry) -> bool:
+        """Whether the entry has the pid of one of ours but is another process."""
+        if entry.pid == self.leader and self.leader_reaped:
+            return True
+        return self._seen.get(entry.pid, entry.born) not in {entry.born, BORN_UNKNOWN}
+
+    def _roots(self, table: Iterable[Entry], strangers: set[int]) -> set[int]:
+        our_session = os.getsid(0)
+        return {
+            entry.pid
+            for entry in table
+            if (entry.pid in self._seen and entry.pid not in strangers)
+            or (not entry.dead and entry.session != our_session and self._carries_evidence(entry.pid))
+        }
+
+    def _carries_evidence(self, pid: int) -> bool:
+        return (self._marker is not None and self.is_marked(environment_of(pid))) or (
+            bool(self.pipes) and holds_any(pid, self.pipes)
+        )
+
+
+def members(table: Iterable[Entry], roots: AbstractSet[int], sessions: AbstractSet[int]) -> list[Entry]:
+    """The processes that belong to `roots` and `sessions`, with all their descendants, and theirs, and so on.
+
+    A session that bears the pid of a member was made by it, so it belongs to the tree with all that is in it.
+    """
+    children: defaultdict[int, list[Entry]] = defaultdict(list)
+    in_session: defaultdict[int, list[Entry]] = defaultdict(list)
+    waiting: list[Entry] = []
+    for entry in table:
+        children[entry.parent].append(entry)
+        in_session[entry.session].append(entry)
+        if entry.pid in roots or entry.session in sessions:
+            waiting.append(entry)
+    found: dict[int, Entry] = {}
+    while waiting:
+        entry = waiting.pop()
+        if entry.pid not in found:
+            found[entry.pid] = entry
+            waiting += children[entry.pid]
+            waiting += in_session[entry.pid]
+    return list(found.values())
+
+
+def reap(pid: int) -> None:
+    """Take note of the end of an orphan that came to us, by its own number: never of any child that happens to end."""
+    try:
+        os.waitpid(pid, os.WNOHANG)
+    except ChildProcessError:
+        return
