@@ -1,0 +1,165 @@
+"""The state file as its writer has it open: deeds go in, a transaction under the write lock comes of them.
+
+Several deeds are committed together. If one of them is refused, all are undone and done again one by one, so that each
+gets its own answer; refusals are rare, and groups are not. After a fault of the file nothing is written any more until
+it is opened anew (it is *poisoned*): after a failed sync nobody knows what is on the disk, and to go on as if nothing
+had happened would be to guess.
+
+Edges survived: a state file that is removed or replaced while it is open (commits to it would be acknowledged and
+lost), and a lock that nobody gives back (an error, but no poison, as nothing was written).
+"""
+
+import os
+import sqlite3
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from orchestration.errors import StoreError
+from orchestration.store.faults import again, is_fault, is_passing, store_error
+from orchestration.store.files import MOUNTS, StateFiles, network_type
+from orchestration.store.locks import WriteLock
+from orchestration.store.opening import open_to_write
+from orchestration.store.recording import Deed, perform
+from orchestration.store.schema import Schema
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came of one deed: a value, or the error that whoever asked for it gets."""
+
+    value: object = None
+    error: BaseException | None = None
+
+
+class _Fault(Exception):
+    """The file could not be written, which concerns every deed; `told` is what each of them is told."""
+
+    def __init__(self, told: StoreError) -> None:
+        super().__init__(told)
+        self.told = told
+
+
+class WritableState:
+    """The state file, opened by its first deed; for one thread.
+
+    Attributes:
+        warning: that the disk demands a slower way of writing, as soon as that is known.
+    """
+
+    def __init__(self, files: StateFiles, schema: Schema, mounts: Path = MOUNTS) -> None:
+        self._files = files
+        self._database = files.database
+        self._schema = schema
+        self._mounts = mounts
+        self._lock = WriteLock(files.write_lock)
+        self._connection: sqlite3.Connection | None = None
+        self._opened: os.stat_result | None = None
+        self._poison: StoreError | None = None
+        self.warning: str | None = None
+
+    def commit(self, deeds: Sequence[Deed]) -> list[Answer]:
+        """Do the deeds durably, together if possible; each error is the answer to the deed that it belongs to."""
+        try:
+            return [Answer(value) for value in self._transact(deeds)]
+        except _Fault as fault:
+            return [Answer(error=again(fault.told)) for _ in deeds]
+        except Exception as refusal:  # noqa: BLE001  # whatever it is, it belongs to whoever asked for the deed
+            if len(deeds) == 1:
+                return [Answer(error=self._in_our_words(refusal))]
+        return [answer for deed in deeds for answer in self.commit([deed])]
+
+    def close(self) -> None:
+        """Move the log into the file and close both; whatever comes of this, what was acknowledged is durable."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with suppress(StoreError, sqlite3.Error):
+                self._settle(connection)
+            connection.close()
+        self._poison = None
+        self._lock.close()
+
+    def _settle(self, connection: sqlite3.Connection) -> None:
+        self._lock.acquire()
+        try:
+            if self._poison is None and self._is_in_place():
+                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            connection.close()
+        finally:
+            self._lock.release()
+
+    def _transact(self, deeds: Sequence[Deed]) -> list[object]:
+        connection = self._lock_and_open()
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            answers = perform(connection, deeds)
+            connection.execute("COMMIT")
+        except BaseException as error:
+            _undo(connection)
+            if isinstance(error, Exception) and is_fault(error):
+                raise self._fault(error) from error
+            raise
+        finally:
+            self._lock.release()
+        return answers
+
+    def _lock_and_open(self) -> sqlite3.Connection:
+        """Take the lock and have the file open; where this fails, the lock is free."""
+        if self._poison is not None:
+            raise _Fault(self._poison)
+        try:
+            if self._connection is None:
+                self._files.make_folder()
+            self._lock.acquire()
+        except StoreError as error:
+            raise _Fault(error) from error
+        try:
+            return self._open()
+        except BaseException:
+            self._lock.release()
+            raise
+
+    def _open(self) -> sqlite3.Connection:
+        if self._connection is None:
+            try:
+                network = network_type(self._files.folder, self._mounts)
+                self._connection, self.warning = open_to_write(self._files, self._schema, network)
+                self._opened = self._database.stat()
+            except StoreError as error:
+                raise _Fault(error) from error
+        if not self._is_in_place():
+            self._poison = StoreError(
+                "the state file was removed or replaced while it was in use",
+                hint="run the same command again; what was recorded in the removed file is gone with it",
+                file=self._database,
+            )
+            raise _Fault(self._poison)
+        return self._connection
+
+    def _is_in_place(self) -> bool:
+        try:
+            there = self._database.stat()
+        except OSError:
+            return False
+        return self._opened is not None and os.path.samestat(there, self._opened)
+
+    def _fault(self, error: Exception) -> _Fault:
+        told = store_error(error, self._database)
+        told.__cause__ = error
+        if not is_passing(error):
+            self._poison = told
+        return _Fault(told)
+
+    def _in_our_words(self, error: Exception) -> Exception:
+        if not isinstance(error, sqlite3.Error):
+            return error
+        told = store_error(error, self._database)
+        told.__cause__ = error
+        return told
+
+
+def _undo(connection: sqlite3.Connection) -> None:
+    with suppress(sqlite3.Error):  # after some faults SQLite has undone it already
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")

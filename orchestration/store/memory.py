@@ -1,0 +1,225 @@
+"""The store without a disk: the twin of `sqlite`, for pipelines, flows and tests.
+
+It keeps the events themselves, so they cost no JSON, and whatever a function returned comes back as the same object.
+Its `append` does all its work at once, and the answer is always ready: to await it costs no turn of the loop.
+"""
+
+import os
+from collections.abc import Awaitable, Generator, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, cast
+
+from orchestration.errors import OrchError, OutcomeTaken, UnknownRun, UsageError
+from orchestration.events import Event, TaskEvent
+from orchestration.kinds import ExecutionStatus, RunStatus
+from orchestration.protocols import CommandRow, RunRecord, Standing
+from orchestration.store import following
+from orchestration.store.locks import already_owned, check_run_id
+
+
+class _Ready:
+    """An answer that is there already: to await it does not suspend."""
+
+    __slots__ = ("_error",)
+
+    def __init__(self, error: OrchError | None = None) -> None:
+        self._error = error
+
+    def __await__(self) -> Generator[Any, None, None]:
+        if self._error is not None:
+            raise self._error
+        return cast("Generator[Any, None, None]", iter(()))  # an empty iterator costs a third of a generator
+
+
+_DONE: Final = _Ready()
+
+
+@dataclass(slots=True)
+class _Run:
+    record: RunRecord
+    status: RunStatus
+    events: list[Event] = field(default_factory=list)
+    ended: set[tuple[str, int]] = field(default_factory=set)
+
+    def present(self) -> RunRecord:
+        """The run as it stands now."""
+        updated_at = self.events[-1].at if self.events else self.record.updated_at
+        return replace(self.record, status=self.status, updated_at=updated_at, last_seq=len(self.events))
+
+
+class MemoryStore:
+    """`protocols.RunStore` in this process's memory; it behaves as `SqliteStore` does, for one event loop at a time."""
+
+    def __init__(self) -> None:
+        self._runs: dict[str, _Run] = {}
+        self._standings: dict[str, tuple[ExecutionStatus, TaskEvent]] = {}
+        self._claims: dict[str, str] = {}
+        self._owned: set[str] = set()
+        self._commands: list[CommandRow] = []
+
+    def append(self, run_id: str, events: Sequence[Event]) -> Awaitable[None]:
+        """Add the events of one run; see `protocols.EventLog`.
+
+        Raises:
+            ValueError: at once, when an event belongs to another run.
+        """
+        run = self._runs.get(run_id)
+        seq = len(run.events) if run else 0
+        in_order, changes = True, False
+        for event in events:  # once through, and no more for the many events from which nothing follows
+            seq += 1
+            if event.run_id != run_id:
+                raise ValueError(f"an event of run {event.run_id} was offered to run {run_id}")
+            if event.seq != seq:
+                in_order = False
+            if type(event) in following.CHANGING:
+                changes = True
+        if run is None:
+            return _Ready(UnknownRun(f"there is no run {run_id}")) if events else _DONE
+        if not in_order:
+            return _Ready(OutcomeTaken(f"run {run_id}: these events do not follow the last one; nothing was written"))
+        if changes and not _end_attempts(run, events):
+            return _Ready(OutcomeTaken(f"run {run_id}: an attempt has an outcome already; nothing was written"))
+        run.events += events
+        if changes:
+            for event in events:
+                self._follow(run, event)
+        return _DONE
+
+    async def events(self, run_id: str, since: int = 0) -> Sequence[Event]:
+        """The run's events with `seq > since`, in order."""
+        run = self._runs.get(run_id)
+        return run.events[max(since, 0) :] if run else ()
+
+    async def open_run(self, record: RunRecord, events: Sequence[Event]) -> None:
+        """Add a run with its first events, or neither.
+
+        Raises:
+            OutcomeTaken: there is such a run already.
+        """
+        check_run_id(record.run_id)
+        if record.run_id in self._runs:
+            raise OutcomeTaken(f"run {record.run_id} exists already")
+        self._runs[record.run_id] = _Run(record, record.status)
+        try:
+            await self.append(record.run_id, events)
+        except BaseException:
+            del self._runs[record.run_id]
+            raise
+
+    async def runs(self) -> Sequence[RunRecord]:
+        """All runs, the one that was opened last first."""
+        return [run.present() for run in reversed(self._runs.values())]
+
+    async def standings(self, task_ids: Sequence[str] | None = None) -> Mapping[str, Standing]:
+        """The latest end of each task that ever ended, by id."""
+        wanted = self._standings if task_ids is None else self._standings.keys() & set(task_ids)
+        return {
+            task_id: Standing(task_id, event.run_id, event.seq, status, event.at, event)
+            for task_id in sorted(wanted)
+            for status, event in [self._standings[task_id]]
+        }
+
+    async def claim(self, run_id: str, task_ids: Sequence[str]) -> Mapping[str, str]:
+        """Take each task unless a live run has it; returns task → run for those that another live run has."""
+        check_run_id(run_id)
+        refused: dict[str, str] = {}
+        for task_id in task_ids:
+            other = self._claims.get(task_id, run_id)
+            if other != run_id and other in self._owned:
+                refused[task_id] = other
+            else:
+                self._claims[task_id] = run_id
+        return refused
+
+    async def release(self, run_id: str) -> None:
+        """Give back whatever the run still claims."""
+        self._release(run_id)
+
+    def own(self, run_id: str) -> AbstractContextManager[None]:
+        """Own the run.
+
+        Raises:
+            RunOwned: it is owned already.
+        """
+        return self._own(run_id)
+
+    def is_live(self, run_id: str) -> bool:
+        """Whether anybody owns the run."""
+        check_run_id(run_id)
+        return run_id in self._owned
+
+    async def submit(self, run_id: str, task_id: str | None, action: str, body: Mapping[str, Any]) -> int:
+        """Leave a command; returns its number.
+
+        Raises:
+            UnknownRun: there is no such run.
+        """
+        if run_id not in self._runs:
+            raise UnknownRun(f"there is no run {run_id}")
+        number = len(self._commands) + 1
+        self._commands.append(CommandRow(number, run_id, task_id, action, dict(body)))
+        return number
+
+    async def commands(self, run_id: str) -> Sequence[CommandRow]:
+        """The run's commands that nobody answered yet, oldest first."""
+        return [row for row in self._commands if row.run_id == run_id and row.answer is None]
+
+    async def answer(self, number: int, answer: Mapping[str, Any]) -> None:
+        """Say what came of a command.
+
+        Raises:
+            OutcomeTaken: it was answered before.
+            UsageError: there is no such command.
+        """
+        if not 0 < number <= len(self._commands):
+            raise UsageError(f"there is no command {number}")
+        if self._commands[number - 1].answer is not None:
+            raise OutcomeTaken(f"command {number} was answered before")
+        self._commands[number - 1] = replace(self._commands[number - 1], answer=dict(answer))
+
+    async def answered(self, number: int) -> Mapping[str, Any] | None:
+        """What came of a command, None while nobody answered."""
+        return self._commands[number - 1].answer if 0 < number <= len(self._commands) else None
+
+    async def close(self) -> None:
+        """Do nothing: there is nothing to end, and the store may be used again, as its twin may."""
+
+    def _follow(self, run: _Run, event: Event) -> None:
+        status = following.end_status(event)
+        if status is not None and isinstance(event, TaskEvent):
+            self._standings[event.task_id] = (status, event)
+            if self._claims.get(event.task_id) == event.run_id:
+                del self._claims[event.task_id]
+        elif following.reopens_task(event):
+            self._standings.pop(event.task_id, None)
+        elif (run_status := following.run_status(event)) is not None:
+            run.status = run_status
+            if following.leaves_tasks(event):
+                self._release(event.run_id)
+
+    def _release(self, run_id: str) -> None:
+        self._claims = {task_id: owner for task_id, owner in self._claims.items() if owner != run_id}
+
+    @contextmanager
+    def _own(self, run_id: str) -> Iterator[None]:
+        check_run_id(run_id)
+        if run_id in self._owned:
+            raise already_owned(os.getpid(), run_id)
+        self._owned.add(run_id)
+        try:
+            yield
+        finally:
+            self._owned.discard(run_id)
+
+
+def _end_attempts(run: _Run, events: Sequence[Event]) -> bool:
+    """Note the attempts that the events end; False, and nothing noted, where one of them has ended already."""
+    ended = [attempt for event in events if (attempt := following.ended_attempt(event))]
+    if len(ended) > 1 and len(set(ended)) < len(ended):
+        return False
+    if not run.ended.isdisjoint(ended):
+        return False
+    run.ended.update(ended)
+    return True

@@ -1,0 +1,70 @@
+-- Every statement of the store, by name. They keep to what SQLite 3.37 understands.
+
+-- insert_run --
+INSERT INTO runs (run_id, status, created_at, updated_at, tasks, shape) VALUES (?, ?, ?, ?, ?, ?)
+
+-- insert_event --
+INSERT INTO events (run_id, seq, type, task_id, attempt, body) VALUES (?, ?, ?, ?, ?, ?)
+
+-- last_seq --
+-- No row for a run that does not exist.
+SELECT coalesce((SELECT max(seq) FROM events WHERE events.run_id = runs.run_id), 0) FROM runs WHERE run_id = ?
+
+-- set_run_status --
+UPDATE runs SET status = ? WHERE run_id = ?
+
+-- set_standing --
+INSERT INTO standings (task_id, run_id, seq, status, at) VALUES (?, ?, ?, ?, ?)
+ON CONFLICT (task_id) DO UPDATE
+SET run_id = excluded.run_id, seq = excluded.seq, status = excluded.status, at = excluded.at
+
+-- delete_standing --
+DELETE FROM standings WHERE task_id = ?
+
+-- select_events --
+SELECT body FROM events WHERE run_id = ? AND seq > ? ORDER BY seq
+
+-- select_runs --
+-- The last event comes along: its number and its time are the run's.
+SELECT runs.run_id, runs.status, runs.created_at, runs.updated_at, runs.tasks, runs.shape, events.seq, events.body
+FROM runs
+LEFT JOIN events ON events.run_id = runs.run_id
+    AND events.seq = (SELECT max(seq) FROM events AS own WHERE own.run_id = runs.run_id)
+ORDER BY runs.number DESC
+
+-- select_standings --
+SELECT standings.task_id, standings.run_id, standings.seq, standings.status, standings.at, events.body
+FROM standings JOIN events USING (run_id, seq)
+ORDER BY standings.task_id
+
+-- select_standing --
+SELECT standings.task_id, standings.run_id, standings.seq, standings.status, standings.at, events.body
+FROM standings JOIN events USING (run_id, seq)
+WHERE standings.task_id = ?
+
+-- select_claim --
+SELECT run_id FROM claims WHERE task_id = ?
+
+-- set_claim --
+INSERT INTO claims (task_id, run_id) VALUES (?, ?)
+ON CONFLICT (task_id) DO UPDATE SET run_id = excluded.run_id
+
+-- end_claim --
+DELETE FROM claims WHERE task_id = ? AND run_id = ?
+
+-- end_claims_of_run --
+DELETE FROM claims WHERE run_id = ?
+
+-- insert_command --
+-- Nothing is left for a run that does not exist.
+INSERT INTO commands (run_id, task_id, action, body)
+SELECT ?, ?, ?, ? WHERE EXISTS (SELECT 1 FROM runs WHERE run_id = ?1)
+
+-- select_commands --
+SELECT number, run_id, task_id, action, body FROM commands WHERE run_id = ? AND answer IS NULL ORDER BY number
+
+-- set_answer --
+UPDATE commands SET answer = ? WHERE number = ? AND answer IS NULL
+
+-- select_answer --
+SELECT answer FROM commands WHERE number = ?

@@ -1,0 +1,200 @@
+"""What a transaction does: the deeds of the writer, as functions of its connection.
+
+Each is called inside a transaction that somebody else begins and ends. A deed that is refused raises; then the whole
+transaction is undone, so a deed need not tidy up after itself.
+"""
+
+import sqlite3
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from orchestration.errors import OutcomeTaken, UnknownRun, UsageError
+from orchestration.events import Event
+from orchestration.protocols import RunRecord
+from orchestration.store import following
+from orchestration.store.statements import statements
+from orchestration.store.texts import event_text, json_text
+
+Row: TypeAlias = tuple[str, int, str, str | None, int | None, str]
+Deed: TypeAlias = "Addition | Callable[[sqlite3.Connection], object]"
+"""What a transaction may be asked to do; additions that follow each other are done as one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Addition:
+    """Events of one run that are to be added, with the rows that they become."""
+
+    run_id: str
+    events: Sequence[Event]
+    rows: Sequence[Row]
+
+    @classmethod
+    def of(cls, run_id: str, events: Sequence[Event]) -> "Addition":
+        """Write the events down now: what is stored is what they say at this moment.
+
+        Raises:
+            ValueError: an event belongs to another run.
+        """
+        return cls(run_id, tuple(events), [_row(run_id, event) for event in events])
+
+
+def perform(connection: sqlite3.Connection, deeds: Sequence[Deed]) -> list[object]:
+    """Do all deeds in order and return what each answers."""
+    answers: list[object] = []
+    additions: list[Addition] = []
+    for deed in deeds:
+        if isinstance(deed, Addition):
+            additions.append(deed)
+            answers.append(None)
+            continue
+        add(connection, additions)
+        additions = []
+        answers.append(deed(connection))
+    add(connection, additions)
+    return answers
+
+
+def add(connection: sqlite3.Connection, additions: Sequence[Addition]) -> None:
+    """Add events, and change what follows from them.
+
+    Raises:
+        OutcomeTaken: an event is not the next one of its run, or ends an attempt that has ended.
+        UnknownRun: there is no such run.
+    """
+    rows = [row for addition in additions for row in addition.rows]
+    if not rows:
+        return
+    try:
+        connection.executemany(statements()["insert_event"], rows)
+    except sqlite3.IntegrityError as error:
+        raise _refusal(connection, additions, error) from error
+    _follow(connection, (event for addition in additions for event in addition.events))
+
+
+def open_run(connection: sqlite3.Connection, record: RunRecord, events: Sequence[Event]) -> None:
+    """Add a run with its first events.
+
+    Raises:
+        OutcomeTaken: the run exists, or its first events are not numbered 1, 2, 3 …
+        ValueError: an event belongs to another run.
+    """
+    times = record.created_at.isoformat(), record.updated_at.isoformat()
+    row = (record.run_id, record.status, *times, json_text(record.tasks), json_text(record.shape))
+    try:
+        connection.execute(statements()["insert_run"], row)
+    except sqlite3.IntegrityError as error:
+        raise OutcomeTaken(f"run {record.run_id} exists already") from error
+    add(connection, [Addition.of(record.run_id, events)])
+
+
+def claim(
+    connection: sqlite3.Connection,
+    run_id: str,
+    task_ids: Sequence[str],
+    is_live: Callable[[str], bool],
+) -> Mapping[str, str]:
+    """Take each task unless a live run has it; return task → run for those."""
+    refused: dict[str, str] = {}
+    live: dict[str, bool] = {run_id: False}  # nobody stands in their own way
+    for task_id in task_ids:
+        for (other,) in connection.execute(statements()["select_claim"], (task_id,)).fetchall():
+            if other not in live:
+                live[other] = is_live(other)
+            if live[other]:
+                refused[task_id] = other
+    taken = [(task_id, run_id) for task_id in task_ids if task_id not in refused]
+    connection.executemany(statements()["set_claim"], taken)
+    return refused
+
+
+def release(connection: sqlite3.Connection, run_id: str) -> None:
+    """Give back whatever the run claims."""
+    connection.execute(statements()["end_claims_of_run"], (run_id,))
+
+
+def submit(
+    connection: sqlite3.Connection,
+    run_id: str,
+    task_id: str | None,
+    action: str,
+    body: Mapping[str, Any],
+) -> int:
+    """Leave a command for the run's owner; return its number.
+
+    Raises:
+        UnknownRun: there is no such run.
+    """
+    cursor = connection.execute(statements()["insert_command"], (run_id, task_id, action, json_text(body)))
+    if cursor.rowcount != 1 or cursor.lastrowid is None:
+        raise UnknownRun(f"there is no run {run_id}")
+    return cursor.lastrowid
+
+
+def answer(connection: sqlite3.Connection, number: int, said: Mapping[str, Any]) -> None:
+    """Say what came of a command.
+
+    Raises:
+        OutcomeTaken: it was answered before.
+        UsageError: there is no such command.
+    """
+    if connection.execute(statements()["set_answer"], (json_text(said), number)).rowcount:
+        return
+    if connection.execute(statements()["select_answer"], (number,)).fetchone():
+        raise OutcomeTaken(f"command {number} was answered before")
+    raise UsageError(f"there is no command {number}")
+
+
+def _row(run_id: str, event: Event) -> Row:
+    if event.run_id != run_id:
+        raise ValueError(f"an event of run {event.run_id} was offered to run {run_id}")
+    task_id: str | None = getattr(event, "task_id", None)
+    attempt: int | None = getattr(event, "attempt", None)
+    return run_id, event.seq, event.type, task_id, attempt, event_text(event)
+
+
+def _follow(connection: sqlite3.Connection, events: Iterable[Event]) -> None:
+    """Fold the events into the last word on each task and run, and write only that."""
+    standings: dict[str, tuple[str, str, int, str, str] | None] = {}
+    ended: list[tuple[str, str]] = []
+    statuses: dict[str, str] = {}
+    left: set[str] = set()
+    for event in events:
+        if type(event) not in following.CHANGING:
+            continue
+        if following.ends_task(event):
+            status = str(following.end_status(event))
+            standings[event.task_id] = (event.task_id, event.run_id, event.seq, status, event.at.isoformat())
+            ended.append((event.task_id, event.run_id))
+        elif following.reopens_task(event):
+            standings[event.task_id] = None
+        elif (run_status := following.run_status(event)) is not None:
+            statuses[event.run_id] = run_status
+            if following.leaves_tasks(event):
+                left.add(event.run_id)
+    known = statements()
+    _each(connection, known["set_standing"], [row for row in standings.values() if row])
+    _each(connection, known["delete_standing"], [(task_id,) for task_id, row in standings.items() if not row])
+    _each(connection, known["end_claim"], ended)
+    _each(connection, known["end_claims_of_run"], [(run_id,) for run_id in left])
+    _each(connection, known["set_run_status"], [(word, run_id) for run_id, word in statuses.items()])
+
+
+def _each(connection: sqlite3.Connection, statement: str, rows: Sequence[tuple[object, ...]]) -> None:
+    if rows:
+        connection.executemany(statement, rows)
+
+
+def _refusal(
+    connection: sqlite3.Connection,
+    additions: Sequence[Addition],
+    error: sqlite3.IntegrityError,
+) -> OutcomeTaken | UnknownRun:
+    """What to tell the writer; exact only for one addition, and several are tried again one by one."""
+    run_id = additions[0].run_id
+    if connection.execute(statements()["last_seq"], (run_id,)).fetchone() is None:
+        return UnknownRun(f"there is no run {run_id}")
+    if error.sqlite_errorname == "SQLITE_CONSTRAINT_UNIQUE":
+        return OutcomeTaken(f"run {run_id}: an attempt has an outcome already; nothing was written")
+    numbers = f"{additions[0].rows[0][1]} to {additions[0].rows[-1][1]}"
+    return OutcomeTaken(f"run {run_id}: events {numbers} do not follow the last one; nothing was written")

@@ -1,0 +1,139 @@
+"""The one thread that writes: deeds are queued from the event loop, and each answer comes back to the loop that asked.
+
+Whatever waits in the queue, from any run, is committed together: while one commit waits for the disk, the next group
+gathers. A deed that is in the queue will be done: whoever gives up waiting disturbs nothing, because the future that is
+cancelled is only the place where the answer would have been put.
+
+Edges survived: a loop that ended before its answers came (they are dropped; the deeds are done), a second `asyncio.run`
+on the same writer, a store that nobody closed (the thread is a daemon, and ends when the store is collected), and use
+after the end, which opens everything again.
+"""
+
+import asyncio
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from queue import Empty, SimpleQueue
+from typing import Any, Final
+
+from orchestration.store.committing import Answer
+from orchestration.store.recording import Deed
+
+MAX_GROUP: Final = 1_000
+"""Deeds in one commit: enough that the disk is never waited for in vain, few enough that others get their turn."""
+
+Future = asyncio.Future[Any]
+"""Where an answer is put."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    deed: Deed
+    future: Future
+
+
+@dataclass(frozen=True, slots=True)
+class _Stop:
+    """Ends the thread; the future, if anybody waits, is told when the file is closed."""
+
+    future: Future | None = None
+
+
+class Writer:
+    """Queues deeds and does them on a thread that begins with the first.
+
+    Args:
+        commit: does a group of deeds; called on the thread.
+        close: closes what `commit` has opened; called on the thread, last.
+    """
+
+    def __init__(self, commit: Callable[[Sequence[Deed]], list[Answer]], close: Callable[[], None]) -> None:
+        self._commit = commit
+        self._close = close
+        # SimpleQueue, because its `put` is safe in a finalizer, which may run at any time.
+        self._queue: SimpleQueue[_Request | _Stop] = SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self._stop: _Stop | None = None
+
+    def put(self, deed: Deed) -> Future:
+        """Queue a deed; it is in the queue when this returns, and done when the future has its answer."""
+        future = asyncio.get_running_loop().create_future()
+        if self._thread is None or self._stop is not None:
+            self._begin()
+        self._queue.put(_Request(deed, future))
+        return future
+
+    async def close(self) -> None:
+        """Do what is queued, close the file, end the thread."""
+        thread = self._thread
+        if thread is None:
+            return
+        loop = asyncio.get_running_loop()
+        if self._stop is None:
+            self._stop = _Stop(loop.create_future())
+            self._queue.put(self._stop)
+        stopped = self._stop.future
+        if stopped is not None and stopped.get_loop() is loop:
+            await asyncio.shield(stopped)
+        thread.join()  # it has nothing left to do
+        if self._thread is thread:
+            self._thread = self._stop = None
+
+    def abandon(self) -> None:
+        """End the thread without waiting for it; for a finalizer."""
+        if self._thread is not None and self._stop is None:
+            self._stop = _Stop()
+            self._queue.put(self._stop)
+
+    def _begin(self) -> None:
+        if self._thread is not None:
+            self._thread.join()  # it is closing the file; two threads would not keep the order of the queue
+        self._stop = None
+        self._thread = threading.Thread(target=self._run, name="orch-store-writer", daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        stop = None
+        while stop is None:
+            requests, stop = self._gather()
+            if requests:
+                answers = self._commit([request.deed for request in requests])
+                _deliver([request.future for request in requests], answers)
+            del requests  # do not keep what was written while waiting for more
+        self._close()
+        if stop.future is not None:
+            _deliver([stop.future], [Answer()])
+
+    def _gather(self) -> tuple[list[_Request], _Stop | None]:
+        """Wait for a request, then take along what else is waiting."""
+        requests: list[_Request] = []
+        item = self._queue.get()
+        with suppress(Empty):
+            while isinstance(item, _Request):
+                requests.append(item)
+                if len(requests) == MAX_GROUP:
+                    return requests, None
+                item = self._queue.get_nowait()
+            return requests, item
+        return requests, None
+
+
+def _deliver(futures: Sequence[Future], answers: Sequence[Answer]) -> None:
+    """Hand the answers to the loops that wait for them, with one call for each loop."""
+    by_loop: dict[asyncio.AbstractEventLoop, list[tuple[Future, Answer]]] = {}
+    for future, answer in zip(futures, answers, strict=True):
+        by_loop.setdefault(future.get_loop(), []).append((future, answer))
+    for loop, settled in by_loop.items():
+        with suppress(RuntimeError):  # the loop is closed, so nobody waits
+            loop.call_soon_threadsafe(_settle, settled)
+
+
+def _settle(settled: Sequence[tuple[Future, Answer]]) -> None:
+    for future, answer in settled:
+        if future.done():  # cancelled: whoever waited gave up
+            continue
+        if answer.error is None:
+            future.set_result(answer.value)
+        else:
+            future.set_exception(answer.error)

@@ -1,0 +1,136 @@
+"""Programs that use a store in a process of their own, to be killed, raced, limited or left alone by a test.
+
+python -m tests.world.store_child NAME ARGUMENTS…
+"""
+
+import asyncio
+import fcntl
+import json
+import os
+import resource
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from orchestration.errors import OutcomeTaken, StoreError
+from orchestration.store.schema import load_schema
+from orchestration.store.sqlite import SqliteStore
+from orchestration.store.statements import statements
+from tests.world.store_samples import many, opened, started
+
+NOBODY: Final = 65534
+
+
+def say(text: object) -> None:
+    print(text, flush=True)  # noqa: T201  # how the test hears of it
+
+
+async def append_for_ever(folder: str) -> None:
+    """Say each number after it was acknowledged."""
+    store = SqliteStore(Path(folder))
+    run = await opened(store)
+    seq = 1
+    while True:
+        batch = many(run, 3, first=seq + 1)
+        seq += len(batch)
+        await store.append(run, batch)
+        say(seq)
+
+
+async def race(folder: str, wins: str) -> None:
+    """Add so many events to the run `r` that others add to as well; say how often the number was taken."""
+    store = SqliteStore(Path(folder))
+    losses = done = 0
+    while done < int(wins):
+        (run,) = await store.runs()
+        try:
+            await store.append("r", [started("r", run.last_seq + 1, f"{os.getpid()}", attempt=done)])
+            done += 1
+        except OutcomeTaken:
+            losses += 1
+    await store.close()
+    say(losses)
+
+
+async def own(folder: str, run_id: str) -> None:
+    """Own a run until stdin ends."""
+    with SqliteStore(Path(folder)).own(run_id):
+        say(os.getpid())
+        sys.stdin.read()
+
+
+async def own_and_fork(folder: str, run_id: str) -> None:
+    """Own a run, leave a child behind that lives until stdin ends, and end as if killed."""
+    with SqliteStore(Path(folder)).own(run_id):
+        if os.fork():
+            os._exit(0)
+        say(os.getpid())
+        sys.stdin.read()
+        os._exit(0)
+
+
+async def hold(path: str) -> None:
+    """Hold the lock of a file until stdin ends."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    say(os.getpid())
+    sys.stdin.read()
+
+
+async def look_and_touch(folder: str) -> None:
+    """As a user without rights, say how many events there are and what came of adding one."""
+    statements()
+    load_schema()
+    if os.geteuid() == 0:
+        os.setgroups([])
+        os.setgid(NOBODY)
+        os.setuid(NOBODY)
+    store = SqliteStore(Path(folder))
+    answers: dict[str, object] = {}
+    try:
+        answers["seen"] = [event.seq for event in await store.events("r")]
+    except StoreError as error:
+        answers["seen"] = [str(error), error.hint]
+    try:
+        await store.append("r", [started("r", 2)])
+    except StoreError as error:
+        answers["error"] = [str(error), error.hint]
+    await store.close()
+    say(json.dumps(answers))
+
+
+async def fill_the_disk(folder: str) -> None:
+    """Add events until no file may grow any more, then more, then again in an opened store with room to write."""
+    store = SqliteStore(Path(folder))
+    run = await opened(store)
+    _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, most))
+    errors: list[list[str | None]] = []
+    acknowledged = 1
+    while len(errors) < 3:  # the fault, and that it is told again
+        try:
+            await store.append(run, [started(run, acknowledged + 1, "x" * 2000)])
+            acknowledged += 1
+        except StoreError as error:
+            errors.append([str(error), error.hint])
+            resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+    await store.close()
+    seen = len(await store.events(run))
+    await store.append(run, [started(run, seen + 1)])
+    await store.close()
+    say(json.dumps({"acknowledged": acknowledged, "seen": seen, "errors": errors}))
+
+
+async def leave(folder: str) -> None:
+    """Write, and end without closing anything."""
+    await opened(SqliteStore(Path(folder)))
+
+
+PROGRAMS: Final[dict[str, Callable[..., object]]] = {
+    program.__name__: program
+    for program in (append_for_ever, race, own, own_and_fork, hold, look_and_touch, fill_the_disk, leave)
+}
+
+if __name__ == "__main__":
+    asyncio.run(PROGRAMS[sys.argv[1]](*sys.argv[2:]))  # type: ignore[arg-type]  # noqa: TID251  # this is a program

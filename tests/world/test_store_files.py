@@ -1,0 +1,343 @@
+"""State files of others, of other versions, cut short or damaged, and disks that are full, read-only or far away."""
+
+import json
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from orchestration.errors import NewerStore, StoreError
+from orchestration.store.files import network_type
+from orchestration.store.schema import APPLICATION_ID, Schema, load_schema
+from orchestration.store.sqlite import SqliteStore
+from tests.world.store_children import run_child
+from tests.world.store_samples import completed, many, opened, record, started
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / ".orchestration"
+
+
+@pytest.fixture
+async def store(folder: Path) -> AsyncIterator[SqliteStore]:
+    made = SqliteStore(folder)
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A state folder whose parents everybody may enter, unlike those of `tmp_path`."""
+    with tempfile.TemporaryDirectory() as made:
+        Path(made).chmod(0o755)
+        yield Path(made) / ".orchestration"
+
+
+def database(folder: Path, *statements: str) -> Path:
+    folder.mkdir(exist_ok=True)
+    with closing(sqlite3.connect(folder / "state.db", isolation_level=None)) as connection:
+        for statement in statements:
+            connection.execute(statement)
+    return folder / "state.db"
+
+
+def tables(path: Path) -> dict[str, list[tuple[object, ...]]]:
+    """Every table, index and trigger of a file with what SQLite knows of it, without the text that made it."""
+    with closing(sqlite3.connect(path)) as connection:
+        names = connection.execute("SELECT type || ' ' || name, tbl_name FROM sqlite_master ORDER BY 1").fetchall()
+        known = {name: [(table,)] for name, table in names}
+        for (name,) in connection.execute("SELECT name FROM sqlite_master").fetchall():
+            for pragma in ("table_xinfo", "index_xinfo"):
+                known.setdefault(f"{pragma} {name}", []).extend(connection.execute(f"PRAGMA {pragma}({name})"))
+        return known
+
+
+FOREIGN = {
+    "no database": b"this is a text of somebody, and long enough to have a header" * 100,
+    "a short text": b"hi",
+}
+
+
+@pytest.mark.parametrize("content", FOREIGN.values(), ids=FOREIGN)
+async def test_a_file_that_is_no_database_is_left_alone(store: SqliteStore, folder: Path, content: bytes) -> None:
+    folder.mkdir()
+    (folder / "state.db").write_bytes(content)
+    with pytest.raises(StoreError, match="no SQLite database") as caught:
+        await opened(store)
+    assert caught.value.file == str(folder / "state.db")
+    assert caught.value.hint
+    with pytest.raises(StoreError):
+        await store.events("r")
+    await store.close()
+    assert (folder / "state.db").read_bytes() == content
+
+
+@pytest.mark.parametrize(
+    "statement", ["CREATE TABLE notes (x)", "PRAGMA user_version = 1", "PRAGMA application_id = 7"]
+)
+async def test_a_database_of_another_program_is_left_alone(store: SqliteStore, folder: Path, statement: str) -> None:
+    path = database(folder, statement)
+    before = path.read_bytes()
+    with pytest.raises(StoreError, match="another program"):
+        await opened(store)
+    with pytest.raises(StoreError, match="another program"):
+        await store.runs()
+    await store.close()
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("journal", ["DELETE", "WAL"])
+async def test_a_newer_state_is_refused_and_not_a_byte_of_it_changes(
+    store: SqliteStore,
+    folder: Path,
+    journal: str,
+) -> None:
+    await opened(store)
+    await store.close()
+    newer = load_schema().version + 1
+    path = database(folder, f"PRAGMA journal_mode = {journal}", f"PRAGMA user_version = {newer}")
+    before = path.read_bytes(), sorted(folder.iterdir())
+    with pytest.raises(NewerStore, match=f"format {newer}") as caught:
+        await store.append("r", [started("r", 2)])
+    assert caught.value.exit_code == 2
+    await store.close()
+    assert (path.read_bytes(), sorted(folder.iterdir())) == before
+    with pytest.raises(NewerStore):
+        await store.events("r")
+    await store.close()
+    assert path.read_bytes() == before[0]
+
+
+async def test_the_log_of_a_newer_program_that_died_stays_where_it_is(store: SqliteStore, folder: Path) -> None:
+    await opened(store)
+    await store.close()
+    newer = sqlite3.connect(folder / "state.db", isolation_level=None)
+    newer.execute(f"PRAGMA user_version = {load_schema().version + 1}")
+    copy = folder.with_name("copy")
+    shutil.copytree(folder, copy)  # as a crash would leave it: with a log that holds the new number
+    newer.close()
+    before = {name: (copy / name).read_bytes() for name in ("state.db", "state.db-wal")}
+    assert before["state.db-wal"]
+    other = SqliteStore(copy)
+    with pytest.raises(NewerStore):
+        await opened(other)
+    await other.close()
+    assert {name: (copy / name).read_bytes() for name in before} == before
+
+
+@pytest.mark.parametrize("statements", [(), ("PRAGMA journal_mode = WAL",)])
+async def test_a_file_whose_making_was_cut_short_is_made_anew(
+    store: SqliteStore,
+    folder: Path,
+    statements: tuple[str, ...],
+) -> None:
+    database(folder, *statements).touch()
+    assert list(await store.runs()) == []
+    await opened(store)
+    assert len(await store.events("r")) == 1
+
+
+async def test_something_in_the_way_is_named(store: SqliteStore, folder: Path) -> None:
+    folder.write_text("a file")
+    for deed in (opened(store), store.runs()):
+        with pytest.raises(StoreError, match="in the way"):
+            await deed
+    folder.unlink()
+    (folder / "state.db").mkdir(parents=True)
+    for deed in (opened(store), store.runs()):
+        with pytest.raises(StoreError) as caught:
+            await deed
+        assert caught.value.file == str(folder / "state.db")
+
+
+async def test_damage_is_told_of_and_ends_writing(store: SqliteStore, folder: Path) -> None:
+    await store.open_run(record("r"), many("r", 500))
+    await store.close()
+    path = folder / "state.db"
+    content = bytearray(path.read_bytes())
+    content[4096:] = b"\xa5" * (len(content) - 4096)
+    path.write_bytes(content)
+    for _ in range(2):
+        with pytest.raises(StoreError, match="damaged") as caught:
+            await store.append("r", [started("r", 501)])
+    assert "backup" in str(caught.value.hint)
+    with pytest.raises(StoreError, match="damaged"):
+        await store.events("r")
+
+
+async def test_a_link_that_leads_out_is_not_followed(store: SqliteStore, folder: Path, tmp_path: Path) -> None:
+    await opened(SqliteStore(tmp_path / "other"))
+    folder.mkdir()
+    (folder / "state.db").symlink_to(tmp_path / "other/state.db")
+    with pytest.raises(StoreError, match="leads out"):
+        await store.events("r")
+    with pytest.raises(StoreError, match="leads out"):
+        await store.append("r", [started("r", 2)])
+
+
+async def test_what_the_migrations_make_is_what_a_new_file_has(
+    store: SqliteStore, folder: Path, tmp_path: Path
+) -> None:
+    await opened(store)
+    await store.close()
+    with closing(sqlite3.connect(tmp_path / "migrated.db")) as connection:
+        for step in load_schema().steps:
+            connection.executescript(step)
+    assert tables(tmp_path / "migrated.db") == tables(folder / "state.db")
+
+
+def later(*steps: str) -> Schema:
+    """The present schema and some versions that may come."""
+    present = load_schema()
+    return Schema(create=present.create, steps=(*present.steps, *steps))
+
+
+@pytest.mark.parametrize("first", ["read", "write"])
+async def test_an_older_state_is_brought_up_to_date_and_keeps_what_it_holds(
+    store: SqliteStore,
+    folder: Path,
+    first: str,
+) -> None:
+    await opened(store)
+    await store.close()
+    newer = SqliteStore(
+        folder, schema=later("ALTER TABLE runs ADD COLUMN note TEXT;", "CREATE TABLE more (x); ANALYZE;")
+    )
+    if first == "write":
+        await newer.append("r", [started("r", 2)])
+    assert [event.seq for event in await newer.events("r")] == ([1, 2] if first == "write" else [1])
+    await newer.close()
+    with closing(sqlite3.connect(folder / "state.db")) as connection:
+        assert connection.execute("PRAGMA user_version").fetchone() == (load_schema().version + 2,)
+        assert connection.execute("PRAGMA application_id").fetchone() == (APPLICATION_ID,)
+        assert connection.execute("SELECT note FROM runs").fetchall() == [(None,)]
+    with pytest.raises(NewerStore):
+        await store.runs()
+
+
+async def test_a_migration_that_fails_leaves_the_version_before_it(store: SqliteStore, folder: Path) -> None:
+    await opened(store)
+    await store.close()
+    broken = SqliteStore(folder, schema=later("CREATE TABLE one (x);", "CREATE TABLE two (x); CREATE TABLE one (x);"))
+    for _ in range(2):
+        with pytest.raises(StoreError, match="one"):
+            await broken.append("r", [started("r", 2)])
+    await broken.close()
+    assert not {"table two"} & tables(folder / "state.db").keys()
+    halfway = SqliteStore(folder, schema=later("CREATE TABLE one (x);"))
+    await halfway.append("r", [started("r", 2)])
+    await halfway.close()
+
+
+def test_migrations_have_to_be_numbered_without_a_gap(tmp_path: Path) -> None:
+    (tmp_path / "migrations").mkdir()
+    (tmp_path / "migrations/0002_second.sql").touch()
+    (tmp_path / "schema.sql").touch()
+    with pytest.raises(ValueError, match=r"\[2\]"):
+        load_schema(tmp_path)
+
+
+async def test_on_a_network_disk_the_slower_journal_is_used_and_told_of(folder: Path, tmp_path: Path) -> None:
+    mounts = tmp_path / "mounts"
+    mounts.write_text(f"/dev/vda / ext4 rw 0 0\nserver:/x {str(tmp_path).replace(' ', chr(92) + '040')} nfs4 rw 0 0\n")
+    store = SqliteStore(folder, mounts=mounts)
+    await opened(store)
+    await store.append("r", [completed("r", 2)])
+    assert store.warning
+    assert "nfs4" in store.warning
+    assert len(await store.events("r")) == 2
+    assert not (folder / "state.db-wal").exists()
+    await store.close()
+    local = SqliteStore(folder)
+    await local.append("r", [started("r", 3)])
+    assert local.warning is None
+    assert (folder / "state.db-wal").exists()
+    await local.close()
+    await store.append("r", [started("r", 4)])
+    assert not (folder / "state.db-wal").exists()
+    await store.close()
+
+
+MOUNTS = r"""
+/dev/vda / ext4 rw,relatime 0 0
+proc /proc proc rw 0 0
+server:/export /data nfs rw 0 0
+/dev/vdb /data/local ext4 rw 0 0
+//server/share /data/my\040share cifs rw 0 0
+me@host:/ /data/remote fuse.sshfs rw 0 0
+/dev/vdc /over ext4 rw 0 0
+server:/over /over nfs4 rw 0 0
+broken
+"""
+
+
+@pytest.mark.parametrize(
+    ("folder", "expected"),
+    [
+        ("/elsewhere/project", None),
+        ("/data/project", "nfs"),
+        ("/data", "nfs"),
+        ("/database", None),
+        ("/data/local/project", None),
+        ("/data/my share/project", "cifs"),
+        ("/data/remote/x", "fuse.sshfs"),
+        ("/over/x", "nfs4"),
+    ],
+)
+def test_the_kind_of_disk_is_that_of_the_nearest_mount(folder: str, expected: str | None, tmp_path: Path) -> None:
+    (tmp_path / "mounts").write_text(MOUNTS)
+    assert network_type(Path(folder), tmp_path / "mounts") == expected
+
+
+def test_where_no_mounts_are_listed_the_disk_counts_as_local(tmp_path: Path) -> None:
+    assert network_type(Path("/data"), tmp_path / "nothing") is None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", ["closed", "left open", "died"])
+async def test_whoever_may_only_read_sees_what_can_be_seen(open_folder: Path, how: str) -> None:
+    store = SqliteStore(open_folder)
+    await opened(store)
+    if how == "died":
+        died = open_folder.with_name("died")
+        shutil.copytree(open_folder, died, ignore=shutil.ignore_patterns("*-shm"))
+        shutil.rmtree(open_folder)
+        shutil.move(died, open_folder)
+    elif how == "closed":
+        await store.close()
+    modes = {path: path.stat().st_mode for path in (open_folder, *open_folder.iterdir())}
+    for path, mode in modes.items():
+        path.chmod(mode & 0o555)
+    try:
+        before = sorted(open_folder.iterdir())
+        told = json.loads(run_child("look_and_touch", open_folder))
+        assert sorted(open_folder.iterdir()) == before
+    finally:
+        for path, mode in modes.items():
+            path.chmod(mode)
+        await store.close()
+    if how == "died":
+        assert "writable" in told["seen"][1]
+    else:
+        assert told["seen"] == [1]
+    assert "cannot be written" in told["error"][0]
+    assert "writable" in told["error"][1]
+
+
+@pytest.mark.slow
+def test_a_full_disk_ends_writing_until_the_store_is_opened_anew(folder: Path) -> None:
+    told = json.loads(run_child("fill_the_disk", folder))
+    first, *others = told["errors"]
+    assert others == [first, first]
+    assert "state.db" in first[0]
+    assert "space" in first[1]
+    assert told["acknowledged"] > 10
+    assert told["seen"] >= told["acknowledged"]
+    with closing(sqlite3.connect(folder / "state.db")) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        assert connection.execute("SELECT count(*), max(seq) FROM events").fetchone() == (told["seen"] + 1,) * 2
