@@ -1,0 +1,201 @@
+"""Agent name → agent, and which agent is to do a task; kind of agent → the class that does its work.
+
+Nothing here ever gives out a disabled agent: whoever names one is told that it is disabled, and a recommendation looks
+among the enabled ones only. Executors are named by import strings, so that an installation pays for the kinds that it
+uses.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from importlib import import_module
+from typing import Any, Final, TypeAlias
+
+from pydantic import TypeAdapter, ValidationError
+
+from orchestration.errors import UnknownAgent, UsageError
+from orchestration.graph import nearest
+from orchestration.kinds import Mode
+from orchestration.models import BUILT_IN_AGENTS, SAFE_ID, Agent, Settings, Task, Written
+
+EXECUTORS: Final[Mapping[str, str]] = {
+    "shell": "orchestration.executors.shell:ShellExecutor",
+    "script": "orchestration.executors.script:ScriptExecutor",
+    "python": "orchestration.executors.function:FunctionExecutor",
+    "interactive": "orchestration.executors.interactive:InteractiveExecutor",
+}
+"""Kind of agent → `module:class` of its executor."""
+
+LAST_RESORT: Final = "interactive"
+"""The agent for tasks that nobody else is good for: a person."""
+
+Registrable: TypeAlias = Agent | Callable[..., Any] | Mapping[str, Any]
+
+
+def executor_class(kind: str) -> Callable[..., Any]:
+    """The class whose objects do the work of agents of this kind, imported now.
+
+    Raises:
+        UnknownAgent: there is no such kind in this version.
+    """
+    try:
+        module, _, name = EXECUTORS[kind].partition(":")
+    except KeyError:
+        hint = nearest(kind, EXECUTORS) or f"known kinds: {', '.join(EXECUTORS)}"
+        raise UnknownAgent(f"there is no kind of agent {kind[:80]!r} in this version", hint=hint) from None
+    found: Callable[..., Any] = getattr(import_module(module), name)
+    return found
+
+
+class AgentRegistry:
+    """The agents that there are, in the order in which they were declared, the built-in ones last.
+
+    Args:
+        agents: name → agent.
+        default_agent: whom tasks are given that ask for nobody and that nobody is recommended for.
+        built_in: whether there are also `shell` and `interactive`, unless the project has its own of that name.
+    """
+
+    def __init__(
+        self,
+        agents: Mapping[str, Agent] | None = None,
+        *,
+        default_agent: str | None = None,
+        built_in: bool = True,
+    ) -> None:
+        self.default_agent = default_agent
+        self._agents: dict[str, Agent] = dict(agents or {})
+        self._built_in: dict[str, Agent] = dict(BUILT_IN_AGENTS) if built_in else {}
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> "AgentRegistry":
+        """The agents of a project."""
+        return cls(settings.agents, default_agent=settings.default_agent)
+
+    def register(self, name: str, agent: Registrable) -> None:
+        """Add an agent, or replace the one of that name.
+
+        Args:
+            name: as tasks will call it; made like a task's id.
+            agent: an agent, what `orchestration.yaml` would say about one, or a function that does the work.
+
+        Raises:
+            UsageError: the name or the agent is not possible.
+        """
+        if not SAFE_ID.fullmatch(name):
+            hint = "use letters, digits, '.', '_' and '-', at most 100, beginning with a letter or digit"
+            raise UsageError(f"{name!r:.120} cannot be the name of an agent", hint=hint)
+        self._agents[name] = _as_agent(name, agent)
+
+    def get(self, name: str) -> Agent:
+        """The enabled agent of this name.
+
+        Raises:
+            UnknownAgent: there is none, or it is disabled.
+        """
+        agent = self._agents.get(name) or self._built_in.get(name)
+        if agent is None:
+            known = self.names()
+            hint = nearest(name, known) or (f"known agents: {', '.join(known)}" if known else "there are no agents")
+            raise UnknownAgent(f"there is no agent {name[:80]!r}", hint=hint)
+        if not agent.enabled:
+            raise UnknownAgent(f"the agent {name!r} is disabled", hint="enable it, or name another agent")
+        return agent
+
+    def names(self) -> list[str]:
+        """All names, those of disabled agents too."""
+        return [name for name, _ in self.items()]
+
+    def items(self) -> Iterator[tuple[str, Agent]]:
+        """All agents with their names, disabled ones too."""
+        yield from self._agents.items()
+        yield from ((name, agent) for name, agent in self._built_in.items() if name not in self._agents)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._agents or name in self._built_in
+
+    def agent_for(self, task: Task, override: str | None = None, mode: Mode | None = None) -> tuple[str, Agent]:
+        """Who is to do a task: whom the caller names, a person where the mode says so, whom the task names, the best.
+
+        Args:
+            task: the task.
+            override: an agent's name, instead of what the task says.
+            mode: instead of the task's mode.
+
+        Raises:
+            UnknownAgent: the one who is named does not exist or is disabled, or there is no enabled agent at all.
+            UsageError: the mode is not available in this version.
+        """
+        name = self._choice(task, override, mode)[0]
+        return name, self.get(name)
+
+    def recommend(self, task: Task) -> str:
+        """The enabled agent with most capabilities among the task's labels; the first-declared one of several.
+
+        Where nobody has any, it is the default agent, and a person where that is disabled or not given.
+
+        Raises:
+            UnknownAgent: there is no enabled agent at all.
+        """
+        return self._recommendation(task)[0]
+
+    def explain(self, task: Task) -> str:
+        """One sentence on who does the task and why, also where nobody can."""
+        try:
+            name, reason = self._choice(task, None, None)
+            self.get(name)
+        except (UnknownAgent, UsageError) as error:
+            return f"nobody: {error.message}"
+        return f"{name}: {reason}"
+
+    def _choice(self, task: Task, override: str | None, mode: Mode | None) -> tuple[str, str]:
+        if override is not None:
+            return override, "the caller names it"
+        mode = mode or task.mode
+        if mode is Mode.INTERACTIVE:
+            return self._person(task), "the task is to be done by a person"
+        if mode is not None:
+            raise UsageError(f"mode {mode.value!r} is not available in this version", hint="leave the mode out")
+        if task.agent is not None:
+            return task.agent, "the task names it"
+        return self._recommendation(task)
+
+    def _person(self, task: Task) -> str:
+        people = [name for name, agent in self._enabled() if agent.kind == "interactive"]
+        if not people:
+            raise UnknownAgent("there is no enabled agent of kind interactive", hint="enable or add one")
+        return task.agent if task.agent in people else people[0]
+
+    def _recommendation(self, task: Task) -> tuple[str, str]:
+        labels = {label.casefold() for label in task.labels}
+        best, most = "", set[str]()
+        for name, agent in self._enabled():
+            matching = labels & {capability.casefold() for capability in agent.capabilities}
+            if len(matching) > len(most):
+                best, most = name, matching
+        if best:
+            return best, f"it has the capabilities {', '.join(sorted(most))}"
+        enabled = dict(self._enabled())
+        if self.default_agent in enabled:
+            return self.default_agent, "it is the default agent"
+        if LAST_RESORT in enabled:
+            return LAST_RESORT, "no other agent is named or has a capability among the task's labels"
+        hint = "name one in the task (`agent: …`), or set `default_agent`"
+        raise UnknownAgent(f"no enabled agent fits task {task.id}", hint=hint)
+
+    def _enabled(self) -> Iterator[tuple[str, Agent]]:
+        return ((name, agent) for name, agent in self.items() if agent.enabled)
+
+
+_AGENT: Final[TypeAdapter[Agent]] = TypeAdapter(Agent)
+
+
+def _as_agent(name: str, agent: Registrable) -> Agent:
+    if isinstance(agent, Written):
+        return agent
+    if not isinstance(agent, Mapping):
+        agent = {"kind": "python", "function": agent, "description": (getattr(agent, "__doc__", "") or "").strip()}
+    try:
+        return _AGENT.validate_python(dict(agent))
+    except ValidationError as error:
+        found = [(".".join(map(str, detail["loc"])), detail["msg"]) for detail in error.errors()]
+        listed = "; ".join(f"{place}: {message}" if place else message for place, message in found)
+        raise UsageError(f"the agent {name!r} is not possible: {listed}") from error
