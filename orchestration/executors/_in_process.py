@@ -1,0 +1,221 @@
+"""A function called in our own process: for pipelines and flows, and wherever a caller gave a function itself.
+
+Async functions run in a task of their own (what they do to context variables stays theirs), plain ones in a thread;
+whatever is yielded is reported as it comes, and the generator waits until it was taken. What they print is not
+captured: that would take `sys.stdout` away from the host's other threads.
+
+Edges survived: a function that cancels itself, exits, or raises what a future cannot carry (StopIteration); a plain
+function that returns a coroutine; a thread that outlives its deadline (it is abandoned, and its late result refused);
+a generator in a thread whose attempt is over (its next item ends it); a listener that fails (that is no fault of the
+function's, and is raised).
+"""
+
+import asyncio
+import sys
+from collections.abc import Callable
+from concurrent.futures import CancelledError as HandingOverCancelled
+from functools import partial
+from types import CodeType, GeneratorType
+from typing import Any, Final
+
+from orchestration.executors._document import task_of
+from orchestration.executors._ending import with_hint
+from orchestration.executors._threads import Ended, Threads
+from orchestration.executors._watch import Watch
+from orchestration.executors._yielded import Yielded
+from orchestration.kinds import Failure
+from orchestration.protocols import Report, Work
+from orchestration.results import Outcome
+from orchestration.worker.calling import CannotCall, arguments, imported, passed_on
+from orchestration.worker.drawing import drawn, is_pending, settled
+from orchestration.worker.faults import explained
+
+_ASYNC: Final = 0x80 | 0x100 | 0x200
+"""Flags of a code object: a coroutine, an iterable coroutine, an async generator."""
+
+
+class Abandoned(BaseException):
+    """Raised in a generator that yields after its attempt is over; not for the user's code to catch."""
+
+
+class HostCall:
+    """One attempt by a function in this process."""
+
+    def __init__(self, work: Work, function: str | Callable[..., Any], threads: Threads, report: Report) -> None:
+        """Nothing is imported or called."""
+        self._work = work
+        self._function = function
+        self._name = function if isinstance(function, str) else name_of(function)
+        self._threads = threads
+        self._yielded = Yielded(report)
+        self._watch = Watch(work)
+        self._loop = asyncio.get_running_loop()
+        self._over = False
+        self._fault: Exception | None = None
+        self._taking: asyncio.Task[None] | None = None
+
+    async def outcome(self) -> Outcome:
+        """Call it, and say what came of it."""
+        try:
+            function = await self._found()
+            positional, named = arguments(self._name, function, _Known(self._work))
+        except CannotCall as error:
+            return Outcome(failure=Failure.AGENT_MISSING, error=with_hint(error.message, error.hint))
+        except Exception as error:  # noqa: BLE001  # whatever a module raises while it is imported
+            return self._crashed(error)
+        call = partial(function, *positional, **named)
+        if is_async(function):
+            job: asyncio.Future[Ended] = self._loop.create_task(self._guarded(call))
+        else:
+            job = await self._threads.start(partial(self._in_thread, call))
+        self._watch.start()
+        return await self._watched(job)
+
+    async def _found(self) -> Callable[..., Any]:
+        if not isinstance(self._function, str):
+            return self._function
+        if self._function.partition(":")[0] in sys.modules:
+            return imported(self._function)
+        function, error = await (await self._threads.start(partial(imported, self._function)))
+        if error is not None:
+            raise error
+        return function  # type: ignore[no-any-return]  # `imported` gives what can be called
+
+    async def _watched(self, job: asyncio.Future[Ended]) -> Outcome:
+        try:
+            limit = await self._watch.wait_for_end(job)
+        except asyncio.CancelledError:
+            await self._end(job)
+            raise
+        if limit is not None:
+            return await self._ended_at(limit, job)
+        if self._fault is not None:
+            raise self._fault
+        if job.cancelled():
+            return Outcome(failure=Failure.CRASHED, error=f"{self._name} cancelled itself")
+        value, error = job.result()
+        if error is not None:
+            return self._crashed(error)
+        if is_pending(value):  # what a plain function returned
+            return await self._watched(self._loop.create_task(self._guarded(lambda: value)))
+        return self._succeeded(value)
+
+    async def _ended_at(self, limit: Failure, job: asyncio.Future[Ended]) -> Outcome:
+        abandoned = not await self._end(job)
+        error = f"{self._name} {self._watch.told(limit)}{'; it cannot be ended and still runs' if abandoned else ''}"
+        return Outcome(failure=limit, error=error, ended_by=limit.value, abandoned=abandoned)
+
+    async def _end(self, job: asyncio.Future[Ended]) -> bool:
+        self._over = True
+        if self._taking is not None:
+            self._taking.cancel()
+        return await self._watch.end(job)
+
+    async def _guarded(self, call: Callable[[], Any]) -> Ended:
+        """Call it in this task; an exit does not get out, for one that leaves a task takes the loop with it."""
+        try:
+            value = call()
+            if hasattr(value, "__aiter__"):
+                self._watch.stream()
+            return await settled(value, self._take), None
+        except (asyncio.CancelledError, KeyboardInterrupt):
+            raise
+        except BaseException as error:  # noqa: BLE001  # whatever it raises is how it ended
+            return None, error
+
+    def _in_thread(self, call: Callable[[], Any]) -> Any:  # noqa: ANN401  # whatever it returns
+        value = call()
+        if isinstance(value, GeneratorType):
+            self._watch.stream()
+            return drawn(value, self._hand_over)
+        return value
+
+    def _hand_over(self, item: Any) -> None:  # noqa: ANN401  # whatever was yielded
+        """Give an item to the loop's thread, and wait until it was taken there."""
+        taking = self._take_handed_over(item)
+        try:
+            handed_over = asyncio.run_coroutine_threadsafe(taking, self._loop)
+        except RuntimeError as error:  # the loop is closed
+            taking.close()
+            raise Abandoned from error
+        try:
+            handed_over.result()
+        except HandingOverCancelled as error:
+            raise Abandoned from error
+
+    async def _take_handed_over(self, item: Any) -> None:  # noqa: ANN401  # as above
+        if self._over:
+            raise asyncio.CancelledError
+        self._taking = asyncio.current_task()
+        try:
+            await self._take(item)
+        finally:
+            self._taking = None
+
+    async def _take(self, item: Any) -> None:  # noqa: ANN401  # as above
+        self._watch.hold()
+        try:
+            await self._yielded.take(item)
+        except Exception as error:
+            self._fault = error
+            raise
+        finally:
+            self._watch.release()
+
+    def _succeeded(self, value: Any) -> Outcome:  # noqa: ANN401  # whatever it returned
+        output, outputs = passed_on(value)
+        text = self._yielded.text if output is None else output
+        dropped = self._yielded.dropped
+        metadata = {"output_truncated_characters": dropped} if dropped else {}
+        return Outcome(output=text or "", outputs=outputs, metadata=metadata)
+
+    def _crashed(self, error: BaseException) -> Outcome:
+        if isinstance(error, SystemExit):
+            return self._exited(error.code)
+        sentence, traceback = explained(error)
+        told = f"{self._name} raised {sentence}"
+        return Outcome(failure=Failure.CRASHED, error=told, metadata={"traceback": traceback})
+
+    def _exited(self, code: Any) -> Outcome:  # noqa: ANN401  # sys.exit takes anything
+        if code is None or code == 0:
+            return self._succeeded(None)
+        if isinstance(code, int):
+            return Outcome(failure=Failure.EXIT_CODE, error=f"{self._name} exited with code {code}", exit_code=code)
+        return Outcome(failure=Failure.EXIT_CODE, error=f"{self._name} exited: {code}", exit_code=1)
+
+
+def name_of(function: Callable[..., Any]) -> str:
+    """A function as errors name it."""
+    name = getattr(function, "__qualname__", None) or type(function).__qualname__
+    return f"{getattr(function, '__module__', None) or type(function).__module__}:{name}"
+
+
+def is_async(function: Callable[..., Any]) -> bool:
+    """Whether calling the function only makes a coroutine or an async generator, and so takes no time by itself."""
+    while isinstance(function, partial):
+        function = function.func
+    for candidate in (function, getattr(type(function), "__call__", None)):  # noqa: B004  # it can be called; but by what?
+        code = getattr(candidate, "__code__", None)
+        if isinstance(code, CodeType):
+            return bool(code.co_flags & _ASYNC)
+    return False
+
+
+class _Known(dict[str, Any]):
+    """The document for arguments; the task as a dictionary is made only for functions that ask for it."""
+
+    def __init__(self, work: Work) -> None:
+        super().__init__(
+            inputs=dict(work.inputs),
+            upstream=dict(work.upstream),
+            parameters=dict(work.parameters),
+            prompt=work.prompt,
+            attempt=work.attempt,
+            run_id=work.run_id,
+        )
+        self._work = work
+
+    def __missing__(self, key: str) -> Any:  # noqa: ANN401  # any field of the document
+        if key != "task":
+            raise KeyError(key)
+        return task_of(self._work)

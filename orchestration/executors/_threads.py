@@ -1,0 +1,111 @@
+"""Threads for plain functions in our own process: bounded, and such that none can keep the program from ending.
+
+A thread cannot be killed, so whoever gives up waiting abandons it: its result is refused, it is counted as running
+until it returns, and its being a daemon lets the interpreter end without it. (The pools of the standard library join
+their threads at the end, so one function that hangs would hang the program.) Edges survived: an abandoned thread that
+ends after its loop has, several loops that share the bound, a caller that is cancelled in the moment it is let in.
+"""
+
+import asyncio
+import contextvars
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Final, TypeAlias
+
+MAX_THREADS: Final = 64
+"""Plain functions that run at once: enough for work that waits, few enough for their stacks and for fair turns."""
+
+Ended: TypeAlias = tuple[Any, BaseException | None]
+"""What a function returned, or what it raised."""
+
+_Waiting: TypeAlias = tuple[asyncio.AbstractEventLoop, asyncio.Future[None]]
+
+
+class Threads:
+    """Runs each function in a thread of its own, at most so many at once."""
+
+    def __init__(self, limit: int = MAX_THREADS) -> None:
+        """No thread is started."""
+        self._lock = threading.Lock()
+        self._free = limit
+        self._waiting: deque[_Waiting] = deque()
+
+    async def start(self, function: Callable[[], Any]) -> asyncio.Future[Ended]:
+        """Start the function as soon as there is room.
+
+        Returns:
+            A future of how it ended; cancelling it abandons the thread.
+        """
+        await self._wait_for_room()
+        loop = asyncio.get_running_loop()
+        ended: asyncio.Future[Ended] = loop.create_future()
+        context = contextvars.copy_context()
+        thread = threading.Thread(target=self._run, args=(context, function, loop, ended), daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:  # the system has no room for another thread
+            self._make_room()
+            raise
+        return ended
+
+    def _run(
+        self,
+        context: contextvars.Context,
+        function: Callable[[], Any],
+        loop: asyncio.AbstractEventLoop,
+        ended: asyncio.Future[Ended],
+    ) -> None:
+        end: Ended
+        try:
+            end = context.run(function), None
+        except BaseException as error:  # noqa: BLE001  # whatever it raises is how it ended
+            end = None, error
+        self._make_room()
+        _call_in(loop, _settle, ended, end)
+
+    async def _wait_for_room(self) -> None:
+        loop = asyncio.get_running_loop()
+        with self._lock:
+            if self._free > 0:
+                self._free -= 1
+                return
+            admitted: asyncio.Future[None] = loop.create_future()
+            self._waiting.append((loop, admitted))
+        try:
+            await admitted
+        except asyncio.CancelledError:
+            if admitted.done() and not admitted.cancelled():
+                self._make_room()  # let in and cancelled in the same turn
+            raise
+
+    def _make_room(self) -> None:
+        """Let the next one in, who may have gone away meanwhile; called from any thread."""
+        while True:
+            with self._lock:
+                if not self._waiting:
+                    self._free += 1
+                    return
+                loop, admitted = self._waiting.popleft()
+            if _call_in(loop, self._admit, admitted):
+                return
+
+    def _admit(self, admitted: asyncio.Future[None]) -> None:
+        if admitted.done():
+            self._make_room()
+        else:
+            admitted.set_result(None)
+
+
+def _call_in(loop: asyncio.AbstractEventLoop, function: Callable[..., None], *arguments: object) -> bool:
+    """Call a function in the thread of a loop; False when the loop is closed, and with it whoever waited there."""
+    try:
+        loop.call_soon_threadsafe(function, *arguments)
+    except RuntimeError:
+        return False
+    return True
+
+
+def _settle(ended: asyncio.Future[Ended], end: Ended) -> None:
+    if not ended.done():
+        ended.set_result(end)
