@@ -1,0 +1,108 @@
+"""The values that a task passes on, and output too long for the database.
+
+A task appends `name=value` lines or JSON objects to the file `$ORCH_OUTPUT`. What agents write is untrusted: the file
+may be missing, huge, binary, half-written, a folder or a link. A value by `name=value` stays the string that it was; a
+later line wins over an earlier one.
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+MAX_OUTPUTS_FILE: Final = 1 << 20
+"""Bytes of `$ORCH_OUTPUT` that are read; values are facts to pass on, files are for the rest."""
+
+MAX_INLINE: Final = 64 * 1024
+"""Bytes of output that live in the event itself; longer output goes to a file first."""
+
+
+class BadOutputs(ValueError):
+    """What a task wrote to `$ORCH_OUTPUT` is neither `name=value` nor JSON; the text says where."""
+
+
+def read_outputs(path: Path) -> dict[str, Any]:
+    """Read what a task wrote; nothing where it wrote nothing.
+
+    Raises:
+        BadOutputs: a line has neither form, or the file is no file or too long.
+    """
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_OUTPUTS_FILE + 1)
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise BadOutputs(f"$ORCH_OUTPUT cannot be read: {error.strerror}") from error
+    if len(data) > MAX_OUTPUTS_FILE:
+        raise BadOutputs(f"$ORCH_OUTPUT is over {MAX_OUTPUTS_FILE} bytes; pass the name of a file instead")
+    try:
+        text = data.decode()
+    except UnicodeDecodeError as error:
+        raise BadOutputs(f"$ORCH_OUTPUT is not UTF-8 at byte {error.start}") from error
+    return parse_outputs(text)
+
+
+def parse_outputs(text: str) -> dict[str, Any]:
+    """Values by name from the text of the file; raises `BadOutputs` like `read_outputs`."""
+    whole = _as_object(text)
+    if whole is not None:
+        return whole
+    values: dict[str, Any] = {}
+    for number, line in enumerate(text.split("\n"), start=1):
+        stripped = line.strip()
+        if not stripped:
+            continue
+        found = _as_object(stripped)
+        if found is not None:
+            values.update(found)
+            continue
+        name, equals, value = line.partition("=")
+        if not equals or not name.strip() or stripped.startswith(("{", "[")):
+            raise BadOutputs(f"line {number} of $ORCH_OUTPUT is neither name=value nor a JSON object: {line[:80]!r}")
+        values[name.strip()] = value.rstrip("\r")
+    return values
+
+
+def _as_object(text: str) -> dict[str, Any] | None:
+    if not text.lstrip().startswith("{"):
+        return None
+    try:
+        found = json.loads(text, parse_constant=_no_constant)
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON")
+
+
+def keep_inline(output: str, folder: Path) -> tuple[str, str | None]:
+    """The output as it goes into the event, and the file that has all of it where it is too long for that.
+
+    The end is what stays inline, because that is where a program says what came of it. The file is on disk, its folder
+    entry included, when this returns.
+    """
+    data = output.encode(errors="replace")
+    if len(data) <= MAX_INLINE:
+        return output, None
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "output.txt"
+    with path.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    entry = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(entry)
+    finally:
+        os.close(entry)
+    return data[-MAX_INLINE:].decode(errors="ignore"), str(path)
+
+
+def write_inputs(path: Path, upstream: Mapping[str, Mapping[str, Any]], inputs: Mapping[str, Any]) -> None:
+    """Write the file `$ORCH_INPUTS` names: what came of each dependency, and the task's own inputs."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps({"tasks": upstream, "inputs": inputs}, default=str, indent=1), encoding="utf-8")

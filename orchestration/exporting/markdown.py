@@ -1,0 +1,111 @@
+"""The report of a run in Markdown: what ran, how each task ended and why, its checks, and where its logs are.
+
+Text of agents and tasks is untrusted: in tables it is escaped, longer text stands in fences that it cannot close.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from orchestration.exporting.palette import one_line
+from orchestration.kinds import ExecutionStatus
+from orchestration.results import ExecutionResult, RunResult
+
+CELL_CHARACTERS: Final = 200
+EVIDENCE_CHARACTERS: Final = 4000
+
+_MARKUP: Final = re.compile(r"([\\`*_\[\]<>|#&~])")
+_CONTROL: Final = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+_TICKS: Final = re.compile(r"`+")
+
+
+def markdown(run: RunResult) -> str:
+    """The report, ending in a newline."""
+    return "\n".join([*_head(run), "", *_table(run), *_details(run)]) + "\n"
+
+
+def _head(run: RunResult) -> Iterator[str]:
+    counts = ", ".join(f"{number} {status}" for status, number in run.counts.items()) or "no tasks"
+    yield f"# Run {_escaped(run.run_id)}: {run.status.value}"
+    yield ""
+    if run.reason:
+        yield f"- Reason: {_escaped(run.reason)}"
+    yield f"- Tasks: {counts}"
+    yield f"- Started: {_time(run.started_at)}"
+    yield f"- Ended: {_time(run.completed_at)}"
+    yield (
+        f"- Time: {run.wall_seconds:.1f} s; work {run.step_seconds:.1f} s; "
+        f"critical path {run.critical_path_seconds:.1f} s"
+    )
+    if usage := run.usage:
+        cost = "unknown" if usage.cost_usd is None else f"${usage.cost_usd:.4f}"
+        yield f"- Usage: {usage.input_total} tokens in, {usage.output_total} out, cost {cost}"
+
+
+def _time(at: object) -> str:
+    return f"{at:%Y-%m-%d %H:%M:%S} UTC" if at else "not yet"
+
+
+def _table(run: RunResult) -> Iterator[str]:
+    yield "| Task | Outcome | Why | Agent | Attempts | Seconds | Checks | Log |"
+    yield "| --- | --- | --- | --- | ---: | ---: | --- | --- |"
+    for result in run.results:
+        passed = sum(check.passed for check in result.checks)
+        row = (
+            result.task_id,
+            result.status.value,
+            why(result),
+            result.agent or "",
+            str(len(result.attempts)),
+            f"{result.duration_seconds:.1f}",
+            f"{passed} of {len(result.checks)} passed" if result.checks else "",
+            result.log_path or "",
+        )
+        yield f"| {' | '.join(_escaped(one_line(cell)[:CELL_CHARACTERS]) for cell in row)} |"
+
+
+def why(result: ExecutionResult) -> str:
+    """Why a task is in its state: the kind of failure, and the reason or the first line of the error."""
+    kind = result.failure.value if result.failure else ""
+    adopted = result.metadata.get("adopted_from")
+    said = result.reason or (f"done in run {adopted}" if adopted else "")
+    if not said or said == kind:
+        said = next(iter((result.error or "").strip().splitlines()), "")
+    return f"{kind}: {said}" if kind and said else kind or said
+
+
+def _details(run: RunResult) -> Iterator[str]:
+    """A section for each task that did not succeed or had failed attempts or checks."""
+    for result in run.results:
+        if not _is_worth_details(result):
+            continue
+        yield from ("", f"## {_escaped(result.task_id)}: {result.status.value}")
+        if result.error:
+            yield from ("", *_fenced(result.error))
+        for check in result.checks:
+            state = "passed" if check.passed else "failed"
+            code = f", exit code {check.exit_code}" if check.exit_code is not None else ""
+            yield from ("", f"- {check.kind} {state}{code}: {_escaped(one_line(check.name))}")
+            if not check.passed and check.log.strip():
+                yield from ("", *_fenced(check.log))
+        for attempt in result.attempts:
+            ended = attempt.outcome.failure.value if attempt.outcome.failure else attempt.status.value
+            log = f", log {_escaped(attempt.outcome.log_path)}" if attempt.outcome.log_path else ""
+            yield from ("", f"- attempt {attempt.number}: {ended} after {attempt.duration_seconds:.1f} s{log}")
+
+
+def _is_worth_details(result: ExecutionResult) -> bool:
+    unsuccessful = {ExecutionStatus.FAILED, ExecutionStatus.NEEDS_INPUT, ExecutionStatus.CANCELLED}
+    failed_before = any(attempt.outcome.failure for attempt in result.attempts)
+    return result.status in unsuccessful or failed_before or any(not check.passed for check in result.checks)
+
+
+def _fenced(text: str) -> Iterator[str]:
+    """The end of the text, between fences longer than any run of backticks in it."""
+    shown = _CONTROL.sub("", text.replace("\r\n", "\n").replace("\r", "\n").strip())[-EVIDENCE_CHARACTERS:]
+    fence = "`" * max(3, 1 + max(map(len, _TICKS.findall(shown)), default=0))
+    yield from (f"{fence}text", shown, fence)
+
+
+def _escaped(text: str) -> str:
+    return _MARKUP.sub(r"\\\1", one_line(text))

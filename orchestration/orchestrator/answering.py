@@ -1,0 +1,145 @@
+"""Answers from outside to a run's tasks: complete, fail, approve, reject, retry, cancel.
+
+`apply` lets an answer happen to a run in memory, whoever holds it: the owner that found it in the command table, or,
+where no process owns the run, the command itself after it took the owner lock and replayed the run. Every answer is
+events through the same plan; one that does not fit the task's state is refused with `WrongState`, and nothing changed.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from orchestration.errors import WrongState
+from orchestration.events import (
+    RunCompleted,
+    RunPaused,
+    TaskCancelled,
+    TaskCompleted,
+    TaskError,
+    TaskInputGiven,
+)
+from orchestration.executor import LiveRun
+from orchestration.kinds import Failure
+from orchestration.plan import FINAL, Phase, State
+from orchestration.results import CheckResult, Outcome
+from orchestration.scheduler import CANCELLED, NOT_STARTED
+
+REOPENABLE = frozenset({State.FAILED, State.CANCELLED, State.BLOCKED, State.NEEDS_INPUT})
+
+
+def apply(run: LiveRun, action: str, task_id: str, body: Mapping[str, Any]) -> None:
+    """Let an answer happen, and all that follows from it without any work.
+
+    Raises:
+        WrongState: the task is in no state for it.
+    """
+    if action == "complete":
+        _end(run, task_id, body, Outcome(output=body.get("output") or "", checks=_checks(body), **_outputs(body)))
+    elif action == "fail":
+        reason = body.get("note") or "a person said so"
+        _end(run, task_id, body, Outcome(failure=Failure.EXIT_CODE, error=reason, claim="failed"))
+    elif action == "retry":
+        retry(run, [task_id], body.get("by", ""), body.get("note"))
+    elif action in {"approve", "reject"}:
+        _approve(run, task_id, action, body)
+    else:
+        raise WrongState(f"there is no answer {action!r}")
+    run.scheduler.settle()
+
+
+def _outputs(body: Mapping[str, Any]) -> dict[str, Any]:
+    return {"outputs": dict(body["outputs"])} if body.get("outputs") else {}
+
+
+def _checks(body: Mapping[str, Any]) -> tuple[CheckResult, ...]:
+    return tuple(CheckResult.from_dict(check) for check in body.get("checks", ()))
+
+
+def _end(run: LiveRun, task_id: str, body: Mapping[str, Any], outcome: Outcome) -> None:
+    _expect(run, task_id, State.NEEDS_INPUT)
+    attempt = run.plan.attempt_of(task_id)
+    _given(run, task_id, "fail" if outcome.failure else "complete", body)
+    ending: dict[str, Any] = {"task_id": task_id, "attempt": attempt, "agent": body.get("by") or None}
+    if outcome.failure is None:
+        run.recorder.emit(TaskCompleted, **ending, outcome=outcome)
+    else:
+        run.recorder.emit(TaskError, **ending, outcome=outcome, final=True, reason=outcome.error)
+
+
+def _approve(run: LiveRun, task_id: str, action: str, body: Mapping[str, Any]) -> None:
+    _expect(run, task_id, State.NEEDS_INPUT)
+    if run.plan.attempt_of(task_id) is not None:
+        raise WrongState(f"{task_id} waits to be done, not to be approved", hint=f"orch complete {task_id}")
+    _given(run, task_id, action, body)
+    if action == "reject":
+        cause = body.get("note") or "rejected"
+        run.recorder.emit(TaskCancelled, task_id=task_id, reason=CANCELLED, cause=cause)
+
+
+def retry(run: LiveRun, task_ids: Sequence[str], by: str, note: str | None) -> list[str]:
+    """Put ended tasks back to waiting, with everything that was blocked or never begun because of them.
+
+    Raises:
+        WrongState: a task has not ended, or it succeeded.
+    """
+    for task_id in task_ids:
+        state = run.plan.state_of(task_id)
+        if state not in REOPENABLE or run.plan.attempt_of(task_id) is not None:
+            raise WrongState(f"{task_id} is {state.value}; only what failed, was cancelled or blocked can be retried")
+    below = run.graph.downstream(task_ids)
+    reopened = [
+        task_id
+        for task_id in below
+        if task_id in task_ids or (run.plan.state_of(task_id) in {State.BLOCKED, State.CANCELLED})
+    ]
+    for task_id in reopened:
+        _given(run, task_id, "retry", {"by": by, "note": note})
+    return reopened
+
+
+def close_if_over(run: LiveRun, reason: str) -> None:
+    """After an answer to a run that nobody drives: say whether it is over now, or open again."""
+    if run.plan.is_over and run.plan.phase is not Phase.ENDED:
+        status, wall = run.plan.final_status(), run.ledger.wall_seconds
+        run.recorder.emit(RunCompleted, status=status, wall_seconds=wall)
+    elif not run.plan.is_over and run.plan.phase is Phase.ENDED:
+        run.recorder.emit(RunPaused, reason=reason)
+
+
+def cancel_at_rest(run: LiveRun, task_ids: Sequence[str], cause: str, *, by_name: bool) -> list[str]:
+    """Cancel tasks of a run that no process drives; returns those that were not ended before.
+
+    A task that has not begun stays cancelled only if it was named itself, not where its whole run was cancelled.
+    """
+    cancelled = [task_id for task_id in task_ids if run.plan.state_of(task_id) not in FINAL]
+    for task_id in cancelled:
+        attempt = run.plan.attempt_of(task_id)
+        outcome = Outcome() if attempt is None else Outcome(failure=Failure.CANCELLED, error=cause)
+        run.recorder.emit(
+            TaskCancelled,
+            task_id=task_id,
+            attempt=attempt,
+            reason=CANCELLED if by_name or run.plan.attempts_of(task_id) else NOT_STARTED,
+            cause=cause,
+            outcome=outcome,
+        )
+    run.scheduler.settle()
+    return cancelled
+
+
+def _given(run: LiveRun, task_id: str, action: str, body: Mapping[str, Any]) -> None:
+    run.recorder.emit(
+        TaskInputGiven,
+        task_id=task_id,
+        attempt=run.plan.attempt_of(task_id),
+        action=action,
+        by=body.get("by") or "",
+        note=body.get("note"),
+        outputs=dict(body.get("outputs") or {}),
+    )
+
+
+def _expect(run: LiveRun, task_id: str, state: State) -> None:
+    actual = run.plan.state_of(task_id)
+    if actual is not state:
+        hint = f"orch retry {task_id}" if actual in REOPENABLE else None
+        raise WrongState(f"{task_id} is {actual.value}, it does not wait for a person", hint=hint)

@@ -1,0 +1,234 @@
+"""Where people and other terminals hand things in: complete, fail, cancel, retry, and the way to the logs.
+
+If a live process owns the run, the answer goes to it by the command table and is awaited; else this process takes the
+owner lock for a moment, replays the run, lets the answer happen and stores it. Between looking and taking the lock the
+owner may come or go, so both ways are tried in turn.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from orchestration.attempts import describe_failed
+from orchestration.errors import ChecksFailed, Problem, RunOwned, UnknownRun, WrongState
+from orchestration.executor import LiveRun
+from orchestration.graph import nearest
+from orchestration.kinds import ExecutionStatus
+from orchestration.loading import Project
+from orchestration.orchestrator import answering
+from orchestration.orchestrator.looking import OPEN_RUNS, find_run, ledger_of
+from orchestration.orchestrator.opening import planned_from, replay
+from orchestration.orchestrator.running import Assemble
+from orchestration.protocols import RunRecord, RunStore
+from orchestration.registry import AgentRegistry
+from orchestration.results import ExecutionResult
+
+POLL: Final = 0.05
+"""Seconds between looks for the owner's answer; the owner itself looks every fifth of a second."""
+
+Deed = Callable[[LiveRun], list[str]]
+
+
+class Desk:
+    """Hands answers to the runs of one project."""
+
+    def __init__(self, project: Project, registry: AgentRegistry, store: RunStore, assemble: Assemble) -> None:
+        """Nothing is read yet."""
+        self._project = project
+        self._registry = registry
+        self._store = store
+        self._assemble = assemble
+
+    async def complete(
+        self,
+        task_id: str,
+        *,
+        output: str | None,
+        outputs: Mapping[str, object],
+        by: str,
+    ) -> ExecutionResult:
+        """See `ProjectOrchestrator.complete`."""
+        record = await self._waiting(task_id)
+        run = await self._replayed(record)
+        checks = await run.crew.check(task_id, run.plan.attempt_of(task_id) or 1, outputs)
+        failed = [check for check in checks if not check.passed]
+        if failed:
+            problems = [Problem(describe_failed([check])) for check in failed]
+            names = ", ".join(check.name for check in failed)
+            message = f"{task_id} is not done: {len(failed)} of {len(checks)} checks failed: {names}"
+            hint = f"mend it, then `orch complete {task_id}` again; it still needs input"
+            raise ChecksFailed(message, hint=hint, problems=problems)
+        body = {"output": output, "outputs": dict(outputs), "by": by, "checks": [check.to_dict() for check in checks]}
+        return await self._answer(record, "complete", task_id, body)
+
+    async def fail(self, task_id: str, reason: str, *, by: str) -> ExecutionResult:
+        """See `ProjectOrchestrator.fail`."""
+        return await self._answer(await self._waiting(task_id), "fail", task_id, {"note": reason, "by": by})
+
+    async def cancel(self, target: str, *, reason: str) -> list[str]:
+        """See `ProjectOrchestrator.cancel`."""
+        records = await self._store.runs()
+        runs = {record.run_id: record for record in records}
+        if target in runs:
+            return await self._cancel(runs[target], None, reason)
+        if target not in self._project.graph.index:
+            known = [*runs, *self._project.graph.index]
+            raise UnknownRun(f"there is no run and no task {target}", hint=nearest(target, known) or "see `orch runs`")
+        record = await self._open_run_with(target, records)
+        if record is None:
+            raise WrongState(f"{target} is in no run that goes on, so there is nothing to cancel")
+        return await self._cancel(record, target, reason)
+
+    async def _cancel(self, record: RunRecord, task_id: str | None, reason: str) -> list[str]:
+        if record.status not in OPEN_RUNS:
+            raise WrongState(f"run {record.run_id} has ended ({record.status.value}), there is nothing to cancel")
+        cause = reason or "cancelled from another terminal"
+
+        def deed(run: LiveRun) -> list[str]:
+            wanted = run.ledger.tasks if task_id is None else (task_id,)
+            return answering.cancel_at_rest(run, wanted, cause, by_name=task_id is not None)
+
+        done = await self._hand_in(record, "cancel", task_id, {"note": cause}, deed)
+        if not done and task_id is not None:
+            raise WrongState(f"{task_id} ended by itself before it could be cancelled")
+        return done
+
+    async def retry(self, task_ids: Sequence[str], *, failed: bool) -> list[str]:
+        """See `ProjectOrchestrator.retry`."""
+        wanted = await self._retryable(task_ids, failed=failed)
+        reopened: dict[str, None] = {}
+        for task_id, record in wanted:
+            if task_id not in reopened:
+                done = await self._hand_in(record, "retry", task_id, {}, _reopening(task_id))
+                reopened.update(dict.fromkeys(done))
+        return list(reopened)
+
+    async def _retryable(self, task_ids: Sequence[str], *, failed: bool) -> list[tuple[str, RunRecord]]:
+        """The tasks to open again, each with the run in which it ended."""
+        records = {record.run_id: record for record in await self._store.runs()}
+        standings = await self._store.standings(list(self._project.graph.index))
+        ended = {task_id: standing for task_id, standing in standings.items() if standing.run_id in records}
+        wanted = dict.fromkeys(task_ids)
+        if failed:
+            kinds = {ExecutionStatus.FAILED, ExecutionStatus.CANCELLED}
+            wanted |= dict.fromkeys(task_id for task_id in ended if ended[task_id].status in kinds)
+        found: list[tuple[str, RunRecord]] = []
+        for task_id in wanted:
+            record = records[ended[task_id].run_id] if task_id in ended else None
+            record = record or await self._open_run_with(task_id, list(records.values()))
+            if record is None:
+                raise WrongState(f"{task_id} has not failed; there is nothing to retry")
+            found.append((task_id, record))
+        if not found:
+            raise WrongState("nothing has failed, so there is nothing to retry")
+        return found
+
+    async def log_folder(self, task_id: str, run_id: str | None, attempt: int | None) -> Path:
+        """See `ProjectOrchestrator.log_folder`."""
+        records = [await find_run(self._store, run_id)] if run_id else await self._store.runs()
+        for record in records:
+            if task_id not in record.tasks:
+                continue
+            attempts = (await ledger_of(self._store, record.run_id)).result(task_id).attempts
+            numbers = [ended.number for ended in attempts if ended.number]
+            if attempt is not None and run_id is not None and attempt not in numbers:
+                raise WrongState(f"{task_id} has no attempt {attempt} in run {record.run_id}; it has {numbers}")
+            if numbers and (attempt is None or attempt in numbers):
+                number = numbers[-1] if attempt is None else attempt
+                return self._project.state_folder / "runs" / record.run_id / task_id / str(number)
+        where = f" in run {run_id}" if run_id else ""
+        raise WrongState(f"no such attempt of {task_id} has begun{where}", hint=f"orch why {task_id}")
+
+    # -- handing in ---------------------------------------------------------------------------------------------
+
+    async def _answer(self, record: RunRecord, action: str, task_id: str, body: Mapping[str, Any]) -> ExecutionResult:
+        def deed(run: LiveRun) -> list[str]:
+            answering.apply(run, action, task_id, body)
+            return [task_id]
+
+        await self._hand_in(record, action, task_id, body, deed)
+        return (await ledger_of(self._store, record.run_id)).result(task_id)
+
+    async def _hand_in(
+        self,
+        record: RunRecord,
+        action: str,
+        task_id: str | None,
+        body: Mapping[str, Any],
+        deed: Deed,
+    ) -> list[str]:
+        """Have the run's owner do it, or do it here where nobody owns the run."""
+        while True:
+            if self._store.is_live(record.run_id):
+                answer = await self._ask_owner(record.run_id, action, task_id, body)
+                if answer is not None:
+                    return answer
+            try:
+                with self._store.own(record.run_id):
+                    return await self._do_here(record, deed)
+            except RunOwned:
+                await asyncio.sleep(POLL)
+
+    async def _ask_owner(
+        self,
+        run_id: str,
+        action: str,
+        task_id: str | None,
+        body: Mapping[str, Any],
+    ) -> list[str] | None:
+        """The owner's answer, None where it ended without one; raises what the owner refused it with."""
+        number = await self._store.submit(run_id, task_id, action, body)
+        while (answer := await self._store.answered(number)) is None:
+            if not self._store.is_live(run_id):
+                await self._store.answer(number, {"error": "the run's owner ended", "ended": True})
+                return None
+            await asyncio.sleep(POLL)
+        if answer.get("ended"):
+            return None
+        if "error" in answer:
+            raise WrongState(answer["error"], hint=answer.get("hint"))
+        return list(answer.get("done", ()))
+
+    async def _do_here(self, record: RunRecord, deed: Deed) -> list[str]:
+        run = await self._replayed(record)
+        done = deed(run)
+        answering.close_if_over(run, "tasks were opened again")
+        await run.recorder.commit(self._store)
+        return done
+
+    async def _replayed(self, record: RunRecord) -> LiveRun:
+        run = self._assemble(record.run_id, planned_from(record, self._project, self._registry), None)
+        replay(run, await self._store.events(record.run_id))
+        return run
+
+    # -- finding ------------------------------------------------------------------------------------------------
+
+    async def _waiting(self, task_id: str) -> RunRecord:
+        """The newest open run in which the task waits for a person."""
+        status = ExecutionStatus.PENDING
+        for record in await self._store.runs():
+            if record.status in OPEN_RUNS and task_id in record.tasks:
+                status = (await ledger_of(self._store, record.run_id)).status_of(task_id)
+                if status is ExecutionStatus.NEEDS_INPUT:
+                    return record
+        standing = (await self._store.standings([task_id])).get(task_id)
+        said = standing.status.value if standing else status.value
+        raise WrongState(f"{task_id} does not wait for a person; it is {said}", hint=f"orch why {task_id}")
+
+    async def _open_run_with(self, task_id: str, records: Sequence[RunRecord]) -> RunRecord | None:
+        for record in records:
+            if record.status in OPEN_RUNS and task_id in record.tasks:
+                status = (await ledger_of(self._store, record.run_id)).status_of(task_id)
+                if not status.is_final:
+                    return record
+        return None
+
+
+def _reopening(task_id: str) -> Deed:
+    def deed(run: LiveRun) -> list[str]:
+        reopened = answering.retry(run, [task_id], "", None)
+        run.scheduler.settle()
+        return reopened
+
+    return deed

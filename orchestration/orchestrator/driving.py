@@ -1,0 +1,134 @@
+"""Drives one run of the project: the owner lock, the claims, the command table, the run's time limit.
+
+A task that another live run has claimed is held here; when that run ends it, it is adopted, and when that run dies or
+lets go without an end, it is done here. Commands from other terminals are looked for every `TICK` seconds and answered
+when what they asked for has happened: a cancelled task only when it has really ended.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from orchestration.errors import IllegalEvent, OrchError
+from orchestration.events import TaskAdopted
+from orchestration.executor import LiveRun
+from orchestration.orchestrator import answering
+from orchestration.orchestrator.standings import adoption
+from orchestration.plan import FINAL, State
+from orchestration.protocols import CommandRow, RunStore, Standing
+from orchestration.scheduler import cancel_all
+
+TICK: Final = 0.2
+"""Seconds between looks at the command table and at other runs' tasks."""
+
+
+@dataclass(slots=True)
+class Drive:
+    """One run while this process owns it."""
+
+    run: LiveRun
+    store: RunStore
+    standings: Mapping[str, Standing]
+    waiting: dict[int, CommandRow] = field(default_factory=dict)
+
+    async def claim(self) -> None:
+        """Take the run's tasks; those that another live run has are held."""
+        wanted = list(self.run.plan.tasks_in(State.WAITING, State.RETRYING, State.NEEDS_INPUT))
+        if not wanted:
+            return
+        for task_id, other in (await self.store.claim(self.run.run_id, wanted)).items():
+            self.run.plan.hold(task_id, f"claimed_by {other}")
+
+    async def go(self, slots: int | None, seconds: float | None) -> None:
+        """Drive the run to its end or pause, and end it gracefully after so many seconds."""
+        watch = asyncio.create_task(self._watch(), name="watch commands")
+        loop = asyncio.get_running_loop()
+        alarm = loop.call_later(seconds, self.run.scheduler.stop, "timeout") if seconds is not None else None
+        try:
+            await self.run.scheduler.run(self.store, slots)
+        finally:
+            if alarm is not None:
+                alarm.cancel()
+            await cancel_all([watch])
+        await self._answer_the_rest()
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(TICK)
+            try:
+                await self._tick()
+            except OrchError as error:
+                self.run.scheduler.stop(f"commands could not be read: {error}")
+                return
+
+    async def _tick(self) -> None:
+        for row in await self.store.commands(self.run.run_id):
+            if row.number not in self.waiting:
+                await self._obey(row)
+        await self._answer_cancelled()
+        if self.run.plan.has_held:
+            await self._look_at_held()
+
+    # -- commands -----------------------------------------------------------------------------------------------
+
+    async def _obey(self, row: CommandRow) -> None:
+        try:
+            if row.action == "cancel":
+                self._cancel(row)
+                return
+            answering.apply(self.run, row.action, row.task_id or "", row.body)
+        except KeyError:
+            await self.store.answer(row.number, {"error": f"the run has no task {row.task_id}"})
+        except (OrchError, IllegalEvent) as error:
+            hint = error.hint if isinstance(error, OrchError) else None
+            await self.store.answer(row.number, {"error": str(error), "hint": hint})
+        else:
+            await self.run.recorder.commit(self.store)
+            self.run.scheduler.look_again()
+            await self.store.answer(row.number, {"done": [row.task_id]})
+
+    def _cancel(self, row: CommandRow) -> None:
+        cause = row.body.get("note") or "cancelled from another terminal"
+        self.waiting[row.number] = row
+        if row.task_id is None:
+            self.run.scheduler.stop(cause, for_good=True)
+        else:
+            self.run.scheduler.cancel(row.task_id, cause)
+
+    async def _answer_cancelled(self) -> None:
+        """Say that a task was cancelled only when its end is recorded."""
+        for row in list(self.waiting.values()):
+            if row.task_id is not None and self.run.plan.state_of(row.task_id) in FINAL:
+                await self._answer(row)
+
+    async def _answer_the_rest(self) -> None:
+        for row in await self.store.commands(self.run.run_id):
+            if row.number in self.waiting:
+                await self._answer(row)
+            else:
+                await self.store.answer(row.number, {"error": f"run {self.run.run_id} has ended", "ended": True})
+
+    async def _answer(self, row: CommandRow) -> None:
+        self.waiting.pop(row.number, None)
+        own = self.run.ledger.tasks if row.task_id is None else (row.task_id,)
+        done = [task_id for task_id in own if self.run.plan.state_of(task_id) is State.CANCELLED]
+        await self.store.answer(row.number, {"done": done})
+
+    # -- tasks of others ----------------------------------------------------------------------------------------
+
+    async def _look_at_held(self) -> None:
+        held = self.run.plan.held
+        still = await self.store.claim(self.run.run_id, held)
+        freed = [task_id for task_id in held if task_id not in still]
+        if not freed:
+            return
+        standings = await self.store.standings(freed)
+        for task_id in freed:
+            standing = standings.get(task_id)
+            ended_meanwhile = standing is not None and standing != self.standings.get(task_id)
+            if self.run.plan.state_of(task_id) is State.WAITING and ended_meanwhile and standing is not None:
+                self.run.plan.release(task_id)
+                self.run.scheduler.record(TaskAdopted, **adoption(standing))
+            else:
+                self.run.scheduler.release(task_id)

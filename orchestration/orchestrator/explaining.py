@@ -1,0 +1,77 @@
+"""Why a task is as it is, in sentences: how it stands, what it waits for, what each attempt came to."""
+
+from collections.abc import AsyncIterator, Iterator, Mapping
+
+from orchestration.errors import OrchError
+from orchestration.kinds import ExecutionStatus
+from orchestration.loading import Project
+from orchestration.orchestrator import looking
+from orchestration.orchestrator.looking import OPEN_RUNS
+from orchestration.protocols import RunStore
+from orchestration.registry import AgentRegistry
+from orchestration.results import AttemptRecord, ExecutionResult
+
+_DONE = {ExecutionStatus.SUCCESS, ExecutionStatus.SKIPPED}
+
+
+async def why(project: Project, registry: AgentRegistry, store: RunStore, task_id: str) -> list[str]:
+    """The sentences, the most important one first."""
+    i = project.graph.index[task_id]
+    agents = {task.id: task.agent or "" for task in project.tasks}
+    ids = [task_id, *(project.graph.ids[j] for j in project.graph.needs[i])]
+    results = {result.task_id: result for result in await looking.status(store, ids, agents)}
+    result = results[task_id]
+    sentences = [_state(result), *_waits(result, results)]
+    sentences += [sentence for attempt in result.attempts for sentence in _attempt(attempt)]
+    sentences += [sentence async for sentence in _runs(store, task_id, result)]
+    if not result.attempts:
+        try:
+            sentences.append(registry.explain(project.tasks[i]))
+        except OrchError as error:
+            sentences.append(str(error))
+    return sentences
+
+
+def _state(result: ExecutionResult) -> str:
+    said = f"{result.task_id} is {result.status.value}"
+    details = [text for text in (result.reason, result.error if result.error != result.reason else None) if text]
+    return f"{said}: {'; '.join(details)}" if details else f"{said}."
+
+
+def _waits(result: ExecutionResult, results: Mapping[str, ExecutionResult]) -> Iterator[str]:
+    if result.status is ExecutionStatus.NEEDS_INPUT:
+        yield f"It waits for a person: `orch complete {result.task_id}` or `orch fail {result.task_id} --reason …`."
+    open_needs = {name: need for name, need in results.items() if name != result.task_id and need.status not in _DONE}
+    if result.status in {ExecutionStatus.PENDING, ExecutionStatus.BLOCKED}:
+        for name, need in open_needs.items():
+            yield f"It depends on {name}, which is {need.status.value}."
+    if result.status is ExecutionStatus.PENDING and not open_needs:
+        yield "Everything it depends on is done; the next `orch run-batch` does it."
+    if result.status in {ExecutionStatus.FAILED, ExecutionStatus.CANCELLED}:
+        yield f"`orch retry {result.task_id}` opens it again."
+    if "adopted_from" in result.metadata:
+        yield f"Its end was adopted from run {result.metadata['adopted_from']}."
+
+
+def _attempt(attempt: AttemptRecord) -> Iterator[str]:
+    outcome = attempt.outcome
+    how = attempt.status.value if outcome.failure is None else f"{attempt.status.value} ({outcome.failure.value})"
+    code = f", exit code {outcome.exit_code}" if outcome.exit_code is not None else ""
+    error = f": {outcome.error}" if outcome.error else ""
+    took = f"{attempt.duration_seconds:.1f}s"
+    yield f"Attempt {attempt.number} by {attempt.agent or 'nobody'}: {how}{code} in {took}{error}"
+    for check in outcome.checks:
+        if not check.passed:
+            yield f"Attempt {attempt.number}, check failed: {check.kind} {check.name}"
+    if outcome.log_path:
+        yield f"Attempt {attempt.number}, logs: {outcome.log_path}"
+
+
+async def _runs(store: RunStore, task_id: str, result: ExecutionResult) -> AsyncIterator[str]:
+    if result.status.is_final:
+        return
+    for record in await store.runs():
+        if record.status in OPEN_RUNS and task_id in record.tasks:
+            live = "goes on now" if store.is_live(record.run_id) else "is not going on; `orch run-batch` continues it"
+            yield f"Run {record.run_id}, which it is part of, {live}."
+            return

@@ -1,0 +1,250 @@
+"""What a run would do, without doing it: the same plan driven through made-up events in hours instead of seconds.
+
+Every task takes its `estimate_hours` (one unit where it has none) and succeeds; conditions are taken to be true, and a
+person's task stays open. So the order, the limits, the critical path and the makespan come from the very code that
+will decide in earnest.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from heapq import heappop, heappush
+from typing import Any
+
+from orchestration.errors import OrchError
+from orchestration.events import (
+    ConditionDecided,
+    Event,
+    TaskAdopted,
+    TaskBlocked,
+    TaskCompleted,
+    TaskNeedsInput,
+    TaskSkipped,
+    TaskStarted,
+)
+from orchestration.events import RunStarted as Began
+from orchestration.executor import Planned, node_of
+from orchestration.graph import Graph
+from orchestration.orchestrator.standings import adoption, is_kept, is_satisfied
+from orchestration.plan import Ask, Block, Decide, Limits, Node, Plan, Skip, State
+from orchestration.protocols import Standing
+
+_START = datetime(2000, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class ForecastTask:
+    """One task of the forecast; `start` and `end` are hours (or units) from the run's start."""
+
+    task_id: str
+    title: str
+    agent: str
+    agent_reason: str
+    will_run: bool
+    why: str
+    order: int | None
+    depends_on: tuple[str, ...]
+    priority: str
+    start: float | None
+    end: float | None
+    estimate: float
+    critical: bool
+
+    def to_dict(self) -> dict[str, Any]:
+        """The task's forecast as JSON."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """What a run would do: first the tasks that run, in their order, then those that do not.
+
+    `estimated` is False where no task has an estimate: then hours are units of one task each.
+    """
+
+    tasks: tuple[ForecastTask, ...]
+    critical_path: tuple[str, ...]
+    critical_hours: float
+    makespan_hours: float
+    work_hours: float
+    max_concurrent: int
+    estimated: bool
+
+    def to_dict(self) -> dict[str, Any]:
+        """The forecast as JSON."""
+        data: dict[str, Any] = {name: getattr(self, name) for name in self.__slots__}
+        return data | {"tasks": [task.to_dict() for task in self.tasks]}
+
+
+class _Rehearsal:
+    """A plan that is driven in made-up time."""
+
+    def __init__(self, nodes: Sequence[Node], planned: Mapping[str, Planned], caps: Limits) -> None:
+        self.plan = Plan("forecast", nodes, caps)
+        self.planned = planned
+        self.hours = 0.0
+        self.times: dict[str, tuple[float, float]] = {}
+
+    def emit(self, kind: type[Event], **fields: Any) -> None:  # noqa: ANN401  # the event's own fields
+        event = kind(run_id="forecast", seq=self.plan.seq + 1, at=_START, **fields)
+        self.plan.check(event)
+        self.plan.apply(event)
+
+    def settle(self) -> None:
+        while found := self.plan.consequences():
+            for consequence in found:
+                task_id = consequence.task_id
+                if isinstance(consequence, Decide):
+                    self.emit(ConditionDecided, task_id=task_id, value=True)
+                elif isinstance(consequence, Ask):
+                    self.emit(TaskNeedsInput, task_id=task_id)
+                elif isinstance(consequence, Skip):
+                    self.emit(TaskSkipped, task_id=task_id, reason=consequence.reason)
+                elif isinstance(consequence, Block):
+                    self.emit(TaskBlocked, task_id=task_id, reason=consequence.reason, by=consequence.by)
+
+    def play(self, slots: int) -> None:
+        running: list[tuple[float, int, str]] = []
+        self.settle()
+        while True:
+            while len(running) < slots and (start := self.plan.next_startable(0.0)) is not None:
+                self.emit(TaskStarted, task_id=start.task_id, attempt=start.attempt)
+                if _needs_person(self.planned[start.task_id]):
+                    self.emit(TaskNeedsInput, task_id=start.task_id, attempt=start.attempt)
+                    continue
+                i = self.plan.graph.index[start.task_id]
+                end = self.hours + self.plan.nodes[i].weight
+                self.times[start.task_id] = self.hours, end
+                heappush(running, (end, i, start.task_id))
+            if not running:
+                return
+            self.hours, _, task_id = heappop(running)
+            self.emit(TaskCompleted, task_id=task_id, attempt=1)
+            self.settle()
+
+
+def forecast(
+    planned: Sequence[Planned],
+    caps: Limits,
+    standings: Mapping[str, Standing],
+    agent_reasons: Mapping[str, str],
+    max_concurrent: int,
+    *,
+    force: bool = False,
+) -> Forecast:
+    """Rehearse a run of the planned tasks."""
+    by_id = {task.id: task for task in planned}
+    nodes = [node_of(task, caps) for task in planned]
+    rehearsal = _Rehearsal(nodes, by_id, caps)
+    _adopt(rehearsal, planned, standings, force=force)
+    rehearsal.play(max_concurrent)
+    times = rehearsal.times
+    path, critical_hours = _critical(nodes, times)
+    order = {task_id: number for number, task_id in enumerate(times, start=1)}
+    own = [task for task in planned if not task.external]
+    tasks = [
+        _row(task, rehearsal, standings, agent_reasons, order.get(task.id), critical=task.id in path) for task in own
+    ]
+    tasks.sort(key=lambda row: (row.order is None, row.order or 0))
+    return Forecast(
+        tasks=tuple(tasks),
+        critical_path=tuple(path),
+        critical_hours=critical_hours,
+        makespan_hours=max((end for _, end in times.values()), default=0.0),
+        work_hours=sum(end - start for start, end in times.values()),
+        max_concurrent=max_concurrent,
+        estimated=any(by_id[task_id].assignment.task.estimate_hours is not None for task_id in times),
+    )
+
+
+def _adopt(
+    rehearsal: _Rehearsal,
+    planned: Sequence[Planned],
+    standings: Mapping[str, Standing],
+    *,
+    force: bool,
+) -> None:
+    rehearsal.emit(Began, tasks=tuple(task.id for task in planned if not task.external))
+    for task in planned:
+        standing = standings.get(task.id)
+        kept = standing is not None and is_kept(standing)
+        if task.external and not is_satisfied(standing) and not kept:
+            rehearsal.emit(TaskBlocked, task_id=task.id, reason="is not part of this run and has not succeeded")
+        elif standing is not None and (task.external or (kept and not force)):
+            rehearsal.emit(TaskAdopted, **adoption(standing))
+
+
+def _critical(nodes: Sequence[Node], times: Mapping[str, tuple[float, float]]) -> tuple[list[str], float]:
+    ran = [node for node in nodes if node.id in times]
+    graph = Graph.build([(node.id, [need for need in node.needs if need in times]) for node in ran])
+    path, hours = graph.critical_path([node.weight for node in ran])
+    return [graph.ids[i] for i in path], hours
+
+
+def _row(
+    planned: Planned,
+    rehearsal: _Rehearsal,
+    standings: Mapping[str, Standing],
+    agent_reasons: Mapping[str, str],
+    order: int | None,
+    *,
+    critical: bool,
+) -> ForecastTask:
+    task = planned.assignment.task
+    start, end = rehearsal.times.get(task.id, (None, None))
+    return ForecastTask(
+        task_id=task.id,
+        title=task.name,
+        agent=planned.assignment.agent_name,
+        agent_reason=agent_reasons.get(task.id, ""),
+        will_run=order is not None,
+        why=_why(planned, rehearsal.plan, standings.get(task.id)),
+        order=order,
+        depends_on=task.depends_on,
+        priority=task.priority.value,
+        start=start,
+        end=end,
+        estimate=1.0 if task.estimate_hours is None else task.estimate_hours,
+        critical=critical,
+    )
+
+
+def _why(planned: Planned, plan: Plan, standing: Standing | None) -> str:
+    task_id, state = planned.id, plan.state_of(planned.id)
+    if standing is not None and plan.attempts_of(task_id) == 0 and state is not State.WAITING and is_kept(standing):
+        if standing.status.value == "success":
+            return f"done in run {standing.run_id}"
+        return f"{standing.status.value} in run {standing.run_id}; `orch retry {task_id}` opens it again"
+    if state is State.SUCCEEDED:
+        needs = [plan.graph.ids[j] for j in plan.graph.needs[plan.graph.index[task_id]]]
+        when = " if its condition holds" if planned.assignment.task.when is not None else ""
+        return (f"after {', '.join(needs)}" if needs else "nothing to wait for") + when
+    if state is State.NEEDS_INPUT:
+        return "needs a person"
+    return _why_not(planned, plan)
+
+
+def _why_not(planned: Planned, plan: Plan) -> str:
+    i = plan.graph.index[planned.id]
+    told = [
+        f"{plan.graph.ids[j]}, which {_is(plan.state_of(plan.graph.ids[j]), external=plan.nodes[j].external)}"
+        for j in plan.graph.needs[i]
+        if plan.state_of(plan.graph.ids[j]) not in {State.SUCCEEDED, State.SKIPPED}
+    ]
+    if told:
+        return f"depends on {', '.join(told)}"
+    return "nothing it depends on was done" if plan.state_of(planned.id) is State.SKIPPED else plan.explain(planned.id)
+
+
+def _is(state: State, *, external: bool) -> str:
+    if external and state is State.BLOCKED:
+        return "is not part of this run and not done"
+    return {
+        State.NEEDS_INPUT: "needs a person",
+        State.WAITING: "waits itself",
+    }.get(state, f"is {state.value}")
+
+
+def _needs_person(planned: Planned) -> bool:
+    agent = planned.assignment.agent
+    return not isinstance(agent, OrchError) and agent.kind == "interactive"

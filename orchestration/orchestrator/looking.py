@@ -1,0 +1,92 @@
+"""Looking at a project's runs: nothing is started, nothing is written, nothing has to be alive."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+
+from orchestration.errors import UnknownRun
+from orchestration.graph import Graph, nearest
+from orchestration.kinds import ExecutionStatus, RunStatus
+from orchestration.ledger import Ledger
+from orchestration.protocols import RunRecord, RunStore
+from orchestration.results import ExecutionResult, RunResult
+
+OPEN_RUNS = frozenset({RunStatus.RUNNING, RunStatus.PAUSED})
+
+
+async def find_run(store: RunStore, run_id: str | None) -> RunRecord:
+    """The run with this id, or the newest.
+
+    Raises:
+        UnknownRun: there is none.
+    """
+    records = await store.runs()
+    if run_id is None:
+        if records:
+            return records[0]
+        raise UnknownRun("nothing has been run in this project yet", hint="orch run-batch")
+    for record in records:
+        if record.run_id == run_id:
+            return record
+    hint = nearest(run_id, [record.run_id for record in records]) or "see `orch runs`"
+    raise UnknownRun(f"there is no run {run_id}", hint=hint)
+
+
+async def ledger_of(store: RunStore, run_id: str) -> Ledger:
+    """The books of a stored run."""
+    ledger = Ledger()
+    for event in await store.events(run_id):
+        ledger.apply(event)
+    return ledger
+
+
+async def run_result(store: RunStore, run_id: str | None) -> RunResult:
+    """How a run ended, or how far it is."""
+    record = await find_run(store, run_id)
+    ledger = await ledger_of(store, record.run_id)
+    own = [task_id for task_id in ledger.tasks if task_id in record.shape]
+    graph = Graph.build([(task_id, _inner(record, task_id, own)) for task_id in own])
+
+    def critical_path(seconds: Sequence[float]) -> float:
+        measured = dict(zip(ledger.tasks, seconds, strict=True))
+        return graph.critical_path([measured[task_id] for task_id in own])[1]
+
+    return ledger.run_result(critical_path)
+
+
+def _inner(record: RunRecord, task_id: str, own: Sequence[str]) -> list[str]:
+    known = set(own)
+    return [need for need in record.shape[task_id]["needs"] if need in known]
+
+
+async def status(store: RunStore, task_ids: Sequence[str], agents: Mapping[str, str]) -> list[ExecutionResult]:
+    """Each task's live state, else its standing, else pending.
+
+    Args:
+        store: the project's state.
+        task_ids: the backlog, in declaration order.
+        agents: who is to do each task, as far as nobody has begun.
+    """
+    standings = await store.standings(task_ids)
+    books: dict[str, Ledger] = {}
+    open_runs = [record for record in await store.runs() if record.status in OPEN_RUNS]
+    for run_id in {record.run_id for record in open_runs} | {standing.run_id for standing in standings.values()}:
+        books[run_id] = await ledger_of(store, run_id)
+
+    def look(task_id: str) -> ExecutionResult:
+        standing = standings.get(task_id)
+        ended = books[standing.run_id].result(task_id) if standing else None
+        for record in open_runs:
+            book = books[record.run_id]
+            live = book.result(task_id) if task_id in book.tasks else None
+            if live is not None and _is_newer(live, ended):
+                return live
+        return ended or ExecutionResult(task_id, agents.get(task_id), ExecutionStatus.PENDING)
+
+    return [look(task_id) for task_id in task_ids]
+
+
+def _is_newer(live: ExecutionResult, ended: ExecutionResult | None) -> bool:
+    if live.status is ExecutionStatus.PENDING or live.status.is_final:
+        return False
+    began = live.started_at or live.queued_at or datetime.now(UTC)
+    return ended is None or ended.completed_at is None or began >= ended.completed_at

@@ -1,0 +1,170 @@
+"""From a selection to a run that can be driven: a new one with its adoptions, or an open one replayed.
+
+Resume is replay: the stored events are applied one by one to a fresh plan, the attempts that were open are closed as
+interrupted, and the run goes on. There is no second way to get a plan.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from orchestration.errors import GraphChanged, Problem
+from orchestration.events import Event, RunStarted, TaskAdopted, TaskBlocked, TaskInputGiven
+from orchestration.executor import LiveRun, Planned, Shape, assignment_of, shape_of
+from orchestration.kinds import Mode
+from orchestration.loading import Project
+from orchestration.models import Task
+from orchestration.orchestrator.standings import adoption, is_kept, is_satisfied
+from orchestration.plan import State
+from orchestration.protocols import RunRecord, Standing
+from orchestration.registry import AgentRegistry
+
+
+def plan_selection(
+    project: Project,
+    registry: AgentRegistry,
+    chosen: Sequence[Task],
+    agent: str | None,
+    mode: Mode | str | None,
+) -> list[Planned]:
+    """The chosen tasks, and those outside the choice that they depend on, in declaration order.
+
+    Raises:
+        UnknownAgent: the agent that the caller named does not exist or is disabled.
+    """
+    if agent is not None:
+        registry.get(agent)
+    ids = {task.id for task in chosen}
+    outside = {need for task in chosen for need in task.depends_on} - ids
+    planned: list[Planned] = []
+    for task in project.tasks:
+        if task.id in ids:
+            planned.append(Planned(task.id, assignment_of(registry, task, agent, mode), task.depends_on))
+        elif task.id in outside:
+            planned.append(Planned(task.id, assignment_of(registry, task, None, None), external=True))
+    return planned
+
+
+def fingerprint_of(shape: Shape) -> str:
+    """A digest of names, edges and kinds."""
+    return hashlib.sha256(json.dumps(shape, sort_keys=True).encode()).hexdigest()
+
+
+def planned_from(record: RunRecord, project: Project, registry: AgentRegistry) -> list[Planned]:
+    """The tasks of a stored run, by the graph that it was started with, also where the backlog has changed since."""
+    planned: list[Planned] = []
+    for task_id, facts in record.shape.items():
+        i = project.graph.index.get(task_id)
+        task = Task(id=task_id) if i is None else project.tasks[i]
+        needs = tuple(facts["needs"])
+        planned.append(Planned(task_id, assignment_of(registry, task, None, None), needs, facts["external"]))
+    return planned
+
+
+def check_unchanged(record: RunRecord, shape: Shape) -> None:
+    """Refuse to continue a run whose graph is not what it was.
+
+    Raises:
+        GraphChanged: lists what changed.
+    """
+    if record.shape == shape:
+        return
+    problems = [Problem(text) for text in _changes(record.shape, shape)]
+    raise GraphChanged(
+        f"run {record.run_id} cannot be continued, because its tasks have changed since it began: "
+        + "; ".join(problem.message for problem in problems[:5]),
+        hint=f"end it with `orch cancel {record.run_id}`, then start a new one",
+        problems=problems,
+    )
+
+
+def _changes(before: Shape, after: Shape) -> list[str]:
+    found = [f"{task_id} is gone" for task_id in before if task_id not in after]
+    found += [f"{task_id} is new" for task_id in after if task_id not in before]
+    for task_id in before:
+        if task_id not in after:
+            continue
+        old, new = before[task_id], after[task_id]
+        if list(old["needs"]) != list(new["needs"]):
+            found.append(f"{task_id} depended on {_ids(old)} and now depends on {_ids(new)}")
+        if old["kind"] != new["kind"]:
+            found.append(f"{task_id} was done by kind {old['kind']} and now by kind {new['kind']}")
+        if old["external"] != new["external"]:
+            found.append(f"{task_id} {'left' if new['external'] else 'came into'} the selection")
+    return found or ["the order of the tasks is another"]
+
+
+def _ids(facts: Mapping[str, Any]) -> str:
+    return ", ".join(facts["needs"]) or "nothing"
+
+
+def begin(
+    run: LiveRun,
+    planned: Sequence[Planned],
+    standings: Mapping[str, Standing],
+    *,
+    max_concurrent: int,
+    fail_fast: bool,
+    force: frozenset[str],
+    reopen: frozenset[str],
+) -> None:
+    """Let a new run happen up to where work would start: what is kept is adopted, what cannot be is blocked."""
+    emit = run.recorder.emit
+    emit(
+        RunStarted,
+        tasks=tuple(task.id for task in planned if not task.external),
+        upstream=tuple(task.id for task in planned if task.external),
+        fingerprint=fingerprint_of(shape_of(planned)),
+        max_concurrent=max_concurrent,
+        fail_fast=fail_fast,
+    )
+    for task in planned:
+        standing = standings.get(task.id)
+        if task.external and not is_satisfied(standing) and not (standing and is_kept(standing)):
+            emit(TaskBlocked, task_id=task.id, reason="is not part of this run and has not succeeded")
+        elif standing is not None and (
+            task.external or (task.id not in force and is_kept(standing, reopen_failed=task.id in reopen))
+        ):
+            emit(TaskAdopted, **adoption(standing))
+    run.scheduler.settle()
+
+
+def replay(run: LiveRun, events: Sequence[Event]) -> None:
+    """Apply what was stored; nothing is stored again."""
+    for event in events:
+        run.plan.check(event)
+        run.plan.apply(event)
+        run.ledger.apply(event)
+
+
+def catch_up(run: LiveRun, standings: Mapping[str, Standing]) -> None:
+    """Let a replayed run know what other runs have done since: their successes are adopted, and what they blocked."""
+    emit, done = run.recorder.emit, False
+    movable = {State.WAITING, State.FAILED, State.BLOCKED, State.CANCELLED}
+    for task_id in [task_id for task_id in run.ledger.tasks if run.plan.state_of(task_id) in movable]:
+        standing = standings.get(task_id)
+        if standing is None or standing.run_id == run.run_id or not is_satisfied(standing):
+            continue
+        if run.plan.state_of(task_id) is not State.WAITING:
+            emit(TaskInputGiven, task_id=task_id, action="retry", by="orch", note=f"done in run {standing.run_id}")
+        emit(TaskAdopted, **adoption(standing))
+        done = True
+    if done:
+        reopen(run, list(run.plan.tasks_in(State.BLOCKED)), by="orch", note="what it waits for was done elsewhere")
+    run.scheduler.settle()
+
+
+def reopen(run: LiveRun, task_ids: Sequence[str], *, by: str, note: str | None) -> None:
+    """Put ended tasks back to waiting."""
+    for task_id in task_ids:
+        run.recorder.emit(TaskInputGiven, task_id=task_id, action="retry", by=by, note=note)
+
+
+def missing_of(planned: Sequence[Planned], standings: Mapping[str, Standing]) -> dict[str, str]:
+    """The tasks outside the selection that are not done, with how they stand."""
+    return {
+        task.id: standings[task.id].status.value if task.id in standings else "pending"
+        for task in planned
+        if task.external and not is_satisfied(standings.get(task.id))
+    }

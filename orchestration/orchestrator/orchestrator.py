@@ -1,0 +1,336 @@
+"""`ProjectOrchestrator`: wires the parts — load, select, run, answer, look — for one project.
+
+Several of its runs may go on at once in one loop, and several orchestrators on one project in one process or in many:
+each run has its owner lock, each task its claim, and agents' and pools' limits are shared by all runs of one
+orchestrator. It installs no signal handlers and reads the environment once, when it is made.
+"""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from orchestration.attempts import Place
+from orchestration.errors import UnmetDependencies, UsageError
+from orchestration.events import Event
+from orchestration.executor import ExecutorTable, LiveRun, Planned, assemble, limits_for
+from orchestration.kinds import Mode
+from orchestration.loading import Project, load_project
+from orchestration.orchestrator import looking
+from orchestration.orchestrator.desk import Desk
+from orchestration.orchestrator.explaining import why
+from orchestration.orchestrator.forecast import Forecast, forecast
+from orchestration.orchestrator.opening import missing_of, plan_selection
+from orchestration.orchestrator.running import Options, Runs
+from orchestration.orchestrator.selection import Selection, check_known
+from orchestration.process import LiveChildren
+from orchestration.protocols import Listener, RunRecord, RunStore
+from orchestration.registry import AgentRegistry
+from orchestration.results import ExecutionResult, RunResult
+from orchestration.store.sqlite import SqliteStore
+from orchestration.streams import RunStream
+
+
+class ProjectOrchestrator:
+    """A project's backlog and its runs.
+
+    Args:
+        project_root: the folder with `orchestration.yaml`, `tasks/` or both.
+        store: where state is kept; `.orchestration/state.db` in the project by default.
+        registry: who does tasks; the project's agents by default.
+        python_in_child: run `kind: python` tasks in child processes, as the command line does.
+        children: every live process tree, so that all can be ended at once.
+        environment: what the children's allow-list draws from; this process's own by default.
+
+    Raises:
+        NoProject: the folder does not exist.
+        InvalidProject: carries everything that is wrong with the files.
+    """
+
+    def __init__(
+        self,
+        project_root: str | Path = ".",
+        *,
+        store: RunStore | None = None,
+        registry: AgentRegistry | None = None,
+        python_in_child: bool = True,
+        children: LiveChildren | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        """Load the project; nothing is written."""
+        self.project: Project = load_project(Path(project_root))
+        settings = self.project.settings
+        self.registry = registry or AgentRegistry.from_settings(settings)
+        self.store: RunStore = store or SqliteStore(self.project.state_folder)
+        self.children = children or LiveChildren()
+        self._environment = dict(os.environ if environment is None else environment)
+        self._executors = ExecutorTable(self.children, python_in_child=python_in_child)
+        self._limits = limits_for(self.registry, settings)
+        self._runs = Runs(self.store, self._assemble)
+        self._desk = Desk(self.project, self.registry, self.store, self._assemble)
+
+    async def __aenter__(self) -> Self:
+        """Nothing to open: what is needed is opened when it is needed."""
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Close the store."""
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close the store; what was acknowledged is durable."""
+        await self.store.close()
+
+    # -- doing --------------------------------------------------------------------------------------------------
+
+    async def execute_task(
+        self,
+        task_id: str,
+        agent: str | None = None,
+        mode: Mode | str | None = None,
+        *,
+        with_dependencies: bool = False,
+        force: bool = False,
+        listener: Listener | None = None,
+    ) -> ExecutionResult:
+        """Do one task; one that succeeded before is not done again, one that failed is.
+
+        Args:
+            task_id: the task.
+            agent: who is to do it, instead of whom the task names.
+            mode: how it is to be done, such as `interactive`.
+            with_dependencies: also do whatever it depends on and is not done.
+            force: do it even if it succeeded before.
+            listener: told of events and chunks.
+
+        Raises:
+            UnknownTask: the backlog does not have it.
+            UnknownAgent: the agent does not exist or is disabled.
+            UnmetDependencies: lists what has to be done first.
+        """
+        check_known(self.project, [task_id])
+        wanted = self.project.graph.upstream([task_id]) if with_dependencies else [task_id]
+        planned = self._plan(Selection.of(wanted), None, None)
+        own = {task.id: task for task in self._plan(Selection.of([task_id]), agent, mode)}
+        planned = [
+            replace(task, assignment=own[task_id].assignment) if task.id == task_id else task for task in planned
+        ]
+        missing = missing_of(planned, await self.store.standings([task.id for task in planned]))
+        if missing:
+            raise UnmetDependencies(task_id, missing)
+        options = Options(
+            slots=self.project.settings.max_concurrent,
+            force=frozenset({task_id}) if force else frozenset(),
+            reopen=frozenset(wanted),
+            listener=listener,
+        )
+        run = await self._runs.run(planned, options)
+        return run.by_id[task_id]
+
+    async def run_batch(  # noqa: PLR0913  # each is an option of the command line too
+        self,
+        task_ids: Sequence[str] | None = None,
+        max_concurrent: int | None = None,
+        fail_fast: bool = False,  # noqa: FBT001, FBT002  # positional by the published signature
+        *,
+        selection: Selection | None = None,
+        agent: str | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109  # ends the run gracefully, which no cancel scope can
+        force: bool = False,
+        listener: Listener | None = None,
+    ) -> RunResult:
+        """Do a selection of the backlog as one run; the same call again continues, and does nothing when all is done.
+
+        Args:
+            task_ids: which tasks; all by default.
+            max_concurrent: how many attempts may run at once; the project's setting (3) by default.
+            fail_fast: end what runs and start nothing new after the first failure.
+            selection: criteria instead of ids.
+            agent: who is to do them, instead of whom the tasks name.
+            timeout: seconds after which the run is ended gracefully.
+            force: do again what was done before.
+            listener: told of events and chunks.
+
+        Raises:
+            UnknownTask: names every id that the backlog does not have.
+            UnknownAgent: the agent does not exist or is disabled.
+            GraphChanged: an interrupted run of the same tasks cannot be continued.
+            UsageError: `max_concurrent` is below 1.
+        """
+        if max_concurrent is not None and max_concurrent < 1:
+            raise UsageError(f"max_concurrent is {max_concurrent}; at least one task must be able to run")
+        planned = self._plan(selection or Selection.of(task_ids), agent, None)
+        options = Options(
+            slots=max_concurrent or self.project.settings.max_concurrent,
+            fail_fast=fail_fast,
+            force=frozenset(task.id for task in planned) if force else frozenset(),
+            timeout=timeout,
+            listener=listener,
+        )
+        return await self._runs.run(planned, options)
+
+    def stream_batch(  # the same as run_batch
+        self,
+        task_ids: Sequence[str] | None = None,
+        max_concurrent: int | None = None,
+        fail_fast: bool = False,  # noqa: FBT001, FBT002  # positional by the published signature
+        *,
+        selection: Selection | None = None,
+        agent: str | None = None,
+        timeout: float | None = None,
+        force: bool = False,
+    ) -> RunStream:
+        """`run_batch` watched while it goes on; see `RunStream`."""
+
+        async def start(listener: Listener) -> RunResult:
+            return await self.run_batch(
+                task_ids,
+                max_concurrent,
+                fail_fast,
+                selection=selection,
+                agent=agent,
+                timeout=timeout,
+                force=force,
+                listener=listener,
+            )
+
+        return RunStream(start)
+
+    def stop(self, cause: str, *, now: bool = False) -> None:
+        """End all runs that go on here: gracefully, or at once (`now`); their results say why they ended."""
+        self._runs.stop(cause)
+        if now:
+            self.children.kill_now()
+
+    # -- answering ----------------------------------------------------------------------------------------------
+
+    async def complete(
+        self,
+        task_id: str,
+        *,
+        output: str | None = None,
+        outputs: Mapping[str, object] | None = None,
+        by: str = "",
+    ) -> ExecutionResult:
+        """Say that a person has done a task; its checks decide whether that is so.
+
+        Raises:
+            WrongState: nobody waits for it.
+            ChecksFailed: its checks did not pass, and it still needs input.
+        """
+        check_known(self.project, [task_id])
+        return await self._desk.complete(task_id, output=output, outputs=outputs or {}, by=by)
+
+    async def fail(self, task_id: str, reason: str, *, by: str = "") -> ExecutionResult:
+        """Say that a person could not do a task; raises WrongState where nobody waits for it."""
+        check_known(self.project, [task_id])
+        return await self._desk.fail(task_id, reason, by=by)
+
+    async def cancel(self, target: str, *, reason: str = "") -> list[str]:
+        """Cancel a task, or a run with all that has not ended; returns what was cancelled, when it really has ended.
+
+        Raises:
+            UnknownRun: `target` is neither a run nor a task.
+            WrongState: there is nothing to cancel.
+        """
+        return await self._desk.cancel(target, reason=reason)
+
+    async def retry(self, task_ids: Sequence[str] = (), *, failed: bool = False) -> list[str]:
+        """Open ended tasks again, with what was blocked because of them; the next run does them.
+
+        Args:
+            task_ids: which.
+            failed: all that failed.
+
+        Raises:
+            WrongState: a task did not fail, or nothing did.
+        """
+        check_known(self.project, task_ids)
+        return await self._desk.retry(task_ids, failed=failed)
+
+    # -- looking ------------------------------------------------------------------------------------------------
+
+    async def status(self) -> list[ExecutionResult]:
+        """How each task of the backlog stands, in declaration order."""
+        agents = {planned.id: planned.assignment.agent_name for planned in self._plan(Selection(), None, None)}
+        return await looking.status(self.store, list(agents), agents)
+
+    async def runs(self) -> Sequence[RunRecord]:
+        """All runs, newest first."""
+        return await self.store.runs()
+
+    async def run_result(self, run_id: str | None = None) -> RunResult:
+        """How a run ended, or how far it is; the newest by default. Raises UnknownRun."""
+        return await looking.run_result(self.store, run_id)
+
+    async def events(self, run_id: str | None = None, since: int = 0) -> Sequence[Event]:
+        """A run's events after `since`; the newest run by default. Raises UnknownRun."""
+        record = await looking.find_run(self.store, run_id)
+        return await self.store.events(record.run_id, since)
+
+    async def why(self, task_id: str) -> list[str]:
+        """Sentences that say why the task is as it is. Raises UnknownTask."""
+        check_known(self.project, [task_id])
+        return await why(self.project, self.registry, self.store, task_id)
+
+    async def log_folder(self, task_id: str, run_id: str | None = None, attempt: int | None = None) -> Path:
+        """The folder with an attempt's logs, the latest by default; it is there only if something was written.
+
+        Raises:
+            UnknownTask: the backlog does not have it.
+            WrongState: no attempt of it has begun.
+        """
+        return await self._desk.log_folder(task_id, run_id, attempt)
+
+    async def forecast(
+        self,
+        selection: Selection | None = None,
+        max_concurrent: int | None = None,
+        *,
+        agent: str | None = None,
+        force: bool = False,
+    ) -> Forecast:
+        """What a run of the selection would do now."""
+        planned = self._plan(selection or Selection(), agent, None)
+        standings = await self.store.standings([task.id for task in planned])
+        return forecast(
+            planned,
+            limits_for(self.registry, self.project.settings),
+            standings,
+            {task.id: self.registry.explain(task.assignment.task) for task in planned},
+            max_concurrent or self.project.settings.max_concurrent,
+            force=force,
+        )
+
+    # -- parts --------------------------------------------------------------------------------------------------
+
+    def _plan(self, selection: Selection, agent: str | None, mode: Mode | str | None) -> list[Planned]:
+        return plan_selection(self.project, self.registry, selection.choose(self.project), agent, mode)
+
+    def _assemble(self, run_id: str, planned: Sequence[Planned], listener: Listener | None) -> LiveRun:
+        return assemble(
+            run_id,
+            planned,
+            self._place(run_id),
+            limits=self._limits,
+            listener=listener,
+            retry=self.project.settings.retry,
+        )
+
+    def _place(self, run_id: str) -> Place:
+        return Place(
+            directory=self.project.root,
+            state=self.project.state_folder / "runs" / run_id,
+            environment=self._environment,
+            settings=self.project.settings,
+            children=self.children,
+            executor_for=self._executors,
+            parameters=self.project.settings.parameters,
+        )

@@ -1,0 +1,64 @@
+"""Which tasks of the backlog are meant."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self
+
+from orchestration.errors import Problem, UnknownTask
+from orchestration.graph import nearest
+from orchestration.loading import Project
+from orchestration.models import Task
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Criteria of which all given ones must hold; of several values of one criterion, any.
+
+    Nothing given means the whole backlog. Labels, phases and priorities are compared without regard to case.
+    """
+
+    task_ids: tuple[str, ...] | None = None
+    labels: tuple[str, ...] = ()
+    phases: tuple[str, ...] = ()
+    priorities: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, task_ids: Sequence[str] | None) -> Self:
+        """The tasks with these ids, or all."""
+        return cls(None if task_ids is None else tuple(task_ids))
+
+    def matches(self, task: Task) -> bool:
+        """Whether the task is meant."""
+        return (
+            (self.task_ids is None or task.id in self.task_ids)
+            and _any_of(self.labels, task.labels)
+            and _any_of(self.phases, [task.phase or ""])
+            and _any_of(self.priorities, [task.priority.value])
+        )
+
+    def choose(self, project: Project) -> list[Task]:
+        """The tasks that are meant, in declaration order.
+
+        Raises:
+            UnknownTask: names every id that the backlog does not have.
+        """
+        check_known(project, self.task_ids or ())
+        return [task for task in project.tasks if self.matches(task)]
+
+
+def _any_of(wanted: Sequence[str], has: Sequence[str]) -> bool:
+    return not wanted or bool({word.lower() for word in wanted} & {word.lower() for word in has})
+
+
+def check_known(project: Project, task_ids: Sequence[str]) -> None:
+    """Refuse ids that the backlog does not have.
+
+    Raises:
+        UnknownTask: names each of them, with the nearest known id.
+    """
+    known = project.graph.index
+    unknown = [task_id for task_id in dict.fromkeys(task_ids) if task_id not in known]
+    if unknown:
+        problems = [Problem(f"there is no task {task_id}", hint=nearest(task_id, known)) for task_id in unknown]
+        message = f"there is no task {', '.join(unknown)}"
+        raise UnknownTask(message, hint=problems[0].hint or "see `orch list`", problems=problems)

@@ -1,0 +1,57 @@
+"""What earlier runs mean for a new one: which ends are kept, and as which event they enter.
+
+A success is kept. A failure is kept until somebody asks for another try. A cancellation is kept where the task itself
+was cancelled; where its run was stopped (Ctrl-C, a timeout), or it had not begun, the task is simply not done. What was
+blocked or skipped follows from other tasks and is looked at anew.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from orchestration.events import AttemptEnd, Event, TaskCancelled, TaskError
+from orchestration.kinds import ExecutionStatus
+from orchestration.protocols import Standing
+from orchestration.scheduler import CANCELLED
+
+
+def is_kept(standing: Standing | None, *, reopen_failed: bool = False) -> bool:
+    """Whether a new run adopts the task's standing."""
+    if standing is None:
+        return False
+    if standing.status is ExecutionStatus.SUCCESS:
+        return True
+    if reopen_failed:
+        return False
+    if isinstance(standing.event, TaskCancelled):
+        return standing.event.reason == CANCELLED
+    return standing.status is ExecutionStatus.FAILED
+
+
+def is_satisfied(standing: Standing | None) -> bool:
+    """Whether whoever depends on the task may start."""
+    return standing is not None and standing.status in {ExecutionStatus.SUCCESS, ExecutionStatus.SKIPPED}
+
+
+def adoption(standing: Standing) -> dict[str, Any]:
+    """The fields of the `task_adopted` event by which the standing enters another run."""
+    return {
+        "task_id": standing.task_id,
+        "from_run": standing.run_id,
+        "status": standing.status,
+        **_details(standing.event),
+    }
+
+
+def _details(event: Event) -> Mapping[str, Any]:
+    if not isinstance(event, AttemptEnd):
+        return {"reason": getattr(event, "reason", None)}
+    outcome = event.outcome
+    reason = event.reason if isinstance(event, TaskError | TaskCancelled) else None
+    return {
+        "agent": event.agent,
+        "reason": reason,
+        "failure": outcome.failure,
+        "error": outcome.error,
+        "output": outcome.output,
+        "outputs": outcome.outputs,
+    }

@@ -1,0 +1,125 @@
+"""Events of one run on their way: numbered, checked, applied, stored, told. In that order, always.
+
+`emit` numbers an event, lets the plan check it and applies it to plan and ledger in one step, without awaiting, so that
+no two decisions can rest on the same facts. What was emitted travels to the store together with the next `commit`, in
+the same order; only when that is durable is anybody told, or anything begun because of it. If the store fails, nobody
+was told anything that is not there, and the plan in memory is thrown away with the run.
+
+The clock is the event loop's, put on the epoch once: a step of the wall clock cannot reorder events, and a test can
+run in virtual time.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from orchestration.events import Event, TaskChunk
+from orchestration.ledger import Ledger
+from orchestration.plan import Plan
+from orchestration.protocols import EventLog, Listener
+
+
+class Recorder:
+    """The one hand that writes a run's plan, ledger and log.
+
+    Args:
+        plan: replayed or new; from here on nobody else applies events to it.
+        ledger: fed with the same events as the plan.
+        listener: told of each event once it is durable, in order, and of each chunk as it comes.
+    """
+
+    def __init__(self, plan: Plan, ledger: Ledger, listener: Listener | None = None) -> None:
+        """Must be made inside the loop that will run the plan."""
+        self.plan = plan
+        self.ledger = ledger
+        self._listener = listener
+        self._loop = asyncio.get_running_loop()
+        self._epoch = time.time() - self._loop.time()
+        self._batch: list[Event] = []
+        self._telling = asyncio.Lock()
+
+    def emit(self, kind: type[Event], **fields: Any) -> None:  # noqa: ANN401  # the event's own fields
+        """Let an event happen; it is stored with the next commit.
+
+        Raises:
+            IllegalEvent: it cannot happen now; nothing has changed.
+        """
+        event = kind(run_id=self.plan.run_id, seq=self.plan.seq + 1, at=self.at(), **fields)
+        self.plan.check(event)
+        self.plan.apply(event)
+        self.ledger.apply(event)
+        self._batch.append(event)
+
+    @property
+    def pending(self) -> Sequence[Event]:
+        """What was emitted and not yet given to a log."""
+        return self._batch
+
+    def take(self) -> list[Event]:
+        """The pending events; whoever takes them stores and tells them."""
+        batch, self._batch = self._batch, []
+        return batch
+
+    def commit(self, log: EventLog) -> Awaitable[None]:
+        """Hand the pending events to the store now; when the answer was awaited they are durable and told."""
+        batch = self.take()
+        stored = log.append(self.plan.run_id, batch) if batch else None
+        return self._tell_when(stored, batch)
+
+    async def _tell_when(self, stored: Awaitable[None] | None, batch: Sequence[Event]) -> None:
+        if stored is None:
+            return
+        if self._listener is None:
+            await stored
+            return
+        async with self._telling:  # fair, so that events are told in the order of their commits
+            await stored
+            await self.tell(batch)
+
+    async def tell(self, events: Sequence[Event]) -> None:
+        """Tell the listener of durable events."""
+        if self._listener is None:
+            return
+        for event in events:
+            slow = self._listener(event)
+            if slow is not None:
+                await slow
+
+    def reporter(self, task_id: str, attempt: int) -> "Reporter":
+        """What an executor reports its live output to."""
+        return Reporter(self, task_id, attempt)
+
+    def tell_chunk(self, chunk: TaskChunk) -> Awaitable[None] | None:
+        """Pass a chunk on at once; chunks are not stored among the events."""
+        return self._listener(chunk) if self._listener is not None else None
+
+    def now(self) -> float:
+        """Seconds since the epoch, by a clock that never steps."""
+        return self._epoch + self._loop.time()
+
+    def loop_time(self, moment: float) -> float:
+        """A moment of `now()` as the loop's own time."""
+        return moment - self._epoch
+
+    def at(self) -> datetime:
+        """Now, as events carry it."""
+        return datetime.fromtimestamp(self.now(), UTC)
+
+
+class Reporter:
+    """Counts an attempt's chunks and passes them on."""
+
+    __slots__ = ("_attempt", "_n", "_recorder", "_task_id")
+
+    def __init__(self, recorder: Recorder, task_id: str, attempt: int) -> None:
+        """The first chunk has `n` 1."""
+        self._recorder, self._task_id, self._attempt, self._n = recorder, task_id, attempt, 0
+
+    def __call__(self, item: Any, stream: str | None) -> Awaitable[None] | None:  # noqa: ANN401  # any item
+        """Pass one item on; await the answer, if there is one, before the next."""
+        self._n += 1
+        recorder = self._recorder
+        chunk = TaskChunk(recorder.plan.run_id, self._task_id, self._attempt, self._n, recorder.at(), item, stream)
+        return recorder.tell_chunk(chunk)

@@ -1,0 +1,145 @@
+"""For tests of and with the engine: an executor that follows a script, a doer likewise, a loop in virtual time.
+
+Fakes, not mocks: `FakeExecutor` passes the same contract tests as the real executors, and records what it was asked to
+do. In `VirtualTimeLoop` an `asyncio.sleep(3600)` takes no time and still ends in the right order; nothing in it may
+wait for another thread or process, because the clock would run on meanwhile.
+"""
+
+import asyncio
+import selectors
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from orchestration.kinds import Failure
+from orchestration.protocols import Report, Work
+from orchestration.results import Outcome
+
+T = TypeVar("T")
+
+
+class _VirtualSelector(selectors.DefaultSelector):
+    """Turns waiting into a step of the clock."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = 0.0
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        if timeout is None:
+            return super().select(None)
+        ready = super().select(0)
+        if not ready and timeout > 0:
+            self.now += timeout
+        return ready
+
+
+class VirtualTimeLoop(asyncio.SelectorEventLoop):
+    """An event loop whose clock jumps to the next timer instead of waiting for it; it begins at 0 seconds."""
+
+    def __init__(self) -> None:
+        """A loop at time 0."""
+        self._virtual = _VirtualSelector()
+        super().__init__(self._virtual)
+
+    def time(self) -> float:
+        """Virtual seconds since the loop was made."""
+        return self._virtual.now
+
+
+def run_in_virtual_time(main: Coroutine[Any, Any, T]) -> T:
+    """Run to the end in a virtual-time loop of its own."""
+    with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
+        return runner.run(main)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What one attempt does: yields chunks, takes a time (seconds), and comes to an outcome or an exception."""
+
+    seconds: float = 0.0
+    outcome: Outcome = field(default_factory=Outcome)
+    chunks: Sequence[Any] = ()
+    error: BaseException | None = None
+    stubborn: float = 0.0
+    """Seconds that it takes to end after it was cancelled."""
+
+
+FAILS = Step(outcome=Outcome(failure=Failure.EXIT_CODE, error="it failed", exit_code=1))
+"""An attempt that fails at once."""
+
+
+@dataclass(slots=True)
+class Script:
+    """For each task the steps of its attempts; the last one repeats, and a task without steps succeeds at once.
+
+    `calls` lists every attempt as `(task id, attempt, slot)`; `running` and `peak` count attempts at work.
+    """
+
+    steps: Mapping[str, Sequence[Step]] = field(default_factory=dict)
+    calls: list[tuple[str, int, int]] = field(default_factory=list)
+    running: int = 0
+    peak: int = 0
+
+    async def play(self, task_id: str, attempt: int, slot: int, report: Report) -> Outcome:
+        """One attempt."""
+        steps = self.steps.get(task_id) or (Step(),)
+        step = steps[min(attempt, len(steps)) - 1]
+        self.calls.append((task_id, attempt, slot))
+        self.running += 1
+        self.peak = max(self.peak, self.running)
+        try:
+            return await _follow(step, report)
+        finally:
+            self.running -= 1
+
+
+async def _follow(step: Step, report: Report) -> Outcome:
+    try:
+        for chunk in step.chunks:
+            if (slow := report(chunk, None)) is not None:
+                await slow
+        await asyncio.sleep(step.seconds)
+    except asyncio.CancelledError:
+        await asyncio.sleep(step.stubborn)
+        raise
+    if step.error is not None:
+        raise step.error
+    return step.outcome
+
+
+class FakeExecutor:
+    """An executor that follows a script, by task id."""
+
+    def __init__(self, script: Script | None = None) -> None:
+        """Without a script every attempt succeeds at once."""
+        self.script = script or Script()
+
+    async def execute(self, work: Work, report: Report) -> Outcome:
+        """Play the attempt."""
+        return await self.script.play(work.task.id, work.attempt, work.slot, report)
+
+
+class FakeDoer:
+    """Has attempts done by a script, without agents and files; conditions are answered by a table."""
+
+    def __init__(
+        self,
+        script: Script | None = None,
+        conditions: Mapping[str, Callable[[], bool]] | None = None,
+    ) -> None:
+        """Without conditions, every `when` is true."""
+        self.script = script or Script()
+        self._conditions = conditions or {}
+
+    async def perform(self, task_id: str, attempt: int, slot: int, report: Report) -> Outcome:
+        """Play the attempt."""
+        return await self.script.play(task_id, attempt, slot, report)
+
+    def decide(self, task_id: str) -> bool:
+        """What the table says."""
+        return self._conditions.get(task_id, lambda: True)()
+
+    def salvage(self, task_id: str, attempt: int) -> Outcome:  # noqa: ARG002  # the seam's signature
+        """Nothing is left of a fake."""
+        return Outcome()
