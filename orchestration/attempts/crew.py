@@ -87,6 +87,7 @@ class Crew:
         self._upstream = upstream
         self._ledger = ledger
         self._no_inputs: Path | None = None
+        self._given: Path | None = None
 
     # -- for the scheduler --------------------------------------------------------------------------------------
 
@@ -148,6 +149,8 @@ class Crew:
                 outcome = replace(outcome, failure=Failure.INVALID_OUTPUT, error=str(error))
         output, output_file = keep_inline(outcome.output, work.folder)
         outcome = replace(outcome, outputs=outputs, output=output, output_file=output_file)
+        if outcome.needs_input:
+            _keep_prompt(work)
         return await self._checked(work, outcome) if outcome.succeeded else outcome
 
     async def _checked(self, work: Work, outcome: Outcome) -> Outcome:
@@ -196,8 +199,7 @@ class Crew:
         written = {**settings.env, **agent.env, **task.env}
         extra = {name: str(prompts.render(text, context)) for name, text in written.items()}
         number = f"{work.task.id}.{work.attempt}"
-        given = self._place.state / ".outputs" / number
-        given.parent.mkdir(parents=True, exist_ok=True)
+        given = self._outputs_folder() / number
         extra |= {
             "ORCH_TASK_ID": task.id,
             "ORCH_RUN_ID": work.run_id,
@@ -210,6 +212,12 @@ class Crew:
         }
         allow = (*settings.pass_env, *agent.pass_env, *task.pass_env)
         return child_environment(self._place.environment, allow, extra)
+
+    def _outputs_folder(self) -> Path:
+        if self._given is None:
+            self._given = self._place.state / ".outputs"
+            self._given.mkdir(parents=True, exist_ok=True)
+        return self._given
 
     def _inputs_file(self, work: Work, number: str) -> Path:
         folder = self._place.state / ".inputs"
@@ -279,6 +287,12 @@ def _failed_setup(setup: CheckResult, folder: Path) -> Outcome:
     log = str(folder) if folder.exists() else None
     error = describe_failed([setup])
     return Outcome(failure=Failure.EXIT_CODE, error=error, exit_code=setup.exit_code, checks=(setup,), log_path=log)
+
+
+def _keep_prompt(work: Work) -> None:
+    """Put what a person is to read where they can open it."""
+    work.folder.mkdir(parents=True, exist_ok=True)
+    (work.folder / "prompt.md").write_text(work.prompt, encoding="utf-8")
 
 
 def _remove(path: Path) -> None:

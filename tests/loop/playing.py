@@ -59,8 +59,9 @@ async def play_here(
     script = script or Script()
     told: list[Event | TaskChunk] = []
     plan = Plan("run", nodes, limits)
+    dice = random.Random(1)  # noqa: S311  # a repeatable run
     recorder = Recorder(plan, Ledger(), told.append)
-    scheduler = Scheduler(recorder, doer or FakeDoer(script), jobs or {}, random.Random(1))
+    scheduler = Scheduler(recorder, doer or FakeDoer(script), jobs or {}, dice)
     recorder.emit(RunStarted, tasks=tuple(node.id for node in nodes), fail_fast=fail_fast)
     store, loop = MemoryStore(), asyncio.get_running_loop()
     await open_run(store, recorder)

@@ -1,7 +1,7 @@
 """`ProjectOrchestrator` on real files, real processes and a real SQLite file."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,9 +37,9 @@ def done(root: Path) -> list[str]:
     return log.read_text().split() if log.exists() else []
 
 
-async def until(condition: Any) -> None:
+async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(20):
-        while not condition():
+        while not condition():  # noqa: ASYNC110  # what is waited for happens in another process
             await asyncio.sleep(0.01)
 
 
