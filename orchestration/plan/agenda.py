@@ -51,14 +51,16 @@ class Agenda:
         if after is State.RUNNING:
             if before is not State.RUNNING:
                 self.ready.start(i)
-        elif before is State.RUNNING:
+            return
+        if before is State.RUNNING:
             self.ready.end(i)
+        elif after is not before:
+            self.ready.drop(i)
         if after is State.RETRYING:
             due_at = self._book.due.get(i)
             if due_at is not None:
                 self.ready.push_at(i, due_at)
-        elif after in FINAL and before is not State.RUNNING:
-            self.ready.drop(i)
+        elif self.held and after in FINAL:
             self.held.pop(i, None)
 
     # -- consequences -------------------------------------------------------------------------------------------

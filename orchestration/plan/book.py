@@ -47,7 +47,7 @@ class Phase(Enum):
 
 
 class Book:
-    """The facts of one run."""
+    """The facts of one run; what is kept by task is kept by its index."""
 
     __slots__ = (
         "_changed",
@@ -76,6 +76,10 @@ class Book:
         "tries",
     )
 
+    last_at: datetime | None
+    due: dict[int, datetime]
+    stop_cause: str | None
+
     def __init__(self, run_id: str, nodes: Sequence[Node], graph: Graph) -> None:
         """Every task waits; nothing has happened yet."""
         size = len(nodes)
@@ -84,11 +88,11 @@ class Book:
         self.graph = graph
         self.phase = Phase.NEW
         self.seq = 0
-        self.last_at: datetime | None = None
+        self.last_at = None
         self.fail_fast = False
-        self.stop_cause: str | None = None  # what an event stopped the run for; a caller's wish is not in the book
         self.failed_fast = False
         self.faulted = False
+        self.stop_cause = None  # what an event stopped the run for; a caller's wish to stop is not in the book
         self.state = [State.WAITING] * size
         self.counts = dict.fromkeys(State, 0) | {State.WAITING: size}
         self.left = sum(not node.external for node in nodes)
@@ -99,7 +103,7 @@ class Book:
         self.conditions: dict[int, ConditionDecided] = {}
         self.approved: set[int] = set()
         self.cancels: dict[int, str] = {}
-        self.due: dict[int, datetime] = {}
+        self.due = {}
         self._changed: list[int] = []
         self._is_changed = bytearray(size)
         self._everything_changed = False

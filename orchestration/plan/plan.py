@@ -209,7 +209,7 @@ class Plan:
         """Why a task that has not ended does not go on, as the end of a sentence; empty where nothing keeps it."""
         i, book = self.graph.index[task_id], self._book
         state, node = book.state[i], self.nodes[i]
-        if state in FINAL or state is State.RUNNING:
+        if state in FINAL or state is State.RUNNING or self._agenda.ready.is_handed_out(i):
             return ""
         if i in self._agenda.held:
             return self._agenda.held[i]

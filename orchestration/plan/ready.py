@@ -135,6 +135,10 @@ class Ready:
             heappop(self._times)
         return self._times[0][0] if self._times else None
 
+    def is_handed_out(self, i: int) -> bool:
+        """Whether the task was handed out and has not been started or dropped since."""
+        return self._where[i] == _HANDED_OUT
+
     def since(self, i: int) -> datetime | None:
         """Since when the task has been able to start; a time to come where it waits for that."""
         return self._since[i]
