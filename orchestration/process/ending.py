@@ -24,12 +24,12 @@ from collections.abc import Iterable
 from contextlib import suppress
 
 from orchestration.process.steadfast import Steadfast
-from orchestration.process.table import Entry, read_entry
+from orchestration.process.table import Entry, read_entry, read_table
 from orchestration.process.tree import Tree
 
 KILL_ROUNDS = 40  # looks that may each find somebody new to kill; a chain of forks is caught up with in two or three
 KILL_PATIENCE = 2.0  # seconds for the killed of all rounds to be gone; who takes longer waits uninterruptibly
-POLL_STEP = 0.02  # seconds between two looks where the system does not wake us
+POLL_STEP = 0.03  # seconds between two looks where the system does not wake us
 
 
 class Target:
@@ -44,7 +44,7 @@ class Target:
 
     def send(self, number: signal.Signals) -> None:
         """Send a signal, unless the process is gone or is not ours to signal."""
-        if self.is_gone():
+        if self.entry.born and self.is_gone():  # where births are unknown there is nothing to compare with
             return
         with suppress(ProcessLookupError, PermissionError):
             if sys.platform == "linux" and self.descriptor is not None:
@@ -120,18 +120,42 @@ def tell(tree: Tree, targets: Iterable[Target], number: signal.Signals) -> None:
             os.killpg(tree.leader, number)
 
 
-def kill_at_once(tree: Tree) -> None:
-    """Kill what one look finds, without waiting for anything."""
+def still_there(targets: Iterable[Target]) -> list[Target]:
+    """Those of the targets that have not ended, in one look at the table."""
+    living = {entry.pid: entry.born for entry in read_table() if not entry.dead}
+    return [target for target in targets if living.get(target.entry.pid) == target.entry.born]
+
+
+def reaches_leader(tree: Tree, targets: Iterable[Target]) -> bool:
+    """Whether the leader is among the targets and still lives."""
+    return any(target.entry.pid == tree.leader and not target.is_gone() for target in targets)
+
+
+def kill_at_once(tree: Tree) -> bool:
+    """Kill what one look finds, without waiting for anything; returns whether the leader still lived."""
     targets = [Target(entry) for entry in tree.look()]
+    reached = reaches_leader(tree, targets)
     tell(tree, targets, signal.SIGKILL)
     for target in targets:
         target.close()
+    return reached
 
 
 class Ending:
     """The end of one tree, from the first TERM to the proof that it is empty."""
 
-    __slots__ = ("_forcing", "_grace", "_hurried", "_leader_gone", "_steady", "_swept", "_tree", "_wake", "survivors")
+    __slots__ = (
+        "_forcing",
+        "_grace",
+        "_hurried",
+        "_leader_gone",
+        "_steady",
+        "_swept",
+        "_tree",
+        "_wake",
+        "reached_leader",
+        "survivors",
+    )
 
     def __init__(self, tree: Tree, grace: float, steady: Steadfast, *, leader_gone: bool) -> None:
         """Describe the ending.
@@ -143,6 +167,7 @@ class Ending:
             leader_gone: The leader has ended, so whoever is still there is a leftover.
         """
         self.survivors: tuple[int, ...] = ()
+        self.reached_leader = False  # whether the leader lived when the first signal was sent
         self._tree = tree
         self._grace = grace
         self._leader_gone = leader_gone
@@ -201,6 +226,7 @@ class Ending:
         """Signal the members, then wait until all are gone, the time is over, or there is a hurry."""
         targets = [Target(entry) for entry in members]
         try:
+            self.reached_leader |= reaches_leader(self._tree, targets)
             for number in numbers:
                 tell(self._tree, targets, number)
             await self._wait_until_gone(targets, time.monotonic() + seconds)
@@ -225,7 +251,7 @@ class Ending:
             while (waiting or unwatched) and not self._hurried and (left := deadline - time.monotonic()) > 0:
                 self._wake.clear()
                 await self._steady.wait_for(self._wake, min(left, POLL_STEP) if unwatched else left)
-                unwatched = [target for target in unwatched if not target.is_gone()]
+                unwatched = still_there(unwatched) if unwatched else []
         finally:
             for descriptor in waiting:
                 loop.remove_reader(descriptor)

@@ -225,13 +225,13 @@ class Reading:
             self._wake.clear()
             await steady.wait_for(self._wake)
 
-    def limit_sink(self) -> None:
-        """Give the sink `SINK_PATIENCE` for the rest; then it is cancelled, and what it has not taken is lost to it.
+    def limit_sink(self, seconds: float = SINK_PATIENCE) -> None:
+        """Give the sink so long for the rest; then it is cancelled, and what it has not taken is lost to it.
 
-        One that does not let itself be cancelled either is left behind after the same time again.
+        One that does not let itself be cancelled either is left behind after `SINK_PATIENCE`.
         """
         if self._sink_timer is None:
-            self._sink_timer = self._loop.call_later(SINK_PATIENCE, self._dismiss_sink)
+            self._sink_timer = self._loop.call_later(seconds, self._dismiss_sink)
 
     def close(self) -> None:
         """Close pipes and logs."""

@@ -6,6 +6,8 @@ record of its end is made. Only then does the call return or raise. Edges it sur
 
 - A cancellation, or several, at any of these points: the tree is ended first, and the record is handed to `on_end`.
 - `asyncio.run` cancelling all tasks, ours too; a loop that is thrown away in the middle (all is killed on the spot).
+- A loop that cancels all tasks in the very turn in which asyncio spawns: then asyncio waits for ever for a process that
+  it has killed. It is cancelled once more, which frees it.
 - An end ordered while the process is being spawned: it is carried out as soon as its pid is known.
 - An end ordered after the process has ended by itself, noticed by asyncio or not: it ended itself.
 - A process that no signal ends: the wait for it is given up and it is named as a survivor.
@@ -22,11 +24,13 @@ from orchestration.process.children import LiveChildren
 from orchestration.process.command import Command, EndedBy, ProcessEnd, Sink
 from orchestration.process.ending import Ending, group_is_alive, has_ended, kill_at_once
 from orchestration.process.feeding import Feeding
-from orchestration.process.reading import Reading
+from orchestration.process.reading import SINK_PATIENCE, Reading
 from orchestration.process.spawn import Spawned, spawn
 from orchestration.process.steadfast import Steadfast
 from orchestration.process.table import name_of_pipe
 from orchestration.process.tree import Tree
+
+STUCK = 0.5  # seconds after which a spawn that was broken off is taken to hang; the turns it needs take microseconds
 
 
 async def run_process(
@@ -122,17 +126,26 @@ class Running:
             self._cancel()
 
     def _cancel(self) -> None:
-        if self._started is None:
-            self._order = EndedBy.CANCELLED
-            self._wake.set()
-        else:
+        if self._started is not None:
             self._started.cancel()
+            return
+        self._order = EndedBy.CANCELLED
+        self._wake.set()
+        asyncio.get_running_loop().call_later(STUCK, self._free_stuck_spawn)
+
+    def _free_stuck_spawn(self) -> None:
+        if self._lead is not None and self._lead.cancelling():
+            self._lead.cancel()
 
     async def _spawn_and_wait(self) -> None:
         """Start the process and wait for its end, in a task that nobody but a closing loop cancels."""
         spawned = await spawn(self._command, lambda: self._order is not None, self._wake)
         self._children.note_leader(spawned.process.pid)
-        self._started = Started(spawned, self._command, self._sink, self._children, (self._gone, self._wake))
+        try:
+            self._started = Started(spawned, self._command, self._sink, self._children, (self._gone, self._wake))
+        except BaseException:  # a fault of ours must not leave a process that nobody waits for
+            kill_at_once(Tree(spawned.process.pid, spawned.born, self._command.marker))
+            raise
         if self._order is not None:
             self._started.end_it(self._order)
         while spawned.process.returncode is None:
@@ -162,7 +175,9 @@ class Started:
         "_task",
         "_timers",
         "_tree",
+        "_unproved",
         "_wake",
+        "_why",
         "reading",
     )
 
@@ -186,9 +201,11 @@ class Started:
         self._gone, self._wake = events
         self._tree = Tree(spawned.process.pid, spawned.born, command.marker)
         self._ended_by = EndedBy.ITSELF
+        self._why = EndedBy.ITSELF
         self._ending: Ending | None = None
         self._task: asyncio.Task[None] | None = None
-        self._forced = False
+        self._forced = False  # whether we ended it
+        self._unproved = False  # whether we killed without looking again
         self._duration: float | None = None
         self._swept = 0
         self._survivors: tuple[int, ...] = ()
@@ -212,7 +229,7 @@ class Started:
         """End the process and its tree, unless it has ended or is being ended already."""
         if self._task is not None or has_ended(self._spawned.process):
             return
-        self._ended_by = why
+        self._why = why
         self._forced = True
         self._ending = Ending(self._tree, self._grace(), Steadfast(), leader_gone=False)
         self._task = self._loop.create_task(self._ending.end())
@@ -222,7 +239,7 @@ class Started:
         """End the process because nobody wants it any more; if it has ended, hurry up with the rest."""
         self.end_it(EndedBy.CANCELLED)
         if self._gone.is_set():
-            self.reading.limit_sink()
+            self._limit_sink()
 
     def hurry(self) -> None:
         """Give no more grace."""
@@ -232,10 +249,9 @@ class Started:
     def kill_now(self) -> None:
         """Kill the whole tree, without waiting."""
         self.hurry()
-        if self._task is None and not has_ended(self._spawned.process):
-            self._ended_by = EndedBy.CANCELLED
-        self._forced = True
-        kill_at_once(self._tree)
+        self._forced = self._unproved = True
+        if kill_at_once(self._tree):
+            self._ended_by = EndedBy.CANCELLED if self._task is None else self._why
 
     async def settle(self, steady: Steadfast) -> None:
         """See to the rest, when the process itself is gone: its tree, its output, its sink."""
@@ -246,7 +262,7 @@ class Started:
         if self._task is not None:
             await self._finish_ending(steady, self._task)
         if self._forced or steady.cancellation is not None:
-            self.reading.limit_sink()
+            self._limit_sink()
         if self._has_leftovers():
             await self._sweep(steady)
         if not self.reading.read_out():
@@ -283,11 +299,14 @@ class Started:
     def _grace(self) -> float:
         return 0.0 if self._children.is_hasty else self._command.kill_grace
 
+    def _limit_sink(self) -> None:
+        self.reading.limit_sink(0.0 if self._children.is_hasty else SINK_PATIENCE)
+
     def _has_leftovers(self) -> bool:
         """Whether a look at the whole table is called for: some microseconds, if nothing is left."""
         at_end = self.reading.read_out()
         orphans = self._children.has_orphans(self._tree)
-        return self._forced or orphans or not at_end or group_is_alive(self._tree)
+        return self._unproved or orphans or not at_end or group_is_alive(self._tree)
 
     async def _sweep(self, steady: Steadfast) -> None:
         self._tree.pipes = frozenset(map(name_of_pipe, self.reading.open_pipes()))
@@ -302,7 +321,9 @@ class Started:
             await steady.wait_for(self._wake)
         task.result()
         if self._ending is not None:
-            self._swept = self._ending.swept
+            self._swept, self._survivors = self._ending.swept, self._ending.survivors
+            if self._ending.reached_leader:
+                self._ended_by = self._why
 
     def _ending_is_over(self, task: asyncio.Task[None]) -> None:
         self._wake.set()

@@ -124,10 +124,12 @@ async def spawn(command: Command, unwanted: Callable[[], bool], wake: asyncio.Ev
 
     Raises:
         AgentMissing: The program is not there or cannot be executed.
-        UsageError: The folder, the arguments or the environment make no sense.
+        UsageError: The command, the folder or the environment makes no sense.
         OrchError: The machine had no room for too long.
         asyncio.CancelledError: Not wanted any more; nothing was started.
     """
+    if not command.argv:
+        raise UsageError("there is no program to run: the command is empty", hint="name a program")
     use_pidfd_watcher()
     steady = Steadfast()
     pause, waited = FIRST_PAUSE, 0.0

@@ -21,9 +21,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 PS_PATIENCE = 5.0  # seconds; it takes some milliseconds, so one that takes this long hangs
-READ_SIZE = 65536  # bytes; a line of `stat` has some hundred, a list of children or an environment several thousand
+LIST_SIZE = 65536  # bytes; nine thousand children
+READ_SIZE = 8192  # bytes; a line of `stat` has some hundred; more is read in several calls
 
-_HAS_PROC = sys.platform == "linux"
+HAS_PROC = sys.platform == "linux"
 _DEAD = frozenset({b"Z", b"X", b"x"})
 
 
@@ -42,14 +43,14 @@ class Entry:
 def ticks_since_boot() -> int:
     """The time by the clock that `Entry.born` is told in; 0 where there is none."""
     now = 0.0
-    if sys.platform == "linux":
+    if HAS_PROC and sys.platform == "linux":
         now = time.clock_gettime(time.CLOCK_BOOTTIME) * os.sysconf("SC_CLK_TCK")
     return int(now)
 
 
 def read_table() -> list[Entry]:
     """Every process that can be seen, in one pass; processes that start meanwhile may be missing."""
-    if not _HAS_PROC:
+    if not HAS_PROC:
         return _table_of_ps()
     entries = (read_entry(int(name)) for name in os.listdir("/proc") if name.isdecimal())
     return [entry for entry in entries if entry is not None]
@@ -57,12 +58,18 @@ def read_table() -> list[Entry]:
 
 def read_entry(pid: int) -> Entry | None:
     """The process of that number now, or None. Off Linux this reads the whole table."""
-    if not _HAS_PROC:
+    if not HAS_PROC:
         return next((entry for entry in _table_of_ps() if entry.pid == pid), None)
     try:
-        return parse_stat(read_whole(f"/proc/{pid}/stat"))
+        descriptor = os.open(f"/proc/{pid}/stat", os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return None
+    try:
+        return parse_stat(os.read(descriptor, READ_SIZE))  # one line, which one call gives whole
+    except OSError:
+        return None
+    finally:
+        os.close(descriptor)
 
 
 def parse_stat(line: bytes) -> Entry:
@@ -75,7 +82,7 @@ def parse_stat(line: bytes) -> Entry:
 
 def environment_of(pid: int) -> bytes:
     """The environment the process was started with, as `NAME=value` and zero bytes; empty if dead or not to be seen."""
-    if not _HAS_PROC:
+    if not HAS_PROC:
         return b""
     try:
         return read_whole(f"/proc/{pid}/environ")
@@ -83,9 +90,17 @@ def environment_of(pid: int) -> bytes:
         return b""
 
 
+def has_our_command_line(pid: int) -> bool:
+    """Whether a process looks like a copy of us: forked, and running no other program yet; so also if it is gone."""
+    try:
+        return not HAS_PROC or read_whole(f"/proc/{pid}/cmdline") in {read_whole("/proc/self/cmdline"), b""}
+    except OSError:
+        return True
+
+
 def holds_any(pid: int, targets: frozenset[str]) -> bool:
     """Whether one of the process's descriptors leads to one of `targets`, written as `pipe:[12345]`."""
-    if not _HAS_PROC:
+    if not HAS_PROC:
         return False
     return any(target in targets for target in _descriptors(pid))
 
@@ -110,7 +125,7 @@ def open_list_of_children() -> int:
 
 def read_list_of_children(descriptor: int) -> list[int]:
     """The pids of our children now; about a microsecond."""
-    return [int(word) for word in os.pread(descriptor, READ_SIZE, 0).split()]
+    return [int(word) for word in os.pread(descriptor, LIST_SIZE, 0).split()]
 
 
 def read_whole(path: str) -> bytes:

@@ -17,6 +17,8 @@ What must not happen is to find somebody else's process:
 - A pid that was used again has another time of birth. A number cannot be given out while it names a session that has
   members, so if a process with the number of our ended leader exists, then it is a stranger and our session is empty.
 - A process in our own session is never ours to end: whatever we run has left it.
+- A child that another thread is starting holds our pipes for the moment between its fork and its program. So a child of
+  this very process that still looks like us (same command line) is never taken for a holder.
 
 A look is one pass over the table and shows the past: whoever ends a tree looks until a look is empty.
 """
@@ -26,7 +28,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
 
-from orchestration.process.table import Entry, environment_of, holds_any, read_table
+from orchestration.process.table import Entry, environment_of, has_our_command_line, holds_any, read_table
 
 BORN_UNKNOWN = -1
 
@@ -84,13 +86,15 @@ class Tree:
             entry.pid
             for entry in table
             if (entry.pid in self._seen and entry.pid not in strangers)
-            or (not entry.dead and entry.session != our_session and self._carries_evidence(entry.pid))
+            or (not entry.dead and entry.session != our_session and self._carries_evidence(entry))
         }
 
-    def _carries_evidence(self, pid: int) -> bool:
-        return (self._marker is not None and self.is_marked(environment_of(pid))) or (
-            bool(self.pipes) and holds_any(pid, self.pipes)
-        )
+    def _carries_evidence(self, entry: Entry) -> bool:
+        if self._marker is not None and self.is_marked(environment_of(entry.pid)):
+            return True
+        if not self.pipes or (entry.parent == os.getpid() and has_our_command_line(entry.pid)):
+            return False
+        return holds_any(entry.pid, self.pipes)
 
 
 def members(table: Iterable[Entry], roots: AbstractSet[int], sessions: AbstractSet[int]) -> list[Entry]:

@@ -150,6 +150,11 @@ async def test_zero_bytes_and_odd_names_are_refused_with_a_reason(odd: Command) 
     assert "zero bytes" in (caught.value.hint or "")
 
 
+async def test_an_empty_command_is_refused() -> None:
+    with pytest.raises(UsageError, match="empty"):
+        await run_process(command())
+
+
 async def test_a_large_environment_arrives() -> None:
     env = {f"VARIABLE_{n}": "x" * 1000 for n in range(500)}
     end = await run_process(command("/usr/bin/env", env=env))
