@@ -19,7 +19,7 @@ from pathlib import Path
 from orchestration.errors import StoreError
 from orchestration.store.faults import again, is_fault, is_passing, store_error
 from orchestration.store.files import MOUNTS, StateFiles, network_type
-from orchestration.store.locks import WriteLock
+from orchestration.store.locks import WRITE_PATIENCE, WriteLock
 from orchestration.store.opening import open_to_write
 from orchestration.store.recording import Deed, perform
 from orchestration.store.schema import Schema
@@ -48,12 +48,18 @@ class WritableState:
         warning: that the disk demands a slower way of writing, as soon as that is known.
     """
 
-    def __init__(self, files: StateFiles, schema: Schema, mounts: Path = MOUNTS) -> None:
+    def __init__(
+        self,
+        files: StateFiles,
+        schema: Schema,
+        mounts: Path = MOUNTS,
+        write_patience: float = WRITE_PATIENCE,
+    ) -> None:
         self._files = files
         self._database = files.database
         self._schema = schema
         self._mounts = mounts
-        self._lock = WriteLock(files.write_lock)
+        self._lock = WriteLock(files.write_lock, write_patience)
         self._connection: sqlite3.Connection | None = None
         self._opened: os.stat_result | None = None
         self._poison: StoreError | None = None

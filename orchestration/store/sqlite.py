@@ -18,6 +18,7 @@ from orchestration.protocols import CommandRow, RunRecord, Standing
 from orchestration.store import locks, reading, recording
 from orchestration.store.committing import WritableState
 from orchestration.store.files import MOUNTS, StateFiles
+from orchestration.store.locks import WRITE_PATIENCE
 from orchestration.store.opening import Outdated
 from orchestration.store.reading import Reader
 from orchestration.store.schema import Schema, load_schema
@@ -35,12 +36,20 @@ class SqliteStore:
         folder: the state folder (`.orchestration`), which need not exist.
         mounts: where the system lists its mounts.
         schema: the tables that the file is to have.
+        write_patience: seconds to wait for other writers before giving up.
     """
 
-    def __init__(self, folder: Path, *, mounts: Path = MOUNTS, schema: Schema | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        mounts: Path = MOUNTS,
+        schema: Schema | None = None,
+        write_patience: float = WRITE_PATIENCE,
+    ) -> None:
         self._files = StateFiles(folder)
         schema = schema or load_schema()
-        self._state = WritableState(self._files, schema, mounts)
+        self._state = WritableState(self._files, schema, mounts, write_patience)
         self._writer = Writer(self._state.commit, self._state.close)
         self._reader = Reader(self._files, schema)
         weakref.finalize(self, _abandon, self._writer, self._reader).atexit = False

@@ -39,8 +39,10 @@ async def append_for_ever(folder: str) -> None:
 
 
 async def race(folder: str, wins: str) -> None:
-    """Add so many events to the run `r` that others add to as well; say how often the number was taken."""
+    """At a word, add so many events to the run `r` that others add to as well; say how often the number was taken."""
     store = SqliteStore(Path(folder))
+    say("ready")
+    sys.stdin.readline()
     losses = done = 0
     while done < int(wins):
         (run,) = await store.runs()
@@ -61,13 +63,14 @@ async def own(folder: str, run_id: str) -> None:
 
 
 async def own_and_fork(folder: str, run_id: str) -> None:
-    """Own a run, leave a child behind that lives until stdin ends, and end as if killed."""
+    """Own a run, end as if killed, and leave a forked child behind that lives until stdin ends."""
     with SqliteStore(Path(folder)).own(run_id):
         if os.fork():
             os._exit(0)
-        say(os.getpid())
-        sys.stdin.read()
-        os._exit(0)
+        other = os.open(os.devnull, os.O_RDONLY)  # gets the number of the lock file, which is closed in a child
+    os.fstat(other)  # and is not closed when the child leaves the block
+    say(os.getpid())
+    sys.stdin.read()
 
 
 async def hold(path: str) -> None:
@@ -122,6 +125,21 @@ async def fill_the_disk(folder: str) -> None:
     say(json.dumps({"acknowledged": acknowledged, "seen": seen, "errors": errors}))
 
 
+async def append_until_it_fails(folder: str) -> None:
+    """Say each number after it was acknowledged, then the error, twice."""
+    store = SqliteStore(Path(folder))
+    run = await opened(store)
+    seq, errors = 1, 0
+    while errors < 2:  # the fault, and that it is told again
+        try:
+            await store.append(run, [started(run, seq + 1, attempt=seq)])
+            seq += 1
+            say(seq)
+        except StoreError as error:
+            errors += 1
+            say(error)
+
+
 async def leave(folder: str) -> None:
     """Write, and end without closing anything."""
     await opened(SqliteStore(Path(folder)))
@@ -129,7 +147,17 @@ async def leave(folder: str) -> None:
 
 PROGRAMS: Final[dict[str, Callable[..., object]]] = {
     program.__name__: program
-    for program in (append_for_ever, race, own, own_and_fork, hold, look_and_touch, fill_the_disk, leave)
+    for program in (
+        append_for_ever,
+        append_until_it_fails,
+        race,
+        own,
+        own_and_fork,
+        hold,
+        look_and_touch,
+        fill_the_disk,
+        leave,
+    )
 }
 
 if __name__ == "__main__":

@@ -32,6 +32,7 @@ UNSAFE = ["", ".", "..", "../r", "a/b", "a\0b", "-r", "r" * 101, "r\n"]
 
 @pytest.fixture(params=["sqlite", "memory"])
 async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[RunStore]:
+    # The annotation is a test too: the type checker compares every method of both with the protocol.
     made: RunStore = (
         SqliteStore(tmp_path / "project" / ".orchestration") if request.param == "sqlite" else MemoryStore()
     )

@@ -50,7 +50,7 @@ def tables(path: Path) -> dict[str, list[tuple[object, ...]]]:
     """Every table, index and trigger of a file with what SQLite knows of it, without the text that made it."""
     with closing(sqlite3.connect(path)) as connection:
         names = connection.execute("SELECT type || ' ' || name, tbl_name FROM sqlite_master ORDER BY 1").fetchall()
-        known = {name: [(table,)] for name, table in names}
+        known: dict[str, list[tuple[object, ...]]] = {name: [(table,)] for name, table in names}
         for (name,) in connection.execute("SELECT name FROM sqlite_master").fetchall():
             for pragma in ("table_xinfo", "index_xinfo"):
                 known.setdefault(f"{pragma} {name}", []).extend(connection.execute(f"PRAGMA {pragma}({name})"))

@@ -51,11 +51,6 @@ def writers() -> set[threading.Thread]:
     return {thread for thread in threading.enumerate() if thread.name == "orch-store-writer"}
 
 
-def test_it_is_a_run_store(folder: Path) -> None:
-    store: RunStore = SqliteStore(folder)
-    assert isinstance(store, SqliteStore)
-
-
 async def test_asking_makes_nothing(store: SqliteStore, folder: Path) -> None:
     await store.runs()
     await store.events("r")
@@ -208,6 +203,7 @@ async def test_a_store_that_nobody_closes_ends_its_thread_when_it_is_collected(f
 
 async def test_a_state_that_is_removed_while_it_is_open_is_told_of(store: SqliteStore, folder: Path) -> None:
     await opened(store)
+    assert len(await store.events("r")) == 1
     shutil.rmtree(folder)
     for _ in range(2):
         with pytest.raises(StoreError):
