@@ -66,7 +66,7 @@ def settings_document(root: Path, *, every_line: bool = False) -> Document:
 
 
 def _checked(data: dict[str, Any]) -> SettingsCatch:
-    catch = SettingsCatch(names_tasks="tasks" in data)
+    catch = SettingsCatch()
     catch.findings += unknown_in_settings(data)
     while True:
         try:
@@ -77,6 +77,7 @@ def _checked(data: dict[str, Any]) -> SettingsCatch:
                 catch.findings.append(_leave_out(finding, data, catch))
     for name, agent in catch.settings.agents.items():
         catch.findings += [ignored.within(SETTINGS_FILE, ("agents", name)) for ignored in ignored_in(agent)]
+    catch.names_tasks = "tasks" in data
     catch.findings += _default_that_is_disabled(catch.settings)
     catch.findings = [finding.within(SETTINGS_FILE, ()) for finding in catch.findings]
     return catch

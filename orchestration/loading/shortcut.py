@@ -1,9 +1,9 @@
 """The YAML that most task files consist of, read by patterns instead of by the parser, which takes four times as long.
 
 A text is taken apart at the keys in its first column. What a key has is read here if it is one line of plain text, a
-list of plain words in brackets, or lines of `- ` and plain text; every other entry goes to the parser by itself. Where
-that fails, or an entry seems to go on where the next one begins, there is no answer: then the parser reads the whole,
-and it alone says what is wrong. A property test holds both answers to be the same.
+list of plain words in brackets, or lines of `- ` or keys, each with plain text; the other entries go to the parser,
+each as a document. Where that fails, or an entry seems to go on where the next one begins, there is no answer: then the
+parser reads the whole, and it alone says what is wrong. A property test holds both answers to be the same.
 """
 
 import re
@@ -17,19 +17,19 @@ LONGEST: Final = 64 * 1024
 """Characters; of longer texts the parser's bounds have to hold for the whole."""
 
 # A key in the first column, what stands behind it, and the lines up to the next line that begins with a letter.
-_ENTRY: Final = re.compile(r"([A-Za-z_][A-Za-z0-9_-]*):(?: +([^\n]*)|(?=\n|\Z))((?:\n(?![A-Za-z_])[^\n]*)*)(?:\n|\Z)")
+_ENTRY: Final = re.compile(r"([A-Za-z_][A-Za-z0-9_-]{0,99}):(?: +([^\n]*)|(?=\n|\Z))((?:\n(?![A-Za-z_])[^\n]*)*)(?:\n|\Z)")
 _BEFORE: Final = re.compile(r"(?:[ ]*(?:#[^\n]*)?\n)*")
-_MARKER: Final = re.compile(r"\n(?:---|\.\.\.)")
+_MARKER: Final = re.compile(r"\n(?:---|\.\.\.|%)")
 _WORD: Final = r"[A-Za-z0-9_.][A-Za-z0-9_./-]*"
 _WORDS: Final = re.compile(rf"\[ *(?:{_WORD}(?: *, *{_WORD})*)? *\]")
-_ITEM: Final = re.compile(r"( *)- +([^\n]*)")
+_NOT_SIMPLE: Final = object()
+_ITEM: Final = re.compile(r"( *)(-) +([^\n]*)")
+_INNER: Final = re.compile(r"( +)([A-Za-z_][A-Za-z0-9_-]*): +([^\n]*)")
 
 
 @dataclass(slots=True)
 class Quick:
-    """What was read: a mapping, where its entry `id` and its first entry begin (in characters), and whether numerals
-    are in it.
-    """
+    """What was read; where the entry `id` and the first entry begin, in characters; whether there are numerals."""
 
     value: dict[str, Any] = field(default_factory=dict)
     id_at: int | None = None
@@ -37,37 +37,49 @@ class Quick:
     has_numerals: bool = False
 
 
-def read_quickly(text: str, parse_entry: Callable[[str], tuple[Any, bool]]) -> Quick | None:
+def read_quickly(text: str, parse_all: Callable[[str], tuple[list[Any], bool]]) -> Quick | None:
     """The mapping that a text holds, None where only the parser can tell.
 
     Args:
         text: a YAML document.
-        parse_entry: the parser; gives the value of a document, and whether there are numerals in it.
+        parse_all: the parser; gives the values of all documents of a text, and whether there are numerals in them.
     """
     before = _BEFORE.match(text)
     here = before.end() if before else 0
     quick = Quick(begins_at=here)
+    others: dict[str, str] = {}
     while here < len(text):
         entry = _ENTRY.match(text, here)
         if entry is None or (key := entry[1]) in quick.value:
             return None
-        value = _simple(entry[2], entry[3])
+        value = quick.value[key] = _simple(entry[2], entry[3])
         if value is _NOT_SIMPLE:
-            parsed, has_numerals = parse_entry(entry[0])
-            if _MARKER.search(entry[0]) or not isinstance(parsed, dict) or list(parsed) != [key]:
-                return None
-            value = parsed[key]
-            quick.has_numerals |= has_numerals
-        elif value.__class__ is Numeral or (value.__class__ is list and any(one.__class__ is Numeral for one in value)):
+            others[key] = entry[0]
+        elif _has_numerals(value):
             quick.has_numerals = True
         if key == "id":
             quick.id_at = here
-        quick.value[key] = value
         here = entry.end()
-    return quick if quick.value else None
+    return quick if quick.value and _with_others(quick, others, parse_all) else None
 
 
-_NOT_SIMPLE: Final = object()
+def _with_others(quick: Quick, others: dict[str, str], parse_all: Callable[[str], tuple[list[Any], bool]]) -> bool:
+    """Let the parser read the other entries, each as a document, in which none can reach into the next."""
+    if not others:
+        return True
+    if any(_MARKER.search(entry) for entry in others.values()):
+        return False
+    values, has_numerals = parse_all("---\n".join(others.values()))
+    if len(values) != len(others):
+        return False
+    for key, value in zip(others, values, strict=True):
+        if not isinstance(value, dict) or list(value) != [key]:
+            return False
+        inner = quick.value[key] = value[key]
+        if isinstance(inner, list) and any(isinstance(item, dict) for item in inner):
+            return False  # where each of them begins has to be known
+    quick.has_numerals |= has_numerals
+    return True
 
 
 def _simple(behind: str | None, below: str) -> Any:  # noqa: ANN401  # any of the plain values
@@ -82,20 +94,22 @@ def _simple(behind: str | None, below: str) -> Any:  # noqa: ANN401  # any of th
             inner = behind[1:-1].strip(" ")
             return [plain(word.strip(" ")) for word in inner.split(",")] if inner else []
     elif not behind:
-        return _listed(below.strip("\n").split("\n"))
+        return _below(below.strip("\n").split("\n"))
     return _NOT_SIMPLE
 
 
-def _listed(lines: list[str]) -> Any:  # noqa: ANN401  # a list of plain values
-    indents = set()
-    values = []
-    for line in lines:
-        item = _ITEM.fullmatch(line)
-        if item is None or not _is_plain(text := item[2].rstrip(" ")):
-            return _NOT_SIMPLE
-        indents.add(item[1])
-        values.append(plain(text))
-    return values if len(indents) == 1 else _NOT_SIMPLE
+def _below(lines: list[str]) -> Any:  # noqa: ANN401  # a list or a mapping of plain values
+    """What stands in lines that are all items, or all entries of plain text, with the same indentation."""
+    first = _ITEM.fullmatch(lines[0])
+    pattern = _ITEM if first else _INNER
+    found = [match for line in lines if (match := pattern.fullmatch(line)) and _is_plain(match[3].rstrip(" "))]
+    if len(found) < len(lines) or len({match[1] for match in found}) > 1:
+        return _NOT_SIMPLE
+    values = [plain(match[3].rstrip(" ")) for match in found]
+    if first:
+        return values
+    keys = [match[2] for match in found]
+    return dict(zip(keys, values, strict=True)) if len(set(keys)) == len(keys) else _NOT_SIMPLE
 
 
 def _is_plain(text: str) -> bool:
@@ -108,3 +122,9 @@ def _is_plain(text: str) -> bool:
         and " #" not in text
         and text[-1] != ":"
     )
+
+
+def _has_numerals(value: Any) -> bool:  # noqa: ANN401  # any of the values that are read here
+    if value.__class__ is dict:
+        value = list(value.values())
+    return Numeral in map(type, value if value.__class__ is list else (value,))

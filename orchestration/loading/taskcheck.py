@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from orchestration.loading.findings import Finding
+from orchestration.loading.findings import Finding, field_name
 from orchestration.loading.taskfiles import Draft
 from orchestration.loading.unavailable import unavailable_in
 from orchestration.loading.unknown import unknown_in_task
@@ -60,4 +60,4 @@ def wrong_templates(task: Task, agents: Mapping[str, Agent]) -> Iterator[Finding
 def _wrong(text: str, *path: str | int) -> Iterator[Finding]:
     if "{" in text and (wrong := check_syntax(text)):
         hint = "write {% raw %}…{% endraw %} around braces that are no template"
-        yield Finding(f"{path[0]}: {wrong}", hint=hint, path=path)
+        yield Finding(f"{field_name(path)}: {wrong}", hint=hint, path=path)

@@ -146,7 +146,7 @@ def _several(file: TaskFile, tasks: list[Any], path: FieldPath, document: Docume
         else:
             what = "a task in a list has to be a mapping"
             hint = "write `- id: …` and below it, indented, its other fields"
-            catch.findings.append(Finding(what, file.shown, hint, document.line_of(place)))
+            catch.findings.append(Finding(what, file.shown, hint, path=place))
     return catch
 
 

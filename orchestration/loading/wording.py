@@ -56,15 +56,13 @@ def findings_of(error: ValidationError, data: object) -> list[Finding]:
     return [_finding(path, details) for path, details in grouped.items()]
 
 
-def _real_path(detail: ErrorDetails, data: object) -> FieldPath:
+def _real_path(detail: ErrorDetails, data: Any) -> FieldPath:  # noqa: ANN401  # whatever was written
     """The error's path without the names of union branches, which pydantic puts between."""
     path: list[str | int] = []
-    here = data
     for step in detail["loc"]:
-        if (isinstance(here, Mapping) and step in here) or (
-            isinstance(here, list | tuple) and isinstance(step, int) and step < len(here)
-        ):
-            here = here[step]
+        is_key = isinstance(data, Mapping) and step in data
+        if is_key or (isinstance(data, list | tuple) and isinstance(step, int) and step < len(data)):
+            data = data[step]
             path.append(step)
     if detail["type"] == "missing":
         path.append(detail["loc"][-1])
@@ -76,7 +74,8 @@ def _finding(path: FieldPath, details: list[ErrorDetails]) -> Finding:
     name = field_name(path)
     if (special := _SPECIAL.get(detail["type"])) is not None:
         message, hint = special(name, detail)
-        return Finding(message, hint=hint, path=path)
+        is_kind = detail["type"] == "union_tag_invalid"
+        return Finding(message, hint=hint, path=(*path, "kind") if is_kind else path)
     words = _words(detail)
     expected = f"one of {', '.join(words)}" if words else " or ".join(dict.fromkeys(map(_expected, details)))
     value = detail["input"]
@@ -111,6 +110,8 @@ def _expected(detail: ErrorDetails) -> str:
     if kind in _LIMITS:
         phrase, key = _LIMITS[kind]
         return f"{phrase} {detail['ctx'][key]:g}"
+    if detail.get("ctx", {}).get("class_name") == "RetryPolicy":
+        return f"{_WHOLE_NUMBER} of tries or {_MAPPING}"
     return _KINDS_OF_VALUE.get(kind) or f"something else ({detail['msg']})"
 
 

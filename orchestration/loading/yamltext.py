@@ -43,6 +43,7 @@ MAX_VALUES: Final = 1_000_000
 """Bounds time and memory (some hundred MB at worst); 10,000 full tasks in one file are half of it."""
 
 _MERGE: Final = "<<"
+_NOTED: Final = frozenset({"id", _MERGE})  # keys whose lines are always known
 _NEAR_TOP: Final = 2  # depth to which list items are given a line: `tasks:` → item, or a list at the top → item
 
 Events: TypeAlias = Callable[[], Any]
@@ -105,28 +106,27 @@ def parse_whole(
     Raises:
         NotYaml: as `parse`.
     """
-    try:
-        parser = yaml.CBaseLoader(text) if in_c else yaml.BaseLoader(text)
-        return _Builder(first_line, every_line=every_line).built_from(parser.get_event)
-    except yaml.YAMLError as error:
-        raise explained(error, text, first_line) from error
+    builder = _Builder(first_line, every_line=every_line, several=False)
+    values = builder.built(text, in_c=in_c)
+    return Document(values[0] if values else None, builder.lines, builder.has_numerals)
 
 
 def _quickly(text: str, *, in_c: bool) -> Quick | None:
-    def parse_entry(entry: str) -> tuple[Any, bool]:
-        document = parse_whole(entry, in_c=in_c)
-        return document.value, document.has_numerals
+    def parse_all(entries: str) -> tuple[list[Any], bool]:
+        builder = _Builder(1, every_line=False, several=True)
+        return builder.built(entries, in_c=in_c), builder.has_numerals
 
     try:
-        return read_quickly(text, parse_entry)
+        return read_quickly(text, parse_all)
     except NotYaml:
         return None
 
 
 class _Builder:
-    """Builds the value of one document from its events; `_here` is the mapping or list that is being filled."""
+    """Builds the values of documents from their events; `_here` is the mapping or list that is being filled."""
 
-    def __init__(self, first_line: int, *, every_line: bool) -> None:
+    def __init__(self, first_line: int, *, every_line: bool, several: bool) -> None:
+        self._several = several
         self._first = first_line
         self._every = every_line
         self._root: list[Any] = []
@@ -136,11 +136,19 @@ class _Builder:
         self._anchors: dict[str, tuple[Any, int, int] | None] = {}  # name → value, how many values, how deep
         self._count = 0
         self._height = 0
-        self._numerals = False
+        self.has_numerals = False
         self._event: Any = None  # the one at hand
-        self._lines: dict[tuple[int, str | int], int] = {}
+        self.lines: dict[tuple[int, str | int], int] = {}
 
-    def built_from(self, events: Events) -> Document:
+    def built(self, text: str, *, in_c: bool) -> list[Any]:
+        try:
+            parser = yaml.CBaseLoader(text) if in_c else yaml.BaseLoader(text)
+            self._consume(parser.get_event)
+        except yaml.YAMLError as error:
+            raise explained(error, text, self._first) from error
+        return self._root
+
+    def _consume(self, events: Events) -> None:
         handlers: dict[type, Callable[[Any], None]] = {
             ScalarEvent: self._scalar,
             StreamStartEvent: self._nothing,
@@ -155,7 +163,6 @@ class _Builder:
         while (event := events()).__class__ is not StreamEndEvent:
             self._event = event
             handlers[event.__class__](event)
-        return Document(self._root[0] if self._root else None, self._lines, self._numerals)
 
     def _scalar(self, event: ScalarEvent) -> None:
         value = event.value
@@ -168,7 +175,7 @@ class _Builder:
         elif not is_key and value[:1] in BEGINS_OTHER:
             value = plain(value)
             if value.__class__ is Numeral:
-                self._numerals = True
+                self.has_numerals = True
         if event.anchor is not None:
             self._anchors[event.anchor] = (value, 1, 0)
         if is_key:
@@ -182,15 +189,16 @@ class _Builder:
         if key in self._here:
             self._fail(f"the key {key[:80]!r} stands twice in one mapping", "remove one of them")
         self._key = key
-        if self._every or key == "id":
-            self._lines[id(self._here), key] = self._line()
+        if self._every or key in _NOTED:
+            self.lines[id(self._here), key] = self._line()
 
     def _open(self, event: MappingStartEvent | SequenceStartEvent) -> None:
         if event.tag is not None:
             self._refuse_tag(event.tag)
         if event.anchor is not None:
             self._anchors[event.anchor] = None  # not whole yet
-        before, new = self._count, {} if event.__class__ is MappingStartEvent else []
+        before = self._count
+        new: Any = {} if event.__class__ is MappingStartEvent else []
         self._put(new)
         self._parents.append((self._here, event.anchor, before, self._height))
         self._here, self._height = new, 0
@@ -221,7 +229,8 @@ class _Builder:
         """Events that only frame."""
 
     def _document(self, _: DocumentStartEvent) -> None:
-        if self._root:
+        self._anchors.clear()
+        if self._root and not self._several:
             self._fail("a second document begins here", "write several tasks as one list under `tasks:`")
 
     def _put(self, value: Any, size: int = 1) -> None:  # noqa: ANN401  # any of the plain values
@@ -236,14 +245,15 @@ class _Builder:
             self._key = None
         else:
             if self._every or len(self._parents) <= _NEAR_TOP:
-                self._lines[id(here) if self._parents else 0, len(here)] = self._line()
+                self.lines[id(here) if self._parents else 0, len(here)] = self._line()
             here.append(value)
 
     def _merge(self, mapping: dict[str, Any]) -> None:
         sources = mapping.pop(_MERGE)
         for source in sources if isinstance(sources, list) else [sources]:
             if not isinstance(source, dict):
-                self._fail("only a mapping can be merged by <<", "write `<<: *name` of a mapping")
+                hint = "write `<<: *name` of a mapping"
+                raise NotYaml("only a mapping can be merged by <<", self.lines[id(mapping), _MERGE], hint)
             for key, value in source.items():
                 mapping.setdefault(key, value)
 
