@@ -50,7 +50,7 @@ def main() -> int:
         broken += broken_links(file)
     outputs = {"checked": len(files), "broken": broken}
     if broken:
-        report("failed", error=f"{len(broken)} links are broken:\n" + "\n".join(broken), outputs=outputs)
+        report("failed", error=f"broken links ({len(broken)}):\n" + "\n".join(broken), outputs=outputs)
         return FAILED
     report("success", output=f"all links of {len(files)} files lead somewhere", outputs=outputs)
     return 0

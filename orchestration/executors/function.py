@@ -26,13 +26,19 @@ from orchestration.protocols import Report, Work
 from orchestration.results import Outcome
 from orchestration.worker.frames import BadMessage
 
-PARENT: Final = str(Path(__file__).resolve().parents[2])
-"""The folder that holds our package, wherever it is installed."""
+PACKAGE: Final = str(Path(__file__).resolve().parents[1])
+"""The folder of our package, wherever it is installed."""
 
 START: Final = (
-    "import sys; sys.path.insert(0, sys.argv[1]); from orchestration.worker.child import main; del sys.path[0]; main()"
+    "import sys; ours = type(sys)('orchestration'); ours.__path__ = [sys.argv[1]]; "
+    "sys.modules['orchestration'] = ours; "
+    "from orchestration.worker.child import main; main()"
 )
-"""What the child runs: our package is found though its environment is clean, and stands in nobody's way afterwards."""
+"""What the child runs.
+
+Our package is found though its environment is clean, without looking for it, and without what importing it brings; the
+search path stays the child's own. `main` takes the name away again.
+"""
 
 
 class FunctionExecutor:
@@ -67,7 +73,7 @@ class FunctionExecutor:
         token = secrets.token_hex(16)
         document = {**document_of(work), "function": function, "token": token}
         stdout, stderr = logs(work)
-        argv = (sys.executable, "-P", "-c", START, PARENT)
+        argv = (sys.executable, "-P", "-c", START, PACKAGE)
         listening = Listening(token, report, stdout)
         try:
             command = command_for(work, argv, document_bytes(document), None, stderr)
