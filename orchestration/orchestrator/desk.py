@@ -62,9 +62,9 @@ class Desk:
         body = {"output": output, "outputs": dict(outputs), "by": by, "checks": [check.to_dict() for check in checks]}
         return await self._answer(record, "complete", task_id, body)
 
-    async def fail(self, task_id: str, reason: str, *, by: str) -> ExecutionResult:
-        """See `ProjectOrchestrator.fail`."""
-        return await self._answer(await self._waiting(task_id), "fail", task_id, {"note": reason, "by": by})
+    async def answer(self, task_id: str, action: str, *, note: str = "", by: str) -> ExecutionResult:
+        """Answer fail, approve or reject for a task that waits for a person."""
+        return await self._answer(await self._waiting(task_id), action, task_id, {"note": note, "by": by})
 
     async def cancel(self, target: str, *, reason: str) -> list[str]:
         """See `ProjectOrchestrator.cancel`."""

@@ -6,6 +6,7 @@ when what they asked for has happened: a cancelled task only when it has really 
 """
 
 import asyncio
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
@@ -19,6 +20,7 @@ from orchestration.plan import FINAL, State
 from orchestration.protocols import CommandRow, RunStore, Standing
 from orchestration.scheduler import cancel_all
 
+_LOG: Final = logging.getLogger(__name__)
 TICK: Final = 0.2
 """Seconds between looks at the command table and at other runs' tasks."""
 
@@ -37,8 +39,12 @@ class Drive:
         wanted = list(self.run.plan.tasks_in(State.WAITING, State.RETRYING, State.NEEDS_INPUT))
         if not wanted:
             return
-        for task_id, other in (await self.store.claim(self.run.run_id, wanted)).items():
+        taken = await self.store.claim(self.run.run_id, wanted)
+        for task_id, other in taken.items():
             self.run.plan.hold(task_id, f"claimed_by {other}")
+        for other in dict.fromkeys(taken.values()):
+            ids = ", ".join(task_id for task_id, run in taken.items() if run == other)
+            _LOG.warning("run %s is doing %s; waiting for what comes of it", other, ids)
 
     async def go(self, slots: int | None, seconds: float | None) -> None:
         """Drive the run to its end or pause, and end it gracefully after so many seconds."""

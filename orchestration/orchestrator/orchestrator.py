@@ -231,7 +231,17 @@ class ProjectOrchestrator:
     async def fail(self, task_id: str, reason: str, *, by: str = "") -> ExecutionResult:
         """Say that a person could not do a task; raises WrongState where nobody waits for it."""
         check_known(self.project, [task_id])
-        return await self._desk.fail(task_id, reason, by=by)
+        return await self._desk.answer(task_id, "fail", note=reason, by=by)
+
+    async def approve(self, task_id: str, *, by: str = "") -> ExecutionResult:
+        """Let a task start that waits for approval; raises WrongState where none does."""
+        check_known(self.project, [task_id])
+        return await self._desk.answer(task_id, "approve", by=by)
+
+    async def reject(self, task_id: str, reason: str = "", *, by: str = "") -> ExecutionResult:
+        """Cancel a task that waits for approval; raises WrongState where none does."""
+        check_known(self.project, [task_id])
+        return await self._desk.answer(task_id, "reject", note=reason, by=by)
 
     async def cancel(self, target: str, *, reason: str = "") -> list[str]:
         """Cancel a task, or a run with all that has not ended; returns what was cancelled, when it really has ended.

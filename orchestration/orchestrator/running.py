@@ -123,7 +123,7 @@ class Runs:
             force=options.force,
             reopen=options.reopen,
         )
-        if run.scheduler.can_do_nothing:
+        if run.scheduler.can_do_nothing and _is_known(run, standings):
             return await self._play(run)
         with self._store.own(run.run_id):
             drive = Drive(run, self._store, standings)
@@ -145,9 +145,9 @@ class Runs:
         replay(run, await self._store.events(record.run_id))
         run.recorder.emit(RunResumed, max_concurrent=options.slots, fail_fast=options.fail_fast)
         run.scheduler.interrupt_open_attempts()
-        before = len(run.recorder.pending)
         catch_up(run, standings)
-        if run.scheduler.can_do_nothing and before == 1 and len(run.recorder.pending) == 1 and not run.plan.is_over:
+        nothing_new = len(run.recorder.pending) == 1 and record.status is RunStatus.PAUSED and not run.plan.is_over
+        if run.scheduler.can_do_nothing and nothing_new:
             return await self._play(run)
         drive = Drive(run, self._store, standings)
         await drive.claim()
@@ -179,6 +179,14 @@ class Runs:
             yield
         finally:
             self._live.remove(run)
+
+
+def _is_known(run: LiveRun, standings: Mapping[str, Standing]) -> bool:
+    """Whether every task already stands as it does in this run, so that there is nothing to record."""
+    return all(
+        task_id in standings and standings[task_id].status is run.ledger.status_of(task_id)
+        for task_id in run.ledger.tasks
+    )
 
 
 def _versions(standings: Mapping[str, Standing]) -> dict[str, tuple[str, int]]:

@@ -370,3 +370,16 @@ def _end_leftovers(root: Path) -> None:
                 continue
             if marked and int(folder.name) != os.getpid():
                 os.kill(int(folder.name), signal.SIGKILL)
+
+
+async def test_a_task_that_asks_for_approval_starts_only_when_it_is_given(tmp_path: Path) -> None:
+    root = make_project(tmp_path, [shell("A", LOG, approve=True), shell("B", LOG, approve=True), shell("C", LOG, "B")])
+    async with ProjectOrchestrator(root) as orchestrator:
+        assert statuses(await orchestrator.run_batch()) == {"A": "needs_input", "B": "needs_input", "C": "pending"}
+        assert done(root) == []
+        await orchestrator.approve("A", by="me")
+        rejected = await orchestrator.reject("B", "too dear")
+        assert (rejected.status, rejected.error) == (ExecutionStatus.CANCELLED, "too dear")
+        run = await orchestrator.run_batch()
+        assert statuses(run) == {"A": "success", "B": "cancelled", "C": "blocked"}
+        assert done(root) == ["A"]
