@@ -65,13 +65,13 @@ def _table(run: RunResult) -> Iterator[str]:
 
 
 def why(result: ExecutionResult) -> str:
-    """Why a task is in its state: the kind of failure, and the reason or the first line of the error."""
+    """Why a task is in its state: the kind of failure with the first line of its error, or else the reason."""
     kind = result.failure.value if result.failure else ""
-    adopted = result.metadata.get("adopted_from")
-    said = result.reason or (f"done in run {adopted}" if adopted else "")
-    if not said or said == kind:
-        said = next(iter((result.error or "").strip().splitlines()), "")
-    return f"{kind}: {said}" if kind and said else kind or said
+    said = next(iter((result.error or "").strip().splitlines()), "").rstrip(":") if kind else ""
+    if not said:
+        adopted = result.metadata.get("adopted_from")
+        said = (result.reason or (f"done in run {adopted}" if adopted else "")).removeprefix(f"{kind}: ")
+    return f"{kind}: {said}" if kind and said not in ("", kind) else kind or said
 
 
 def _details(run: RunResult) -> Iterator[str]:

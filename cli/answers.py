@@ -1,0 +1,112 @@
+"""`complete`, `fail`, `cancel`, `retry`: what a person decides about tasks and runs, from any terminal."""
+
+from collections.abc import Callable, Coroutine, Sequence
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cli.options import By, TaskId
+from cli.render.words import count, listed
+from cli.session import Session, session_of
+from orchestration.errors import UsageError
+
+if TYPE_CHECKING:
+    from cli.interrupts import Interrupts
+    from orchestration.results import ExecutionResult
+
+Output = Annotated[str | None, typer.Option("--output", "-o", metavar="TEXT", help="What came of it.")]
+Values = Annotated[
+    list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A value for the tasks after it (repeatable).")
+]
+Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why.", show_default=False)]
+Target = Annotated[str, typer.Argument(metavar="TARGET", help="A run or a task.", show_default=False)]
+RetryIds = Annotated[list[str] | None, typer.Argument(metavar="[IDS]...", help="Tasks.", show_default=False)]
+AllFailed = Annotated[bool, typer.Option("--failed", help="All that failed, were cancelled, or are blocked by it.")]
+
+
+def complete(
+    context: typer.Context, task_id: TaskId, output: Output = None, values: Values = None, by: By = ""
+) -> None:
+    """Say that a task which waits for a person is done.
+
+    Its checks run first; if one fails, the task still waits.
+    """
+    session = session_of(context)
+    outputs = dict(_pair(text) for text in values or [])
+
+    async def work(_: "Interrupts") -> "ExecutionResult":
+        async with session.orchestrator() as orchestrator:
+            return await orchestrator.complete(task_id, output=output, outputs=outputs, by=by or _person(session))
+
+    _give(session, work)
+
+
+def fail(context: typer.Context, task_id: TaskId, reason: Reason, by: By = "") -> None:
+    """Say that a task which waits for a person cannot be done."""
+    session = session_of(context)
+
+    async def work(_: "Interrupts") -> "ExecutionResult":
+        async with session.orchestrator() as orchestrator:
+            return await orchestrator.fail(task_id, reason, by=by or _person(session))
+
+    _give(session, work)
+
+
+def cancel(context: typer.Context, target: Target, reason: Reason = "") -> None:
+    """Cancel a run or a task.
+
+    Returns when everything that it ran has ended.
+    """
+    from cli.main import drive
+
+    session = session_of(context)
+
+    async def work(_: "Interrupts") -> list[str]:
+        async with session.orchestrator() as orchestrator:
+            return await orchestrator.cancel(target, reason=reason)
+
+    ids = drive(work)
+    session.give_line("cancelled", {"target": target, "tasks": ids}, _said("cancelled", ids))
+
+
+def retry(context: typer.Context, ids: RetryIds = None, failed: AllFailed = False) -> None:
+    """Reopen tasks, so that the next run does them again."""
+    from cli.main import drive
+
+    session = session_of(context)
+    if bool(ids) == failed:
+        raise UsageError(
+            "retry takes either tasks or --failed", hint="orch retry TASK..., or orch retry --failed for all of them"
+        )
+
+    async def work(_: "Interrupts") -> list[str]:
+        async with session.orchestrator() as orchestrator:
+            return await orchestrator.retry(tuple(ids or ()), failed=failed)
+
+    reopened = drive(work)
+    again = "; then: orch run-batch" if reopened else ""
+    session.give_line("retried", {"tasks": reopened}, _said("reopened", reopened) + again)
+
+
+def _give(session: Session, work: "Callable[[Interrupts], Coroutine[Any, Any, ExecutionResult]]") -> None:
+    from cli.main import drive
+    from cli.render.summary import task_summary
+
+    result = drive(work)
+    session.give("execution_result", result.to_dict(), task_summary(result, session.colour_of_data))
+
+
+def _said(done: str, ids: Sequence[str]) -> str:
+    return f"{done} {count(len(ids), 'task')}: {listed(ids, 20)}" if ids else f"nothing was {done}"
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals or not name.isidentifier():
+        raise UsageError(f"--set {text!r} is no NAME=VALUE", hint="the name is a word, for example: --set size=12")
+    return name, value
+
+
+def _person(session: Session) -> str:
+    """Who is asking, as far as the environment says."""
+    return session.environment.get("USER") or session.environment.get("LOGNAME") or ""

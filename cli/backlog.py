@@ -1,0 +1,194 @@
+"""`list`, `show`, `next`, `validate`: the backlog as it is written, with the state of each task."""
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cli.options import Labels, Phases, Priorities, TaskId
+from cli.render.clean import clean, clean_line
+from cli.render.tables import Cell, table
+from cli.render.words import STATUS_COLOURS, STATUS_WORDS, count, hours
+from cli.session import Session, say, session_of
+from orchestration.kinds import ExecutionStatus
+
+if TYPE_CHECKING:
+    from cli.interrupts import Interrupts
+    from orchestration.loading import Project
+    from orchestration.models import Task
+    from orchestration.orchestrator import ProjectOrchestrator
+    from orchestration.results import ExecutionResult
+
+Statuses = Annotated[
+    list[ExecutionStatus] | None,
+    typer.Option("--status", case_sensitive=False, help="Only tasks in this state (repeatable)."),
+]
+
+_TO_DO = frozenset({ExecutionStatus.PENDING, ExecutionStatus.NEEDS_INPUT})
+_SATISFIED = frozenset({ExecutionStatus.SUCCESS, ExecutionStatus.SKIPPED})
+
+
+def list_tasks(
+    context: typer.Context,
+    labels: Labels = None,
+    phases: Phases = None,
+    priorities: Priorities = None,
+    statuses: Statuses = None,
+) -> None:
+    """List the tasks with their state."""
+    from cli.options import selection_of
+
+    session = session_of(context)
+    project, results = backlog_of(session)
+    selection = selection_of(None, labels, phases, priorities)
+    chosen = [task for task in selection.choose(project) if not statuses or _status(results, task) in statuses]
+    data = [task_data(project, task, results) for task in chosen]
+    rows = [_row(task, _status(results, task)) for task in chosen]
+    header = ("TASK", "STATE", "PRIORITY", "PHASE", "AGENT", "TITLE")
+    text = table(header, rows, width=session.width(), colour=session.colour_of_data) if rows else "no tasks"
+    session.give("task_list", {"tasks": data}, text)
+
+
+def backlog_of(session: Session) -> "tuple[Project, Mapping[str, ExecutionResult]]":
+    """The project and how its tasks stand; of a project that is not fit to be run, what can be read."""
+    from cli.main import drive
+    from orchestration.errors import InvalidProject
+    from orchestration.loading import load_project
+
+    async def work(_: "Interrupts") -> "tuple[Project, list[ExecutionResult]]":
+        async with session.orchestrator() as orchestrator:
+            return orchestrator.project, await orchestrator.status()
+
+    try:
+        project, results = drive(work)
+    except InvalidProject as error:
+        say(f"{count(len(error.problems), 'problem')} in the backlog, what they touch is left out; see: orch validate")
+        return load_project(session.folder, check=False), {}
+    return project, {result.task_id: result for result in results}
+
+
+def _status(results: "Mapping[str, ExecutionResult]", task: "Task") -> ExecutionStatus:
+    return results[task.id].status if task.id in results else ExecutionStatus.PENDING
+
+
+def _row(task: "Task", status: ExecutionStatus) -> tuple[str | Cell, ...]:
+    state = Cell(STATUS_WORDS[status], STATUS_COLOURS.get(status))
+    return (task.id, state, task.priority.value, task.phase or "", task.agent or "", task.title)
+
+
+def task_data(project: "Project", task: "Task", results: "Mapping[str, ExecutionResult]") -> dict[str, Any]:
+    """What programs are told of a task."""
+    file, line = project.places[task.id]
+    return {
+        "id": task.id,
+        "title": task.title,
+        "status": _status(results, task).value,
+        "priority": task.priority.value,
+        "phase": task.phase,
+        "labels": list(task.labels),
+        "agent": task.agent,
+        "depends_on": list(task.depends_on),
+        "estimate_hours": task.estimate_hours,
+        "file": file,
+        "line": line,
+    }
+
+
+def show(context: typer.Context, task_id: TaskId) -> None:
+    """Show everything about one task."""
+    from orchestration.orchestrator import Selection
+
+    session = session_of(context)
+    project, results = backlog_of(session)
+    (task,) = Selection.of([task_id]).choose(project)
+    result = results.get(task_id)
+    index = project.graph.index[task_id]
+    data = {
+        **task.model_dump(mode="json", exclude_unset=False),
+        **task_data(project, task, results),
+        "needed_by": [project.graph.ids[i] for i in project.graph.needed_by[index]],
+        "result": result.to_dict() if result else None,
+    }
+    session.give("task", data, _details(data, result))
+
+
+def _details(data: Mapping[str, Any], result: "ExecutionResult | None") -> Iterator[str]:
+    title = clean_line(data["title"])
+    yield f"{data['id']}: {title}" if title else data["id"]
+    state = STATUS_WORDS[data["status"]]
+    yield f"  state        {state}{f', {clean_line(result.reason)}' if result and result.reason else ''}"
+    yield f"  written in   {clean_line(data['file'])}:{data['line']}"
+    for name in ("agent", "priority", "phase", "labels", "depends_on", "needed_by", "estimate_hours", "deliverables"):
+        if (value := data[name]) not in (None, [], ()):
+            yield f"  {name:<12} {_shown(name, value)}"
+    for name in ("acceptance", "verify"):
+        for item in data[name]:
+            yield f"  {name:<12} {clean_line(item)}"
+    if description := clean(data["description"]).strip():
+        yield ""
+        yield from (f"  {line}".rstrip() for line in description.split("\n"))
+
+
+def _shown(name: str, value: object) -> str:
+    if name == "estimate_hours" and isinstance(value, float | int):
+        return hours(value)
+    return clean_line(", ".join(map(str, value)) if isinstance(value, list) else str(value))
+
+
+def next_tasks(context: typer.Context) -> None:
+    """List the tasks that could start now, in order."""
+    from cli.main import drive
+
+    session = session_of(context)
+
+    async def work(_: "Interrupts") -> "list[dict[str, Any]]":
+        async with session.orchestrator() as orchestrator:
+            return await _ready(orchestrator)
+
+    data = drive(work)
+    rows = [(task["id"], task["priority"], task["agent"], task["title"]) for task in data]
+    text = table(("TASK", "PRIORITY", "AGENT", "TITLE"), rows, width=session.width(), colour=session.colour_of_data)
+    session.give("next", {"tasks": data}, text if rows else "nothing could start now; see: orch plan")
+
+
+async def _ready(orchestrator: "ProjectOrchestrator") -> list[dict[str, Any]]:
+    """Tasks that wait for no other: first those that would run, in order, then those that a person has to do."""
+    forecast = await orchestrator.forecast(max_concurrent=max(1, len(orchestrator.project.tasks)))
+    states = {result.task_id: result.status for result in await orchestrator.status()}
+    coming = {task.task_id for task in forecast.tasks if task.will_run}
+    people = {name for name, agent in orchestrator.registry.items() if agent.kind == "interactive"}
+    return [
+        {"id": task.task_id, "title": task.title, "priority": task.priority, "agent": task.agent, "why": task.why}
+        for task in forecast.tasks
+        if (task.will_run and not coming.intersection(task.depends_on))
+        or (
+            task.agent in people
+            and states[task.task_id] in _TO_DO
+            and all(states[need] in _SATISFIED for need in task.depends_on)
+        )
+    ]
+
+
+def validate(context: typer.Context) -> None:
+    """Check settings and tasks; list all problems with their place."""
+    from orchestration.loading import load_project
+
+    session = session_of(context)
+    project = load_project(session.folder, check=False)
+    for warning in project.warnings:
+        session.remark(f"warning: {warning}")
+    if project.problems:
+        load_project(session.folder)
+    data = {
+        "valid": True,
+        "tasks": len(project.tasks),
+        "problems": [],
+        "warnings": [warning.to_dict() for warning in project.warnings],
+    }
+    session.give("validation", data, _verdict(project))
+
+
+def _verdict(project: "Project") -> str:
+    agents = count(len(project.settings.agents), "agent")
+    warnings = f", {count(len(project.warnings), 'warning')}" if project.warnings else ""
+    return f"{count(len(project.tasks), 'task')} and {agents}: no problems{warnings}"

@@ -1,0 +1,76 @@
+"""Errors → what a person reads on standard error, what a program reads on standard output, and the exit code.
+
+The last line says what is wrong and what to do. Edges survived: several problems at once, errors inside exception
+groups, Typer's own words about a command line, files that cannot be read, and faults of ours, which cost one line
+instead of a page of traceback.
+"""
+
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from cli.render.clean import clean_line
+from cli.render.envelope import envelope, error_data, for_stream
+from cli.session import DEBUG_VARIABLE, Session
+from orchestration.errors import OrchError, UsageError
+
+
+def report(error: Exception, session: Session, arguments: Sequence[str]) -> int:
+    """Say what went wrong with a command line and return the exit code."""
+    told = _for_people(error, session, arguments)
+    if session.json:
+        sys.stdout.write(for_stream(envelope("error", error_data(told)), sys.stdout) + "\n")
+        sys.stdout.flush()
+    for line in _lines_of(told):
+        sys.stderr.write(f"{line}\n")
+    return told.exit_code
+
+
+def _lines_of(error: OrchError) -> Iterator[str]:
+    """All problems, then what is wrong and what to do, on the last line."""
+    several = len(error.problems) > 1
+    if several:
+        yield from (clean_line(str(problem)) for problem in error.problems)
+    hint = error.hint or next((problem.hint for problem in error.problems if problem.hint and not several), None)
+    yield f"orch: {clean_line(f'{error} ({hint})' if hint else str(error))}"
+
+
+def _for_people(error: BaseException, session: Session, arguments: Sequence[str]) -> OrchError:
+    """The error as one that has a message, a hint and an exit code."""
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    if isinstance(error, OrchError):
+        return error
+    if _is_of_typer(error):
+        return _usage_error(error, arguments)
+    if session.is_debugging:
+        import traceback
+
+        sys.stderr.write("".join(traceback.format_exception(error)))
+    if isinstance(error, OSError) and error.filename is not None:
+        return UsageError(f"{error.strerror}", file=os.fsdecode(error.filename), hint="check the path and its rights")
+    fault = OrchError(
+        f"internal error: {type(error).__name__}: {error}",
+        hint=f"this is a fault of orch; {DEBUG_VARIABLE}=1 shows where, please report it",
+    )
+    fault.code = "internal"
+    return fault
+
+
+def _is_of_typer(error: BaseException) -> bool:
+    """Whether it is Typer's own word about the command line; its base class has moved between versions."""
+    import typer
+
+    bases = {kind for kind in typer.BadParameter.__mro__ if kind.__name__ in {"UsageError", "ClickException"}}
+    return isinstance(error, (*bases, typer.Abort))
+
+
+def _usage_error(error: Any, arguments: Sequence[str]) -> OrchError:  # noqa: ANN401  # Typer's, of whichever version
+    from cli.app import COMMANDS
+
+    context = getattr(error, "ctx", None)
+    named = next((f"orch {word}" for word in arguments if word in COMMANDS), "orch")
+    command = context.command_path if context is not None else named
+    message = error.format_message() if hasattr(error, "format_message") else "aborted"
+    return UsageError(message[:1].lower() + message[1:].rstrip("."), hint=f"{command} --help shows what it takes")

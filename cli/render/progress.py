@@ -1,0 +1,180 @@
+"""What a run looks like right now, computed from its events: who runs since when, what ended, what waits, how long yet.
+
+Pure: "now" is an argument, in seconds of any clock that never goes back. Of a task's output only the end is kept, per
+stream, so that a gigabyte of it costs a few kilobytes here. Edges survived: a run that is resumed in the middle, chunks
+of a task that already ended, tasks that are reopened, attempts that follow each other, values that are no text.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from cli.render.clean import last_line
+from cli.render.lines import Line, line_of, seconds_until
+from orchestration import events
+from orchestration.kinds import ExecutionStatus, OnCrash
+
+TAIL_CHARACTERS: Final = 4096
+"""As much of a stream's end as could ever be shown."""
+
+
+@dataclass(slots=True)
+class Running:
+    """An attempt that is under way; `since` is when it started on the caller's clock."""
+
+    task_id: str
+    agent: str
+    since: float
+    tails: dict[str | None, str] = field(default_factory=dict)
+    latest: str | None = None
+
+    def hear(self, chunk: events.TaskChunk) -> None:
+        """Keep the end of what the attempt printed."""
+        text = chunk.chunk if isinstance(chunk.chunk, str) else f"{chunk.chunk}\n"
+        self.tails[chunk.stream] = (self.tails.get(chunk.stream, "") + text[-TAIL_CHARACTERS:])[-TAIL_CHARACTERS:]
+        self.latest = chunk.stream
+
+    @property
+    def last_line(self) -> str:
+        """The last thing it printed."""
+        return last_line(self.tails.get(self.latest, ""))
+
+    @property
+    def evidence(self) -> str:
+        """The end of what it complained about, or else of what it printed."""
+        complaint = self.tails.get("stderr", "")
+        return complaint if complaint.strip() else self.tails.get("stdout", "")
+
+
+class Progress:
+    """Hears every event of a run and knows where it stands.
+
+    Args:
+        weights: how much work each task is, in any unit; tasks that are not named count as the average.
+    """
+
+    def __init__(self, weights: Mapping[str, float] | None = None) -> None:
+        self._weights = dict(weights or {})
+        self._mean = sum(self._weights.values()) / len(self._weights) if self._weights else 1.0
+        self.tasks: tuple[str, ...] = ()
+        self._own: frozenset[str] = frozenset()
+        self.slots = 1
+        self.started = 0
+        self.adopted = 0
+        self.running: dict[str, Running] = {}
+        self.due: dict[str, float] = {}
+        self.asked: dict[str, None] = {}
+        self.ended: dict[str, ExecutionStatus] = {}
+        self._work_seconds = 0.0
+        self._work_weight = 0.0
+
+    def learn(self, past: Iterable[events.Event]) -> None:
+        """Take over what happened before the run was resumed; nothing of that still runs."""
+        for event in past:
+            self.hear(event, 0.0)
+        self.running.clear()
+        self.due.clear()
+        self.started = 0
+
+    @property
+    def total(self) -> int:
+        """How many tasks the run has, as far as it is known."""
+        return max(len(self.tasks), len(self.ended) + len(self.running) + len(self.asked) + len(self.due))
+
+    def number(self, *statuses: ExecutionStatus) -> int:
+        """How many tasks ended in one of these states."""
+        return sum(status in statuses for status in self.ended.values())
+
+    def hear(self, event: events.Event | events.TaskChunk, now: float) -> Line | None:
+        """Take note; returns the line for people, if the event is worth one."""
+        if isinstance(event, events.TaskChunk):
+            if running := self.running.get(event.task_id):
+                running.hear(event)
+            return None
+        ran = self.running.get(event.task_id) if isinstance(event, events.TaskEvent) else None
+        line = line_of(event, ran.evidence if ran else "")
+        if not isinstance(event, events.TaskEvent):
+            self._hear_run(event)
+        elif not self._own or event.task_id in self._own:
+            self._hear_task(event, now)
+        else:
+            return None  # a task outside of the selection that the run only looks at
+        return line
+
+    def _hear_run(self, event: events.Event) -> None:
+        if isinstance(event, events.RunStarted):
+            self.tasks = event.tasks
+            self._own = frozenset(event.tasks)
+        if isinstance(event, events.RunStarted | events.RunResumed) and event.max_concurrent:
+            self.slots = event.max_concurrent
+
+    def _hear_task(self, event: events.TaskEvent, now: float) -> None:  # a table, one row per kind
+        task_id = event.task_id
+        match event:
+            case events.TaskStarted():
+                self._forget(task_id)
+                self.started += 1
+                self.running[task_id] = Running(task_id, event.agent or "", now)
+            case events.RetryScheduled(due_at=due_at) if due_at is not None:
+                self._forget(task_id)
+                self.due[task_id] = now + seconds_until(due_at, event.at)
+            case events.TaskNeedsInput():
+                self._forget(task_id)
+                self.asked[task_id] = None
+            case events.TaskInputGiven(action="retry"):
+                self._forget(task_id)
+            case events.TaskSkipped():
+                self._end(task_id, ExecutionStatus.SKIPPED)
+            case events.TaskBlocked():
+                self._end(task_id, ExecutionStatus.BLOCKED)
+            case events.TaskAdopted():
+                self.adopted += 1
+                self._end(task_id, event.status)
+            case events.AttemptEnd():
+                self._hear_end(event)
+            case _:
+                pass
+
+    def _hear_end(self, event: events.AttemptEnd) -> None:
+        task_id = event.task_id
+        if isinstance(event, events.TaskCompleted):
+            if task_id in self.running:  # what a person did took no slot, and says nothing of how long the rest takes
+                self._work_seconds += event.duration_seconds
+                self._work_weight += self._weight(task_id)
+            self._end(task_id, ExecutionStatus.SUCCESS)
+        elif isinstance(event, events.TaskCancelled):
+            self._end(task_id, ExecutionStatus.CANCELLED)
+        elif _goes_on(event):
+            self._forget(task_id)
+        else:
+            self._end(task_id, ExecutionStatus.FAILED)
+
+    def _forget(self, task_id: str) -> None:
+        self.running.pop(task_id, None)
+        self.due.pop(task_id, None)
+        self.asked.pop(task_id, None)
+        self.ended.pop(task_id, None)
+
+    def _end(self, task_id: str, status: ExecutionStatus) -> None:
+        self._forget(task_id)
+        self.ended[task_id] = status
+
+    def _weight(self, task_id: str) -> float:
+        return self._weights.get(task_id, self._mean)
+
+    def seconds_left(self, now: float) -> float | None:
+        """How long it may still take: what is left, at the pace so far, over all slots; None before anything ended."""
+        if not self._work_weight:
+            return None
+        pace = self._work_seconds / self._work_weight
+        waiting = self._own - self.ended.keys() - self.running.keys() - self.asked.keys()
+        left = [max(0.0, pace * self._weight(r.task_id) - (now - r.since)) for r in self.running.values()]
+        work = sum(pace * self._weight(task_id) for task_id in waiting) + sum(left)
+        return max([work / max(1, self.slots), *left])
+
+
+def _goes_on(event: events.AttemptEnd) -> bool:
+    """Whether the attempt's end is not its task's end."""
+    if isinstance(event, events.TaskError):
+        return not event.final
+    return isinstance(event, events.AttemptInterrupted) and event.then is not OnCrash.FAIL

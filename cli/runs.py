@@ -1,0 +1,138 @@
+"""`status`, `runs`, `why`: how far the backlog is, what was run, and why a task is in its state."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from cli.options import TaskId, whole_number
+from cli.render.clean import clean_line
+from cli.render.tables import Cell, table
+from cli.render.words import RUN_COLOURS, STATUS_COLOURS, STATUS_WORDS, count, counted, moment
+from cli.session import Session, session_of
+from orchestration.exporting.markdown import why as reason_of
+from orchestration.kinds import ExecutionStatus, RunStatus
+
+if TYPE_CHECKING:
+    from cli.interrupts import Interrupts
+    from orchestration.protocols import RunRecord
+    from orchestration.results import ExecutionResult
+
+SHOWN_RUNS: Final = 20
+
+Everything = Annotated[bool, typer.Option("--all", help="Also tasks that are done, skipped or not begun.")]
+Most = Annotated[
+    int | None,
+    typer.Option(
+        "--limit", "-n", parser=whole_number("--limit", 1), metavar="N", help="At most so many (default: 20)."
+    ),
+]
+
+_SAY_NOTHING = frozenset({ExecutionStatus.SUCCESS, ExecutionStatus.SKIPPED, ExecutionStatus.PENDING})
+
+
+def status(context: typer.Context, everything: Everything = False) -> None:
+    """Show how far the backlog is, and what runs."""
+    from cli.main import drive
+
+    session = session_of(context)
+
+    async def work(_: "Interrupts") -> "tuple[list[ExecutionResult], list[RunRecord]]":
+        async with session.orchestrator() as orchestrator:
+            live = [run for run in await orchestrator.runs() if orchestrator.store.is_live(run.run_id)]
+            return await orchestrator.status(), live
+
+    results, live = drive(work)
+    data = {
+        "counts": counts_of(results),
+        "live_runs": [run.run_id for run in live],
+        "tasks": [result.to_dict() for result in results],
+    }
+    session.give("status", data, _status_lines(session, results, live, everything=everything))
+
+
+def counts_of(results: "Iterable[ExecutionResult]") -> dict[str, int]:
+    """How many tasks are in each state that occurs."""
+    counts: dict[str, int] = {}
+    for result in results:
+        counts[result.status.value] = counts.get(result.status.value, 0) + 1
+    return counts
+
+
+def _status_lines(
+    session: Session, results: "Sequence[ExecutionResult]", live: "Sequence[RunRecord]", *, everything: bool
+) -> Iterator[str]:
+    yield f"{count(len(results), 'task')}: {counted(counts_of(results))}"
+    if live:
+        yield f"running: {', '.join(run.run_id for run in live)}"
+    rows = [
+        (
+            result.task_id,
+            Cell(STATUS_WORDS[result.status], STATUS_COLOURS.get(result.status)),
+            result.agent or "",
+            reason_of(result),
+        )
+        for result in results
+        if everything or result.status not in _SAY_NOTHING
+    ]
+    if rows:
+        yield ""
+        yield table(("TASK", "STATE", "AGENT", "WHY"), rows, width=session.width(), colour=session.colour_of_data)
+
+
+def runs(context: typer.Context, most: Most = None) -> None:
+    """List the runs, newest first."""
+    from cli.main import drive
+
+    session = session_of(context)
+
+    async def work(_: "Interrupts") -> "list[tuple[RunRecord, bool]]":
+        async with session.orchestrator() as orchestrator:
+            records = (await orchestrator.runs())[: most or SHOWN_RUNS]
+            return [(record, orchestrator.store.is_live(record.run_id)) for record in records]
+
+    found = drive(work)
+    data = [
+        {
+            "run_id": record.run_id,
+            "status": record.status.value,
+            "live": live,
+            "created_at": record.created_at.isoformat(),
+            "updated_at": record.updated_at.isoformat(),
+            "tasks": list(record.tasks),
+            "last_seq": record.last_seq,
+        }
+        for record, live in found
+    ]
+    rows = [
+        (
+            record.run_id,
+            Cell(_state_of_run(record, live=live), RUN_COLOURS[record.status]),
+            moment(record.created_at),
+            moment(record.updated_at),
+            count(len(record.tasks), "task"),
+        )
+        for record, live in found
+    ]
+    header = ("RUN", "STATE", "BEGUN", "LAST CHANGE", "TASKS")
+    text = table(header, rows, width=session.width(), colour=session.colour_of_data) if rows else "no runs yet"
+    session.give("runs", data, text)
+
+
+def _state_of_run(record: "RunRecord", *, live: bool) -> str:
+    """A run that says it is running while nobody runs it was interrupted."""
+    return "interrupted" if record.status is RunStatus.RUNNING and not live else record.status.value
+
+
+def why(context: typer.Context, task_id: TaskId) -> None:
+    """Explain why a task is in its state."""
+    from cli.main import drive
+
+    session = session_of(context)
+
+    async def work(_: "Interrupts") -> list[str]:
+        async with session.orchestrator() as orchestrator:
+            return await orchestrator.why(task_id)
+
+    sentences = drive(work)
+    session.give("why", {"task_id": task_id, "because": sentences}, map(clean_line, sentences))
