@@ -1,0 +1,39 @@
+"""Takes all figures and writes `bench/RESULTS.md`; `--quick` takes fewer rounds and writes nothing."""
+
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+from bench.batches import batches
+from bench.loading import loading
+from bench.profiling import profile
+from bench.reporting import page
+from bench.startup import startup
+from bench.steps import steps
+
+
+def main() -> None:
+    """Measure everything; takes some minutes."""
+    quick = "--quick" in sys.argv[1:]
+    orch = str(Path(sys.executable).with_name("orch"))
+    memory = Path("/dev/shm")  # noqa: S108  # state on tmpfs, so that the disk's mood does not count
+    folder = Path(tempfile.mkdtemp(prefix="orch-bench-", dir=memory if memory.is_dir() else None))
+    try:
+        sections = [
+            ("Start-up", startup(orch, folder, 3 if quick else 15)),
+            ("Batches of tasks that do nothing", batches(orch, folder, 1_000, 1 if quick else 5)),
+            ("Steps in this process", steps(folder)),
+            ("Loading", loading(folder)),
+        ]
+        if not quick:
+            sections.insert(2, ("A large batch", batches(orch, folder, 10_000, 1)))
+        text = page(sections, profile(folder))
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    sys.stdout.write(text)
+    if not quick:
+        Path(__file__).with_name("RESULTS.md").write_text(text)
+
+
+main()

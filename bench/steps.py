@@ -1,0 +1,57 @@
+"""In-process steps that do nothing: what plan, scheduler and store cost by themselves."""
+
+import asyncio
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+from bench.reporting import Row
+from orchestration.events import RunStarted
+from orchestration.kinds import RunStatus
+from orchestration.ledger import Ledger
+from orchestration.plan import Node, Plan
+from orchestration.protocols import Report, RunRecord, RunStore
+from orchestration.results import Outcome
+from orchestration.scheduler import Recorder, Scheduler
+from orchestration.store.memory import MemoryStore
+from orchestration.store.sqlite import SqliteStore
+
+_DONE = Outcome()
+
+
+class _Nothing:
+    """A doer whose every attempt succeeds at once."""
+
+    async def perform(self, task_id: str, attempt: int, slot: int, report: Report) -> Outcome:  # noqa: ARG002
+        return _DONE
+
+    def decide(self, task_id: str) -> bool:  # noqa: ARG002  # the seam's signature
+        return True
+
+    def salvage(self, task_id: str, attempt: int) -> Outcome:  # noqa: ARG002  # the seam's signature
+        return _DONE
+
+
+async def _play(store: RunStore, count: int) -> float:
+    nodes = [Node(f"t{i}") for i in range(count)]
+    recorder = Recorder(Plan("run", nodes), Ledger())
+    scheduler = Scheduler(recorder, _Nothing(), {})
+    recorder.emit(RunStarted, tasks=tuple(node.id for node in nodes))
+    now = datetime.now(UTC)
+    await store.open_run(RunRecord("run", RunStatus.RUNNING, now, now, recorder.ledger.tasks), recorder.take())
+    began = time.perf_counter()
+    await scheduler.run(store, 4)
+    seconds = time.perf_counter() - began
+    await store.close()
+    return seconds
+
+
+def steps(folder: Path) -> list[Row]:
+    """Rows for 1,000 and 10,000 steps, in memory and on disk."""
+    rows = []
+    for count in (1_000, 10_000):
+        memory = asyncio.run(_play(MemoryStore(), count))  # noqa: TID251  # a bench is an entry point
+        rows.append(Row(f"step, memory store, {count:,} steps", memory / count * 1e6, "µs", goal="≤ 15"))
+        disk = asyncio.run(_play(SqliteStore(folder / f"steps-{count}"), count))  # noqa: TID251  # likewise
+        rows.append(Row(f"step, SQLite with FULL, {count:,} steps", disk / count * 1e6, "µs", goal="≤ 100"))
+    return rows
