@@ -1,0 +1,331 @@
+"""Tables in the documents against the program: a field, event, option or error that only one of them has is a failure."""
+
+import re
+import subprocess
+import sys
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from pydantic import BaseModel
+
+import orchestration
+from cli import exit_codes
+from cli.app import COMMANDS
+from orchestration import errors, events, kinds, registry, results
+from orchestration.loading import load_project
+from orchestration.models import (
+    TASK_ALIASES,
+    Backoff,
+    InteractiveAgent,
+    PythonAgent,
+    RetryPolicy,
+    ScriptAgent,
+    Settings,
+    ShellAgent,
+    Task,
+)
+from orchestration.process.environment import ALLOWED, ALLOWED_PREFIXES
+from tests.docs.pages import ROOT, codes_in, read, table_of, tables_of
+from tests.docs.test_docs import BACKDROP
+
+Row = dict[str, str]
+
+TASKS, AGENTS, RUNS = read("docs/tasks.md"), read("docs/agents.md"), read("docs/runs.md")
+COMMAND_LINE, PYTHON_API = read("docs/command-line.md"), read("docs/python-api.md")
+ARCHITECTURE = read("docs/architecture.md")
+
+LATER = table_of(TASKS, "For later versions", "field")
+TASK_ROWS: list[Row] = [row for table in tables_of(TASKS, "Fields", "field") for row in table if "default" in row]
+AGENT_ROWS = table_of(AGENTS, "Fields of every agent", "field")
+KIND_ROWS = table_of(AGENTS, "Fields of one kind", "field")
+SETTING_ROWS = table_of(AGENTS, "Settings", "setting")
+
+KINDS: dict[str, type[BaseModel]] = {
+    "shell": ShellAgent,
+    "script": ScriptAgent,
+    "python": PythonAgent,
+    "interactive": InteractiveAgent,
+}
+NEEDED: dict[str, dict[str, Any]] = {"script": {"command": ["./run"]}, "python": {"function": "package:function"}}
+SAID_TO_BE_NOTHING = {"none", "needed", "the file's name", "see below"}
+
+
+def name_in(cell: str) -> str:
+    (name,) = codes_in(cell)
+    return name
+
+
+def names_in(rows: list[Row], column: str) -> list[str]:
+    return [name_in(row[column]) for row in rows]
+
+
+def example_of(row: Row) -> str | None:
+    codes = codes_in(row["example"])
+    return codes[0] if codes else None
+
+
+def check_default(model: type[BaseModel], name: str, cell: str, others: dict[str, Any]) -> None:
+    """What a table says is the default has to be the default of the model's field, read as the field reads it."""
+    field = model.model_fields[name]
+    if cell in SAID_TO_BE_NOTHING:
+        assert field.is_required() or field.get_default(call_default_factory=True) in (None, "", (), {}, Backoff())
+        return
+    given = model.model_validate({**others, name: yaml.safe_load(name_in(cell))})
+    assert getattr(given, name) == field.get_default(call_default_factory=True)
+
+
+# -- tasks ---------------------------------------------------------------------------------------------------------------
+
+
+def test_each_field_of_a_task_is_there_once() -> None:
+    assert sorted(names_in(TASK_ROWS, "field")) == sorted(Task.model_fields)
+
+
+@pytest.mark.parametrize("row", TASK_ROWS, ids=lambda row: row["field"])
+def test_the_default_of_a_task_field_is_right(row: Row) -> None:
+    check_default(Task, name_in(row["field"]), row["default"], {"id": "A"})
+
+
+@pytest.mark.parametrize("row", TASK_ROWS, ids=lambda row: row["field"])
+def test_the_example_of_a_task_field_loads(row: Row, tmp_path: Path) -> None:
+    example, name = example_of(row), name_in(row["field"])
+    if example is None:
+        assert "Refused" in row["in this version"]
+        return
+    (tmp_path / "tasks").mkdir()
+    for file, text in BACKDROP.items():
+        (tmp_path / file).write_text(text)
+    (tmp_path / "tasks" / "EXAMPLE.yaml").write_text(f"{example}\n")
+    project = load_project(tmp_path)
+    assert name in project.tasks[0].model_fields_set
+    ignored = row in LATER and row["in this version"] == "Changes nothing."
+    assert [warning.message for warning in project.warnings] == (
+        [f"`{name}` changes nothing in this version"] if ignored else []
+    )
+
+
+def test_the_other_spellings_are_those_that_are_understood() -> None:
+    rows = table_of(TASKS, "Other spellings", "field")
+    assert {name_in(row["field"]): name_in(row["is also understood as"]) for row in rows} == TASK_ALIASES
+
+
+@pytest.mark.parametrize(("column", "model"), [("key", RetryPolicy), ("key of backoff", Backoff)])
+def test_the_keys_of_retry_and_their_defaults_are_right(column: str, model: type[BaseModel]) -> None:
+    rows = table_of(TASKS, "retry", column)
+    assert names_in(rows, column) == list(model.model_fields)
+    for row in rows:
+        check_default(model, name_in(row[column]), row["default"], {})
+
+
+def test_each_word_of_run_when_is_there() -> None:
+    assert names_in(table_of(TASKS, "run_when", "word"), "word") == list(kinds.RunWhen)
+
+
+# -- agents and settings --------------------------------------------------------------------------------------------------
+
+
+def test_each_field_of_each_kind_of_agent_is_there() -> None:
+    common = names_in(AGENT_ROWS, "field")
+    assert len(common) == len(set(common))
+    for kind, model in KINDS.items():
+        own = [name_in(row["field"]) for row in KIND_ROWS if row["kind"] == kind]
+        assert sorted([*common, *own]) == sorted(model.model_fields)
+    assert set(KINDS) == set(registry.EXECUTORS)
+
+
+@pytest.mark.parametrize("row", [*AGENT_ROWS, *KIND_ROWS], ids=lambda row: row["field"] + row.get("kind", ""))
+def test_default_and_example_of_an_agents_field_are_right(row: Row, tmp_path: Path) -> None:
+    name, kind = name_in(row["field"]), row.get("kind", "shell")
+    needed = {"kind": kind, **NEEDED.get(kind, {})}
+    if name != "kind":  # the one field whose default nobody may rely on, because it tells the kinds apart
+        check_default(KINDS[kind], name, row["default"], needed)
+    example = example_of(row)
+    assert example is not None
+    agent = {**needed, **yaml.safe_load(example)}
+    (tmp_path / "tasks").mkdir()
+    (tmp_path / "orchestration.yaml").write_text(yaml.safe_dump({"agents": {"one": agent}}))
+    project = load_project(tmp_path)
+    assert name in project.settings.agents["one"].model_fields_set
+    assert len(project.warnings) == ("changes nothing" in row["meaning"])
+
+
+def test_each_setting_is_there_once() -> None:
+    assert sorted(names_in(SETTING_ROWS, "setting")) == sorted(Settings.model_fields)
+
+
+@pytest.mark.parametrize("row", SETTING_ROWS, ids=lambda row: row["setting"])
+def test_default_and_example_of_a_setting_are_right(row: Row, tmp_path: Path) -> None:
+    name, example = name_in(row["setting"]), example_of(row)
+    check_default(Settings, name, row["default"], {})
+    assert example is not None
+    for file in ("tasks/A.yaml", "more/release.yaml"):
+        (tmp_path / file).parent.mkdir()
+        (tmp_path / file).write_text(f"id: {Path(file).stem}\n")
+    (tmp_path / "orchestration.yaml").write_text(f"{example}\n")
+    project = load_project(tmp_path)
+    assert name in project.settings.model_fields_set
+    assert project.warnings == ()
+
+
+def test_each_variable_that_a_task_gets_is_there() -> None:
+    rows = table_of(AGENTS, "The environment", "variable")
+    source = (ROOT / "orchestration" / "attempts" / "crew.py").read_text(encoding="utf-8")
+    assert sorted(names_in(rows, "variable")) == sorted(set(re.findall(r'"(ORCH_[A-Z_]+)":', source)))
+
+
+async def test_a_task_really_gets_each_variable(tmp_path: Path) -> None:
+    task = orchestration.Task(id="A", agent="shell", description="env")
+    result = await orchestration.TaskExecutor(directory=tmp_path).execute(task)
+    got = {line.partition("=")[0] for line in result.output.splitlines() if line.startswith("ORCH_")}
+    assert got == set(names_in(table_of(AGENTS, "The environment", "variable"), "variable"))
+
+
+def test_what_passes_to_a_task_is_told_right() -> None:
+    passing = {name for name in codes_in(AGENTS.partition("## The environment")[2].partition("Beyond")[0])}
+    named = {name for name in passing if not name.endswith("*")}
+    assert named <= ALLOWED
+    assert {name.removesuffix("*") for name in passing - named} == set(ALLOWED_PREFIXES)
+    assert all(re.search("proxy|CERT|CA_|CAINFO", name, re.IGNORECASE) for name in ALLOWED - named)
+
+
+# -- runs ----------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("heading", "column", "words"),
+    [
+        ("States", "status", list(kinds.ExecutionStatus)),
+        ("States", "run status", list(kinds.RunStatus)),
+        ("Kinds of failure", "kind", list(kinds.Failure)),
+    ],
+)
+def test_each_word_is_explained(heading: str, column: str, words: list[str]) -> None:
+    assert names_in(table_of(RUNS, heading, column), column) == words
+
+
+def test_what_is_never_retried_is_told_right() -> None:
+    sentence = re.search(r"((?:`\w+`,? (?:and )?)+)are never retried", RUNS)
+    assert sentence is not None
+    assert set(codes_in(sentence[1])) == set(kinds.NEVER_RETRIED)
+
+
+def test_each_event_is_there_with_its_fields() -> None:
+    of_all = {"run_id", "seq", "at"}
+    rows = table_of(RUNS, "Events", "event")
+    assert set(names_in(table_of(RUNS, "Events", "field"), "field")) == {"type", *of_all}
+    assert names_in(rows, "event") == [kind.type for kind in events.STORED]
+    for row, kind in zip(rows, events.STORED, strict=True):
+        named = {one.name for one in fields(kind)} - of_all - {"task_id", "attempt", "outcome"}
+        assert set(codes_in(row["fields of its own"])) == named, kind.type
+        assert ("an outcome" in row["fields of its own"]) == issubclass(kind, events.AttemptEnd)
+
+
+def test_each_field_of_an_outcome_and_of_a_chunk_is_there() -> None:
+    outcome = names_in(table_of(RUNS, "Events", "field of an outcome"), "field of an outcome")
+    assert sorted(outcome) == sorted(results.OUTCOME_FIELDS)
+    chunk = events.TaskChunk("run", "A", 1, 1, at=results.datetime.now(), chunk="text", stream="stdout")
+    told = names_in(table_of(RUNS, "Events", "field of a chunk"), "field of a chunk")
+    assert sorted(told) == sorted(events.to_dict(chunk))
+
+
+# -- command line --------------------------------------------------------------------------------------------------------
+
+GLOBAL = {code.split()[0] for row in table_of(COMMAND_LINE, "For all commands", "option") for code in codes_in(row["option"])}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_command_has_the_arguments_and_options_that_its_help_shows(command: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "cli", command, "--help"], check=True, capture_output=True, text=True, cwd=ROOT
+    )
+    arguments, options = shown_by(done.stdout)
+    try:
+        rows = table_of(COMMAND_LINE, command, "argument or option")
+    except LookupError:
+        rows = []
+    told = [code.split()[0] for row in rows for code in codes_in(row["argument or option"])]
+    assert {word for word in told if not word.startswith("-")} == arguments
+    assert {word for word in told if word.startswith("-")} == options - GLOBAL
+    assert GLOBAL <= options
+
+
+def shown_by(text: str) -> tuple[set[str], set[str]]:
+    """The arguments and options in a command's help."""
+    _, _, below = text.partition("Arguments:\n")
+    head, _, tail = (below or text).partition("Options:\n")
+    arguments = re.findall(r"^  (\S+)", head, re.MULTILINE) if below else []
+    options = re.findall(r"(?:^  |, |/ )(--?[A-Za-z][a-z-]*)", tail, re.MULTILINE)
+    return {re.sub(r"[][{}.]", "", word) for word in arguments}, set(options)
+
+
+def test_each_command_has_a_section_of_its_own() -> None:
+    headings = re.findall(r"^### (.+)$", COMMAND_LINE, re.MULTILINE)
+    assert headings == sorted(COMMANDS, key=headings.index)
+
+
+def test_each_exit_code_is_there_and_no_other() -> None:
+    cells = [row["code"] for row in table_of(COMMAND_LINE, "Exit codes", "code")]
+    ours = {value for name, value in vars(exit_codes).items() if name.isupper() and isinstance(value, int)}
+    assert {int(cell.partition(" + n")[0]) for cell in cells} == ours
+
+
+def test_each_error_is_there_with_its_exit_code() -> None:
+    rows = table_of(COMMAND_LINE, "JSON", "error code")
+    raised = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.OrchError)]
+    expected = {kind.code: kind.exit_code for kind in raised if kind not in (errors.OrchError,)}
+    assert {name_in(row["error code"]): int(row["exit code"]) for row in rows} == expected
+
+
+# -- python --------------------------------------------------------------------------------------------------------------
+
+
+def test_each_public_name_is_there() -> None:
+    assert names_in(table_of(PYTHON_API, "All names", "name"), "name") == sorted(orchestration.__all__)
+
+
+@pytest.mark.parametrize(
+    ("heading", "owner"),
+    [
+        ("A project", orchestration.ProjectOrchestrator),
+        ("Without a project", orchestration.TaskExecutor),
+        ("Agents", orchestration.AgentRegistry),
+    ],
+)
+def test_each_public_method_is_there(heading: str, owner: type) -> None:
+    methods = {name for name, value in vars(owner).items() if name[0] != "_" and not isinstance(value, property)}
+    assert set(names_in(table_of(PYTHON_API, heading, "method"), "method")) == methods
+
+
+@pytest.mark.parametrize("record", [results.ExecutionResult, results.RunResult])
+def test_each_field_of_a_result_is_there(record: type) -> None:
+    told = names_in(table_of(PYTHON_API, record.__name__, "field"), "field")
+    assert told == list(record.__slots__)  # type: ignore[attr-defined]  # both are slotted records
+
+
+# -- architecture --------------------------------------------------------------------------------------------------------
+
+
+def rooms() -> set[str]:
+    there = (ROOT / "orchestration").iterdir()
+    return {path.stem for path in there if path.suffix == ".py" or (path / "__init__.py").exists()} - {
+        "__init__",
+        "_version",
+    }
+
+
+def test_each_room_is_explained() -> None:
+    assert set(names_in(table_of(ARCHITECTURE, "Rooms", "room"), "room")) == rooms()
+
+
+def test_the_floors_are_those_that_the_code_is_held_to() -> None:
+    import tomllib
+
+    contracts = tomllib.loads(read("pyproject.toml"))["tool"]["importlinter"]["contracts"]
+    (layers,) = [one["layers"] for one in contracts if one.get("exhaustive")]
+    floors = [{room for room in re.findall(r"\w+", layer) if room in rooms()} for layer in layers]
+    told = [set(codes_in(row["rooms"])) for row in table_of(ARCHITECTURE, "Floors", "floor")]
+    assert told == [floor for floor in floors if floor]
