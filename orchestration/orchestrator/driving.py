@@ -133,7 +133,8 @@ class Drive:
         for task_id in freed:
             standing = standings.get(task_id)
             ended_meanwhile = standing is not None and standing != self.standings.get(task_id)
-            if self.run.plan.state_of(task_id) is State.WAITING and ended_meanwhile and standing is not None:
+            adoptable = self.run.plan.state_of(task_id) in {State.WAITING, State.RETRYING}
+            if adoptable and ended_meanwhile and standing is not None:
                 self.run.plan.release(task_id)
                 self.run.scheduler.record(TaskAdopted, **adoption(standing))
             else:

@@ -1,7 +1,6 @@
 """Looking at a project's runs: nothing is started, nothing is written, nothing has to be alive."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 
 from orchestration.errors import UnknownRun
 from orchestration.graph import Graph, nearest
@@ -78,15 +77,16 @@ async def status(store: RunStore, task_ids: Sequence[str], agents: Mapping[str, 
         for record in open_runs:
             book = books[record.run_id]
             live = book.result(task_id) if task_id in book.tasks else None
-            if live is not None and _is_newer(live, ended):
+            if live is not None and _is_newer(live, ended, record):
                 return live
         return ended or ExecutionResult(task_id, agents.get(task_id), ExecutionStatus.PENDING)
 
     return [look(task_id) for task_id in task_ids]
 
 
-def _is_newer(live: ExecutionResult, ended: ExecutionResult | None) -> bool:
-    if live.status is ExecutionStatus.PENDING or live.status.is_final:
+def _is_newer(live: ExecutionResult, ended: ExecutionResult | None, record: RunRecord) -> bool:
+    """Whether what an open run says of a task is later than the task's end in another run."""
+    if live.status.is_final:
         return False
-    began = live.started_at or live.queued_at or datetime.now(UTC)
+    began = live.started_at or live.queued_at or record.created_at
     return ended is None or ended.completed_at is None or began >= ended.completed_at

@@ -52,11 +52,11 @@ STATUS: Final[Mapping[State, ExecutionStatus]] = {
 _ANY_OPEN: Final = (State.WAITING, State.RUNNING, State.RETRYING, State.NEEDS_INPUT)
 
 TRANSITIONS: Final[Mapping[str, Mapping[State, State]]] = {
-    "task_adopted:success": {State.WAITING: State.SUCCEEDED},
-    "task_adopted:failed": {State.WAITING: State.FAILED},
-    "task_adopted:cancelled": {State.WAITING: State.CANCELLED},
-    "task_adopted:skipped": {State.WAITING: State.SKIPPED},
-    "task_adopted:blocked": {State.WAITING: State.BLOCKED},
+    "task_adopted:success": {State.WAITING: State.SUCCEEDED, State.RETRYING: State.SUCCEEDED},
+    "task_adopted:failed": {State.WAITING: State.FAILED, State.RETRYING: State.FAILED},
+    "task_adopted:cancelled": {State.WAITING: State.CANCELLED, State.RETRYING: State.CANCELLED},
+    "task_adopted:skipped": {State.WAITING: State.SKIPPED, State.RETRYING: State.SKIPPED},
+    "task_adopted:blocked": {State.WAITING: State.BLOCKED, State.RETRYING: State.BLOCKED},
     "condition_decided": {State.WAITING: State.WAITING},
     "task_started": {State.WAITING: State.RUNNING, State.RETRYING: State.RUNNING},
     "task_completed": {State.RUNNING: State.SUCCEEDED, State.NEEDS_INPUT: State.SUCCEEDED},

@@ -37,7 +37,7 @@ TASK = "T"
 ARROWS = {
     "waiting": {"running", "succeeded", "failed", "cancelled", "skipped", "blocked", "needs_input"},
     "running": {"succeeded", "failed", "cancelled", "retrying", "needs_input"},
-    "retrying": {"running", "cancelled"},
+    "retrying": {"running", "succeeded", "failed", "cancelled", "skipped", "blocked"},
     "needs_input": {"waiting", "succeeded", "failed", "cancelled"},
     "succeeded": {"waiting"},
     "failed": {"waiting"},
@@ -45,7 +45,7 @@ ARROWS = {
     "blocked": {"waiting"},
     "skipped": set(),
 }
-"""The arrows of the state diagram, written down a second time; `ready` is computed and adoption ends a waiting task."""
+"""The arrows of the state diagram, written down a second time; `ready` is computed; adoption ends what waits."""
 
 WORDS: dict[str, tuple[type[TaskEvent], dict[str, Any]]] = {
     "task_adopted:success": (TaskAdopted, {"status": ExecutionStatus.SUCCESS}),

@@ -383,3 +383,27 @@ async def test_a_task_that_asks_for_approval_starts_only_when_it_is_given(tmp_pa
         run = await orchestrator.run_batch()
         assert statuses(run) == {"A": "success", "B": "cancelled", "C": "blocked"}
         assert done(root) == ["A"]
+
+
+async def test_what_a_forced_run_has_done_is_taken_over_by_an_older_open_run(tmp_path: Path) -> None:
+    root = make_project(tmp_path, [person("ASK"), shell("B", LOG, "ASK"), shell("C", LOG)])
+    async with ProjectOrchestrator(root) as orchestrator:
+        older = await orchestrator.run_batch()
+        forced = await orchestrator.run_batch(force=True)
+        assert forced.run_id != older.run_id
+        await orchestrator.complete("ASK", outputs={"n": "1"})
+        assert (await orchestrator.run_batch()).status is RunStatus.SUCCESS
+        assert (await orchestrator.run_batch()).status is RunStatus.SUCCESS
+        assert [record.status for record in await orchestrator.runs()] == [RunStatus.SUCCESS, RunStatus.SUCCESS]
+        assert done(root) == ["C", "C", "B"]
+
+
+async def test_the_status_of_a_task_that_waits_again_is_not_its_old_end(tmp_path: Path) -> None:
+    root = make_project(tmp_path, [shell("A", "test -e ok"), person("P", "A"), shell("B", LOG, "P")])
+    async with ProjectOrchestrator(root) as orchestrator:
+        await orchestrator.run_batch()
+        assert statuses(await orchestrator.status()) == {"A": "failed", "P": "blocked", "B": "blocked"}
+        (root / "ok").touch()
+        await orchestrator.execute_task("A")
+        await orchestrator.run_batch()
+        assert statuses(await orchestrator.status()) == {"A": "success", "P": "needs_input", "B": "pending"}
