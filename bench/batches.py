@@ -69,5 +69,5 @@ def batches(orch: str, folder: Path, count: int, times: int) -> list[Row]:
     goals = {"posix_spawn": "≤ 1.8", "xargs -P4": "≤ 1.5 at 5,000", "make -j4": "≤ 2.0"}
     for peer in peers:
         ratio = median_ratio(costs, "orch", peer.name)
-        rows.append(Row(f"run-batch of {count:,} tasks ÷ {peer.name}", ratio, "×", goal=goals[peer.name]))
+        rows.append(Row(f"run-batch of {count:,} tasks ÷ {peer.name}", ratio, "times", goal=goals[peer.name]))
     return rows

@@ -74,4 +74,5 @@ def median_ratio(costs: Mapping[str, list[Cost]], name: str, floor: str) -> floa
 
 def median(costs: Sequence[Cost], field: str) -> float:
     """The median of one figure."""
-    return statistics.median(getattr(cost, field) for cost in costs)
+    values: list[float] = [getattr(cost, field) for cost in costs]
+    return statistics.median(values)

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+_DIGITS = 3  # what a figure from a shared machine is good for
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -20,7 +22,7 @@ class Row:
 
     def cells(self) -> str:
         """The figure as a row of a Markdown table."""
-        digits = 0 if self.value >= 100 else 1 if self.value >= 10 else 2
+        digits = max(0, _DIGITS - len(str(int(self.value))))
         return f"| {self.name} | {self.value:,.{digits}f} {self.unit} | {self.goal} |"
 
 
@@ -40,7 +42,7 @@ def page(sections: Sequence[tuple[str, Sequence[Row]]], profile: Sequence[str]) 
         "",
         f"Taken on {datetime.now(UTC):%Y-%m-%d} by `scripts/bench` on: {machine()}.",
         "",
-        "Absolute times vary between machines and between runs on one; the ratios (×) were taken round by round in one",
+        "Absolute times vary between machines and between runs on one; the ratios were taken round by round in one",
         "run and are what counts. Goals without a value here are those of a later version. State was kept on tmpfs.",
     ]
     for title, rows in sections:
