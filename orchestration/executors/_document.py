@@ -26,7 +26,7 @@ def document_of(work: Work) -> dict[str, Any]:
         "inputs": plain(work.inputs),
         "upstream": plain(work.upstream),
         "parameters": plain(work.parameters),
-        "directory": str(work.directory),
+        "directory": str(work.directory.absolute()),
         "output_file": work.environment.get("ORCH_OUTPUT"),
     }
 

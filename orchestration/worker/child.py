@@ -47,12 +47,9 @@ def main() -> None:
 
 
 def _request() -> dict[str, Any]:
-    """Read stdin to its end and leave nothing there for the function to wait for."""
+    """Read stdin to its end, so that the function finds nothing there to wait for."""
     with open(0, "rb", closefd=False) as stdin:
         document: dict[str, Any] = json.load(stdin)
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(nothing, 0)
-    os.close(nothing)
     return document
 
 

@@ -5,6 +5,7 @@ import gc
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -95,6 +96,27 @@ async def test_abandoned_threads_count_until_they_return(tmp_path: Path) -> None
     with pytest.raises(asyncio.CancelledError):
         await third
     last = await executor.execute(work_for(tmp_path, function(lambda: "last")), Ear())
+    assert last.output == "last"
+
+
+async def test_who_is_cancelled_in_the_moment_of_being_let_in_leaves_room(tmp_path: Path) -> None:
+    executor = FunctionExecutor(in_process=True, max_threads=1)
+    release = threading.Event()
+    threads = threading.active_count()
+    first = asyncio.create_task(executor.execute(work_for(tmp_path, function(release.wait)), Ear()))
+    second = asyncio.create_task(executor.execute(work_for(tmp_path, function(lambda: "second")), Ear()))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    release.set()
+    while threading.active_count() > threads:  # with the loop standing still, until it is told of the room
+        time.sleep(0.001)  # noqa: ASYNC251  # that is the point
+    await asyncio.sleep(0)
+    second.cancel()
+    assert (await first).succeeded
+    with pytest.raises(asyncio.CancelledError):
+        await second
+    async with asyncio.timeout(PATIENCE):
+        last = await executor.execute(work_for(tmp_path, function(lambda: "last")), Ear())
     assert last.output == "last"
 
 
@@ -264,6 +286,22 @@ async def test_silence_between_items_is_judged_but_not_the_listener_s(tmp_path: 
     assert outcome.failure is Failure.IDLE_TIMEOUT
     assert "yielded nothing for 0.05 s" in (outcome.error or "")
     release.set()
+
+
+@pytest.mark.parametrize("kind", ["async", "plain"])
+async def test_a_listener_may_take_its_time(tmp_path: Path, kind: str) -> None:
+    async def async_f() -> AsyncIterator[int]:
+        yield 1
+
+    def plain_f() -> Iterator[int]:
+        yield 1
+
+    async def take(_item: object, _stream: str | None) -> None:
+        await asyncio.sleep(0.15)
+
+    target = async_f if kind == "async" else plain_f
+    outcome = await HERE.execute(work_for(tmp_path, function(target), idle_timeout=0.05), take)
+    assert outcome.failure is None, outcome.error
 
 
 async def test_a_function_that_returns_once_is_not_judged_by_its_silence(tmp_path: Path) -> None:

@@ -165,6 +165,14 @@ async def test_messages_stay_whole_while_threads_and_processes_print(tmp_path: P
     assert ear.text().count("y") == 20_000
 
 
+async def test_what_only_begins_like_a_message_is_a_print(tmp_path: Path) -> None:
+    ear = Ear()
+    outcome = await run(tmp_path, "def f(): print('a\\x1eb', end='\\x1e')", ear)
+    assert outcome.output == ear.text() == "a\x1eb\x1e"
+    last = await run(tmp_path, "import os\ndef f():\n  os.write(1, b'a\\x1e')\n  os._exit(3)")
+    assert last.output == "a\x1e"
+
+
 async def test_a_function_finds_its_stdin_at_its_end(tmp_path: Path) -> None:
     outcome = await run(tmp_path, "import sys\ndef f(): return {'read': sys.stdin.read()}")
     assert outcome.outputs == {"read": ""}
