@@ -26,9 +26,11 @@ class _AsLoaded(GenerateJsonSchema):
     def model_schema(self, schema: core_schema.ModelSchema) -> JsonSchemaValue:
         """Fields that are left out may also be written with nothing behind the colon."""
         made = super().model_schema(schema)
+        if "kind" in made.get("properties", {}):
+            made["required"] = ["kind", *made.get("required", [])]
         needed = made.get("required", [])
         for name, field in made.get("properties", {}).items():
-            if name not in needed and name != "kind":
+            if name not in needed:
                 made["properties"][name] = _or_nothing(field)
         return made
 

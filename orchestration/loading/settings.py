@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from orchestration.graph import nearest
 from orchestration.loading.findings import Finding, Refused
+from orchestration.loading.given import given
 from orchestration.loading.reading import read_text
 from orchestration.loading.scalars import numbers_in
 from orchestration.loading.unavailable import ignored_in
@@ -41,6 +42,12 @@ def read_settings(root: Path) -> SettingsCatch:
     """Read the settings of the project at `root`; whatever is wrong with them is in the answer."""
     if not os.path.lexists(root / SETTINGS_FILE):
         return SettingsCatch(findings=_misnamed(root))
+    catch = _read(root)
+    catch.findings += _misnamed(root)
+    return catch
+
+
+def _read(root: Path) -> SettingsCatch:
     try:
         document = settings_document(root)
     except Refused as refused:
@@ -112,17 +119,12 @@ def _default_that_is_disabled(settings: Settings) -> list[Finding]:
 
 def _given(data: dict[str, Any]) -> dict[str, Any]:
     """The settings that have a value; numbers are numbers where anything may stand."""
-    given = {key: value for key, value in data.items() if value is not None}
-    if "parameters" in given:
-        given["parameters"] = numbers_in(given["parameters"])
-    if isinstance(agents := given.get("agents"), dict):
-        given["agents"] = {
-            name: {key: value for key, value in agent.items() if value is not None}
-            if isinstance(agent, dict)
-            else agent
-            for name, agent in agents.items()
-        }
-    return given
+    found = given(data)
+    if "parameters" in found:
+        found["parameters"] = numbers_in(found["parameters"])
+    if isinstance(agents := found.get("agents"), dict):
+        found["agents"] = {name: given(one) if isinstance(one, dict) else one for name, one in agents.items()}
+    return found
 
 
 def _misnamed(root: Path) -> list[Finding]:

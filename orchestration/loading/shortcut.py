@@ -17,7 +17,9 @@ LONGEST: Final = 64 * 1024
 """Characters; of longer texts the parser's bounds have to hold for the whole."""
 
 # A key in the first column, what stands behind it, and the lines up to the next line that begins with a letter.
-_ENTRY: Final = re.compile(r"([A-Za-z_][A-Za-z0-9_-]{0,99}):(?: +([^\n]*)|(?=\n|\Z))((?:\n(?![A-Za-z_])[^\n]*)*)(?:\n|\Z)")
+_ENTRY: Final = re.compile(
+    r"([A-Za-z_][A-Za-z0-9_-]{0,99}):(?: +([^\n]*)|(?=\n|\Z))((?:\n(?![A-Za-z_])[^\n]*)*)(?:\n|\Z)"
+)
 _BEFORE: Final = re.compile(r"(?:[ ]*(?:#[^\n]*)?\n)*")
 _MARKER: Final = re.compile(r"\n(?:---|\.\.\.|%)")
 _WORD: Final = r"[A-Za-z0-9_.][A-Za-z0-9_./-]*"

@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from orchestration.graph import nearest
 from orchestration.loading.findings import FieldPath, Finding, Refused
+from orchestration.loading.given import given
 from orchestration.loading.markdown import Page, first_heading, split, without_blank_edges
 from orchestration.loading.reading import read_text
 from orchestration.loading.scalars import numbers_in
@@ -152,10 +153,10 @@ def _several(file: TaskFile, tasks: list[Any], path: FieldPath, document: Docume
 
 def _given(fields: dict[str, Any], *, numerals: bool) -> dict[str, Any]:
     """The fields that have a value, with numbers as numbers where anything may stand."""
-    given = {key: value for key, value in fields.items() if value is not None}
+    found = given(fields)
     if numerals:
-        given |= {key: numbers_in(given[key]) for key in given if key in FREE_FIELDS or key not in TASK_KEYS}
-    return given
+        found |= {key: numbers_in(found[key]) for key in found if key in FREE_FIELDS or key not in TASK_KEYS}
+    return found
 
 
 def _stem(file: TaskFile) -> str:

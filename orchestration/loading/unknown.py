@@ -9,9 +9,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any, Final
 
-from orchestration.graph import nearest
 from orchestration.loading.findings import FieldPath, Finding
 from orchestration.loading.taskfiles import TASK_KEYS
+from orchestration.loading.wording import nearest_word
 from orchestration.models import Backoff, InteractiveAgent, PythonAgent, RetryPolicy, ScriptAgent, Settings, ShellAgent
 
 MAX_SAME: Final = 10
@@ -80,7 +80,7 @@ def _unknown(
     for key in data:
         if key not in known and not key.startswith("x-"):
             meant = (other_words or {}).get(key.lower())
-            hint = f"did you mean {meant}?" if meant else nearest(key, sorted(known))
+            hint = f"did you mean {meant}?" if meant else nearest_word(key, tuple(sorted(known)))
             what = f"unknown key {key[:80]!r}" + (f" in {'.'.join(map(str, path))}" if path else "")
             yield Finding(what, hint=hint or "it is kept, but nothing reads it", path=(*path, key), grave=False)
 

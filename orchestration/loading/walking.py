@@ -38,7 +38,9 @@ class TaskFile:
 
 def file_order(shown: str) -> tuple[list[str | int], str]:
     """The key by which files are sorted."""
-    parts: list[str | int] = list(_DIGITS.split(shown.replace("/", "\0")))
+    folder, slash, name = shown.rpartition("/")
+    stem = name.rpartition(".")[0] or name
+    parts: list[str | int] = list(_DIGITS.split(f"{folder}{slash}{stem}".replace("/", "\0")))
     parts[1::2] = map(int, parts[1::2])
     return parts, shown
 

@@ -6,6 +6,7 @@ of value is the mistake, shortened, so that no secret and no megabyte lands in a
 
 import re
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any, Final
 
 from pydantic import ValidationError
@@ -81,7 +82,7 @@ def _finding(path: FieldPath, details: list[ErrorDetails]) -> Finding:
     value = detail["input"]
     hint = None
     if words:
-        hint = nearest(value, words) if isinstance(value, str) else None
+        hint = nearest_word(value, words) if isinstance(value, str) else None
     elif "text" in expected and isinstance(value, bool):
         hint = "put it in quotes"
     elif "text" in expected and isinstance(value, dict):
@@ -115,8 +116,14 @@ def _expected(detail: ErrorDetails) -> str:
     return _KINDS_OF_VALUE.get(kind) or f"something else ({detail['msg']})"
 
 
-def _words(detail: ErrorDetails) -> list[str]:
-    return _QUOTED.findall(detail["ctx"]["expected"]) if detail["type"] in {"enum", "literal_error"} else []
+def _words(detail: ErrorDetails) -> tuple[str, ...]:
+    return tuple(_QUOTED.findall(detail["ctx"]["expected"])) if detail["type"] in {"enum", "literal_error"} else ()
+
+
+@lru_cache(maxsize=1024)
+def nearest_word(word: str, known: tuple[str, ...]) -> str | None:
+    """A hint that names the nearest of a few known words; remembered, because one mistake is often made many times."""
+    return nearest(word, known)
 
 
 def _missing(name: str, _: ErrorDetails) -> tuple[str, str | None]:

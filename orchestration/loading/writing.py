@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from orchestration.errors import InvalidProject, NoProject, Problem, UsageError
 from orchestration.loading.project import Project
+from orchestration.loading.scalars import plain
 from orchestration.loading.unknown import unknown_in_task
 from orchestration.loading.walking import SETTINGS_FILE, find_task_files
 from orchestration.loading.wording import findings_of
@@ -23,6 +24,7 @@ from orchestration.models import Settings, Task
 TASK_FOLDER: Final = "tasks"
 _NUMBERED: Final = re.compile(r"TASK-0*([0-9]{1,9})", re.IGNORECASE)
 _WIDTH: Final = 3
+_LINE_ENDS: Final = re.compile("[\x85\u2028\u2029\ufeff]")
 
 _SETTINGS: Final = """\
 # The settings of this project's tasks. Every key is optional; what stands here behind a # is the default or an example.
@@ -82,10 +84,30 @@ def write_task(root: Path, fields: Mapping[str, Any], *, folder: str = TASK_FOLD
         raise UsageError(f"the folder {folder} is outside of the project", hint="write tasks inside of the project")
     path = place / f"{task.id}.md"
     front = {key: value for key, value in _plain(fields).items() if key != "description"}
-    header = yaml.safe_dump(front, sort_keys=False, allow_unicode=True, default_flow_style=None, width=100)
     body = str(fields.get("description") or "").strip("\n")
-    _create(path, f"---\n{header}---\n" + (f"\n{body}\n" if body else ""))
+    _create(path, f"---\n{_header(front)}---\n" + (f"\n{body}\n" if body else ""))
     return path
+
+
+def _header(front: Mapping[str, Any]) -> str:
+    """YAML that reads back as it was; the few characters that some take for the end of a line are escaped."""
+    for readable in (True, False):
+        text = yaml.dump(front, None, _Dumper, default_flow_style=None, sort_keys=False, allow_unicode=readable)
+        if not _LINE_ENDS.search(text):
+            break
+    return text
+
+
+class _Dumper(yaml.SafeDumper):
+    """Puts text in quotes where the loader, which differs a little from YAML 1.1, would take it for a number."""
+
+
+def _as_text(dumper: _Dumper, text: str) -> yaml.ScalarNode:
+    style = None if type(plain(text)) is str else "'"
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style)
+
+
+_Dumper.add_representer(str, _as_text)
 
 
 def init_project(root: Path) -> list[Path]:

@@ -42,7 +42,7 @@ MAX_DEPTH: Final = 64
 MAX_VALUES: Final = 1_000_000
 """Bounds time and memory (some hundred MB at worst); 10,000 full tasks in one file are half of it."""
 
-_MERGE: Final = "<<"
+_MERGE: Final = "\0<<"  # what the key << is called while its mapping is built; a key in quotes cannot be this one
 _NOTED: Final = frozenset({"id", _MERGE})  # keys whose lines are always known
 _NEAR_TOP: Final = 2  # depth to which list items are given a line: `tasks:` → item, or a list at the top → item
 
@@ -186,8 +186,12 @@ class _Builder:
     def _take_key(self, key: str) -> None:
         if not key and not self._event.style:
             self._fail("there is nothing before the colon", "write a key there, or put the text in quotes")
+        if key == "<<" and not self._event.style:
+            key = _MERGE
         if key in self._here:
-            self._fail(f"the key {key[:80]!r} stands twice in one mapping", "remove one of them")
+            self._fail(
+                f"the key {key[:80].removeprefix(_MERGE[0])!r} stands twice in one mapping", "remove one of them"
+            )
         self._key = key
         if self._every or key in _NOTED:
             self.lines[id(self._here), key] = self._line()

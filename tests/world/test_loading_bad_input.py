@@ -1,4 +1,4 @@
-"""Everything that can be wrong with a project's files is reported at once, with place and remedy, and changes nothing."""
+"""Whatever is wrong with a project's files is reported at once, with place and remedy, and changes nothing."""
 
 from pathlib import Path
 
