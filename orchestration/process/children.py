@@ -18,16 +18,18 @@ Beside asyncio there is no waiting for "any child": that would steal the ends of
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache
 from typing import Protocol, cast
 
 from orchestration.process.table import (
     Entry,
+    SharedTable,
     environment_of,
     open_list_of_children,
     read_entry,
     read_list_of_children,
+    read_table,
 )
 from orchestration.process.tree import Tree, reap
 
@@ -43,14 +45,14 @@ class Life(Protocol):
     def hurry(self) -> None:
         """Give no more grace."""
 
-    def kill_now(self) -> None:
-        """Kill the whole tree, without waiting."""
+    def kill_now(self, table: Iterable[Entry]) -> None:
+        """Kill the whole tree as the table shows it, without waiting."""
 
 
 class LiveChildren:
     """The book of the processes that live now."""
 
-    __slots__ = ("_dead", "_hasty", "_leaders", "_list", "_lives")
+    __slots__ = ("_dead", "_hasty", "_leaders", "_list", "_lives", "table")
 
     def __init__(self) -> None:
         """Begin with an empty book."""
@@ -58,6 +60,7 @@ class LiveChildren:
         self._leaders: set[int] = set()
         self._dead: dict[tuple[int, int], float] = {}  # pid and birth of ended children → when first seen so
         self._hasty = False
+        self.table = SharedTable()
         self._list: int | None = None  # the descriptor of the list of our children, opened at the first end
 
     def __del__(self) -> None:
@@ -86,8 +89,9 @@ class LiveChildren:
         The calls that ran the processes then return with ends by signal, ended by `cancelled`.
         """
         self.haste()
+        table = read_table()
         for life in tuple(self._lives):
-            life.kill_now()
+            life.kill_now(table)
 
     def enter(self, life: Life) -> None:
         """Enter a process that is about to be started."""

@@ -4,8 +4,7 @@ Edges it survives:
 
 - A signal never goes to a number that may have been used again. A process outside the leader's group is signalled
   through a pidfd that was opened before its identity was checked: if the pid changes hands after that, the signal
-  reaches nobody. The group is signalled in the same breath in which a living member of it was seen, and at once, so
-  that forking does not outrun it.
+  reaches nobody. The group, which is signalled as one so that forking does not outrun the signal, is checked likewise.
 - Whoever was asked is not asked twice: a second TERM means "at once" to many programs.
 - A stopped process cannot hear TERM until it goes on, so CONT follows.
 - Processes that are started while the tree is being ended are found by the next look; those that keep starting new ones
@@ -24,7 +23,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 
 from orchestration.process.steadfast import Steadfast
-from orchestration.process.table import Entry, read_entry, read_table
+from orchestration.process.table import Entry, SharedTable, read_entry, read_table
 from orchestration.process.tree import Tree
 
 KILL_ROUNDS = 40  # looks that may each find somebody new to kill; a chain of forks is caught up with in two or three
@@ -85,18 +84,28 @@ def has_ended(process: Process) -> bool:
 
 
 def group_is_alive(tree: Tree) -> bool:
-    """Whether anybody is in the leader's group; the cheap question, about a microsecond.
-
-    A group whose leader was reaped keeps its number from being used again. So if there is a group and also a process of
-    that number, then the number has come round and our group was empty.
-    """
+    """Whether anybody is in the leader's group; the cheap question, about a microsecond."""
     try:
         os.killpg(tree.leader, 0)
     except ProcessLookupError:
         return False
     except PermissionError:
         return sys.platform == "linux"  # elsewhere this is also the answer for a group of nothing but zombies
-    if not tree.leader_reaped:
+    return _number_is_ours(tree)
+
+
+def _number_is_ours(tree: Tree) -> bool:
+    """Whether a group of the leader's number can only be ours.
+
+    It is while the leader has not been reaped, and as long after that as the group has members: they keep its number
+    from being given out. So if the leader is reaped and yet there is a process of that number, the number has come
+    round and our group was empty.
+    """
+    if hasattr(os, "waitid"):
+        with suppress(ChildProcessError):
+            os.waitid(os.P_PID, tree.leader, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            return True
+    elif not tree.leader_reaped:
         return True
     try:
         os.kill(tree.leader, 0)
@@ -115,7 +124,7 @@ def tell(tree: Tree, targets: Iterable[Target], number: signal.Signals) -> None:
             group = True
         else:
             target.send(number)
-    if group:
+    if group and _number_is_ours(tree):
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(tree.leader, number)
 
@@ -131,9 +140,9 @@ def reaches_leader(tree: Tree, targets: Iterable[Target]) -> bool:
     return any(target.entry.pid == tree.leader and not target.is_gone() for target in targets)
 
 
-def kill_at_once(tree: Tree) -> bool:
-    """Kill what one look finds, without waiting for anything; returns whether the leader still lived."""
-    targets = [Target(entry) for entry in tree.look()]
+def kill_at_once(tree: Tree, table: Iterable[Entry]) -> bool:
+    """Kill whom one look finds, without waiting for anything; returns whether the leader still lived."""
+    targets = [Target(entry) for entry in tree.look(table)]
     reached = reaches_leader(tree, targets)
     tell(tree, targets, signal.SIGKILL)
     for target in targets:
@@ -151,17 +160,19 @@ class Ending:
         "_leader_gone",
         "_steady",
         "_swept",
+        "_table",
         "_tree",
         "_wake",
         "reached_leader",
         "survivors",
     )
 
-    def __init__(self, tree: Tree, grace: float, steady: Steadfast, *, leader_gone: bool) -> None:
+    def __init__(self, tree: Tree, table: SharedTable, grace: float, steady: Steadfast, *, leader_gone: bool) -> None:
         """Describe the ending.
 
         Args:
             tree: Whom to end.
+            table: Where to look.
             grace: Seconds between TERM and KILL.
             steady: How the task that ends them waits.
             leader_gone: The leader has ended, so whoever is still there is a leftover.
@@ -169,6 +180,7 @@ class Ending:
         self.survivors: tuple[int, ...] = ()
         self.reached_leader = False  # whether the leader lived when the first signal was sent
         self._tree = tree
+        self._table = table
         self._grace = grace
         self._leader_gone = leader_gone
         self._forcing = False
@@ -190,13 +202,13 @@ class Ending:
 
     async def end(self) -> None:
         """End the tree; afterwards `survivors` says who could not be proved dead."""
-        members = await self._ask(self._look())
+        members = await self._ask(await self._look())
         if members:
             members = await self._force(members)
         self.survivors = tuple(sorted(entry.pid for entry in members))
 
-    def _look(self) -> list[Entry]:
-        members = self._tree.look()
+    async def _look(self) -> list[Entry]:
+        members = self._tree.look(await self._table.read(self._steady))
         if self._leader_gone or all(entry.pid != self._tree.leader for entry in members):
             self._leader_gone = True
             self._swept.update((entry.pid, entry.born) for entry in members)
@@ -207,7 +219,7 @@ class Ending:
         deadline = time.monotonic() + self._grace
         while members and not self._hurried and (left := deadline - time.monotonic()) > 0:
             await self._signal(members, (signal.SIGTERM, signal.SIGCONT), left)
-            members = self._look()
+            members = await self._look()
         return members
 
     async def _force(self, members: list[Entry]) -> list[Entry]:
@@ -217,7 +229,7 @@ class Ending:
         deadline = time.monotonic() + KILL_PATIENCE
         for _ in range(KILL_ROUNDS):
             await self._signal(members, (signal.SIGKILL,), max(0.0, deadline - time.monotonic()))
-            members = self._look()
+            members = await self._look()
             if not members or time.monotonic() > deadline:
                 break
         return members

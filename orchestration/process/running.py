@@ -17,7 +17,7 @@ record of its end is made. Only then does the call return or raise. Edges it sur
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 
 from orchestration.process.children import LiveChildren
@@ -27,7 +27,7 @@ from orchestration.process.feeding import Feeding
 from orchestration.process.reading import SINK_PATIENCE, Reading
 from orchestration.process.spawn import Spawned, spawn
 from orchestration.process.steadfast import Steadfast
-from orchestration.process.table import name_of_pipe
+from orchestration.process.table import Entry, name_of_pipe, read_table
 from orchestration.process.tree import Tree
 
 STUCK = 0.5  # seconds after which a spawn that was broken off is taken to hang; the turns it needs take microseconds
@@ -118,10 +118,10 @@ class Running:
         if self._started is not None:
             self._started.hurry()
 
-    def kill_now(self) -> None:
+    def kill_now(self, table: Iterable[Entry]) -> None:
         """Kill the whole tree, without waiting; if it is just being started, as soon as it is there."""
         if self._started is not None:
-            self._started.kill_now()
+            self._started.kill_now(table)
         else:
             self._cancel()
 
@@ -144,7 +144,7 @@ class Running:
         try:
             self._started = Started(spawned, self._command, self._sink, self._children, (self._gone, self._wake))
         except BaseException:  # a fault of ours must not leave a process that nobody waits for
-            kill_at_once(Tree(spawned.process.pid, spawned.born, self._command.marker))
+            kill_at_once(Tree(spawned.process.pid, spawned.born, self._command.marker), read_table())
             raise
         if self._order is not None:
             self._started.end_it(self._order)
@@ -231,7 +231,7 @@ class Started:
             return
         self._why = why
         self._forced = True
-        self._ending = Ending(self._tree, self._grace(), Steadfast(), leader_gone=False)
+        self._ending = Ending(self._tree, self._children.table, self._grace(), Steadfast(), leader_gone=False)
         self._task = self._loop.create_task(self._ending.end())
         self._task.add_done_callback(self._ending_is_over)
 
@@ -246,11 +246,11 @@ class Started:
         if self._ending is not None:
             self._ending.hurry()
 
-    def kill_now(self) -> None:
+    def kill_now(self, table: Iterable[Entry]) -> None:
         """Kill the whole tree, without waiting."""
         self.hurry()
         self._forced = self._unproved = True
-        if kill_at_once(self._tree):
+        if kill_at_once(self._tree, table):
             self._ended_by = EndedBy.CANCELLED if self._task is None else self._why
 
     async def settle(self, steady: Steadfast) -> None:
@@ -290,7 +290,7 @@ class Started:
     def close(self) -> None:
         """Let go of everything; kill the tree if we are torn away in the middle, where waiting is not possible."""
         if not self._over:
-            kill_at_once(self._tree)
+            kill_at_once(self._tree, read_table())
         self._stop_clocks()
         if self._feeding is not None:
             self._feeding.close()
@@ -310,7 +310,7 @@ class Started:
 
     async def _sweep(self, steady: Steadfast) -> None:
         self._tree.pipes = frozenset(map(name_of_pipe, self.reading.open_pipes()))
-        self._ending = Ending(self._tree, self._grace(), steady, leader_gone=True)
+        self._ending = Ending(self._tree, self._children.table, self._grace(), steady, leader_gone=True)
         await self._ending.end()
         self._swept += self._ending.swept
         self._survivors = self._ending.survivors

@@ -28,7 +28,7 @@ from orchestration.errors import AgentMissing, OrchError, UsageError
 from orchestration.process.command import Command
 from orchestration.process.ending import Ending
 from orchestration.process.steadfast import Steadfast
-from orchestration.process.table import name_of_pipe, ticks_since_boot
+from orchestration.process.table import SharedTable, name_of_pipe, ticks_since_boot
 from orchestration.process.tree import Tree
 from orchestration.process.watching import use_pidfd_watcher
 
@@ -180,7 +180,7 @@ async def _sweep(command: Command, pipes: Pipes, born: int) -> None:
     tree = Tree(0, born, command.marker)
     tree.pipes = frozenset(name_of_pipe(descriptor) for descriptor in pipes.ours)
     try:
-        await Ending(tree, 0.0, Steadfast(), leader_gone=True).end()
+        await Ending(tree, SharedTable(), 0.0, Steadfast(), leader_gone=True).end()
     finally:
         close_all(pipes.ours)
 

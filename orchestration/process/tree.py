@@ -28,7 +28,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
 
-from orchestration.process.table import Entry, environment_of, has_our_command_line, holds_any, read_table
+from orchestration.process.table import Entry, environment_of, has_our_command_line, holds_any
 
 BORN_UNKNOWN = -1
 
@@ -62,10 +62,10 @@ class Tree:
         marker = self._marker
         return marker is not None and (environment.startswith(marker[1:]) or marker in environment)
 
-    def look(self) -> list[Entry]:
-        """Every living process of the tree that this look can see, the leader among them; adopted dead are reaped."""
+    def look(self, table: Iterable[Entry]) -> list[Entry]:
+        """Every living process of the tree that is in the table, the leader among them; adopted dead are reaped."""
         us = os.getpid()
-        table = [entry for entry in read_table() if entry.pid != us and entry.born >= self._born]
+        table = [entry for entry in table if entry.pid != us and entry.born >= self._born]
         strangers = {entry.pid for entry in table if self._is_stranger(entry)}
         found = members(table, self._roots(table, strangers), self._seen.keys() - strangers)
         for entry in found:

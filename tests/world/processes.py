@@ -7,14 +7,14 @@ import asyncio
 import os
 import sys
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from orchestration.process import Command, Stream, run_process
+from orchestration.process import Command, LiveChildren, ProcessEnd, Sink, Stream, run_process
 
 PYTHON = (sys.executable, "-I", "-S", "-c")
 ENVIRONMENT: Mapping[str, str] = {"PATH": os.environ.get("PATH", os.defpath)}
@@ -39,6 +39,23 @@ def marked(code: str, **options: Any) -> tuple[Command, str]:  # noqa: ANN401  #
     value = f"test/{uuid.uuid4()}/1"
     env = {**ENVIRONMENT, MARKER_NAME: value}
     return python(code, env=env, marker=(MARKER_NAME, value), **options), value
+
+
+async def run_until_ready(
+    make: Callable[[float], Command],
+    lines: int = 1,
+    sink: Sink | None = None,
+    children: LiveChildren | None = None,
+) -> tuple[ProcessEnd, float]:
+    """Run a command that prints so many lines before its timeout: on a busy machine with a longer one, until it does.
+
+    Returns the end and the timeout that was enough.
+    """
+    for timeout in (0.3, 1.2, 5.0, 20.0):
+        end = await run_process(make(timeout), sink, children=children)
+        if end.stdout.count(b"\n") >= lines:
+            return end, timeout
+    pytest.fail("this machine is too busy to start a few processes in 20 s")
 
 
 @dataclass(slots=True)
@@ -82,6 +99,11 @@ def is_living(pid: int) -> bool:
         return True
     stat = read(pid, "stat")
     return bool(stat) and stat.rpartition(b")")[2].split()[0] not in {b"Z", b"X"}
+
+
+def parent_of(pid: int) -> int:
+    fields = read(pid, "stat").rpartition(b")")[2].split()
+    return int(fields[1]) if fields else 0
 
 
 def read(pid: int, name: str) -> bytes:

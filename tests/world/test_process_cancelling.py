@@ -8,7 +8,18 @@ import anyio
 import pytest
 
 from orchestration.process import EndedBy, LiveChildren, ProcessEnd, Stream, run_process
-from tests.world.processes import Ear, command, is_living, linux_only, living_with, marked, pids_in, python, run_script
+from tests.world.processes import (
+    Ear,
+    command,
+    is_living,
+    linux_only,
+    living_with,
+    marked,
+    pids_in,
+    python,
+    run_script,
+    run_until_ready,
+)
 
 IGNORES_TERM = """
 import os, signal, subprocess, sys
@@ -192,14 +203,23 @@ async def test_kill_now_reaches_a_process_that_is_just_being_started() -> None:
 @pytest.mark.slow
 async def test_kill_now_during_an_ending_keeps_who_began_it() -> None:
     children = LiveChildren()
-    ear = Ear()
-    run = python(IGNORES_TERM, IGNORES_TERM, kill_grace=60, timeout=0.2)
-    running = asyncio.create_task(run_process(run, ear, children=children))
-    await ear.wait_for(b"\n", times=2)
-    await asyncio.sleep(0.25)
-    children.kill_now()
-    end = await running
+
+    def sink(_: Stream, data: bytes) -> None:
+        if b"asked" in data:
+            children.kill_now()
+
+    code = """
+import os, signal
+signal.signal(signal.SIGTERM, lambda *_: os.write(1, b'asked'))
+print('ready', flush=True)
+while True: signal.pause()
+"""
+    start = time.monotonic()
+    end, _ = await run_until_ready(
+        lambda timeout: python(code, kill_grace=60, timeout=timeout), sink=sink, children=children
+    )
     assert (end.signal, end.ended_by) == (signal.SIGKILL, EndedBy.TIMEOUT)
+    assert time.monotonic() - start < 60
 
 
 async def test_the_book_is_empty_after_every_kind_of_end() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from orchestration.process import EndedBy, ProcessEnd, Stream, run_process
-from tests.world.processes import Ear, command, is_living, linux_only, pids_in, python
+from tests.world.processes import Ear, command, is_living, linux_only, pids_in, python, run_until_ready
 
 MEGABYTE = 1024 * 1024
 
@@ -284,8 +284,8 @@ async def test_a_sink_that_never_returns_does_not_stop_the_timeout() -> None:
         finally:
             dismissed.set()
 
-    code = "import time; print('x' * 200_000, flush=True); time.sleep(60)"
-    end = await run_process(python(code, timeout=0.2, kill_grace=0.1), sink)
+    code = "import time; print(flush=True); print('x' * 200_000, flush=True); time.sleep(60)"
+    end, _ = await run_until_ready(lambda timeout: python(code, timeout=timeout, kill_grace=0.1), sink=sink)
     assert end.ended_by is EndedBy.TIMEOUT
     assert dismissed.is_set()
 
@@ -303,12 +303,13 @@ async def test_a_sink_that_cannot_even_be_cancelled_is_left_behind() -> None:
             except asyncio.CancelledError:
                 continue
 
-    end = await run_process(python("import time; print(1, flush=True); time.sleep(60)", timeout=0.1), sink)
+    code = "import time; print(1, flush=True); time.sleep(60)"
+    end, _ = await run_until_ready(lambda timeout: python(code, timeout=timeout), sink=sink)
     assert end.ended_by is EndedBy.TIMEOUT
     gate.set()
-    (task,) = stubborn
-    assert task is not None
-    await task
+    for task in stubborn:
+        assert task is not None
+        await task
 
 
 async def test_the_end_is_shown_in_one_short_line() -> None:

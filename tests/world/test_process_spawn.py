@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from orchestration.errors import AgentMissing, OrchError, UsageError
-from orchestration.process import Command, ProcessEnd, run_process, spawn
+from orchestration.process import Command, LiveChildren, ProcessEnd, run_process, spawn
 from tests.world.processes import command, linux_only, python, run_script
 
 
@@ -178,6 +178,7 @@ async def test_a_spawn_that_fails_leaves_no_descriptor_open() -> None:
 @pytest.mark.slow
 async def test_fifty_children_at_once_take_no_thread_each() -> None:
     before = threading.active_count()
+    children = LiveChildren()
     everybody = asyncio.Event()
     arrived = 0
 
@@ -188,7 +189,7 @@ async def test_fifty_children_at_once_take_no_thread_each() -> None:
             everybody.set()
 
     one = command("sh", "-c", "echo ready; sleep 60", timeout=60)
-    running = [asyncio.create_task(run_process(one, sink)) for _ in range(50)]
+    running = [asyncio.create_task(run_process(one, sink, children=children)) for _ in range(50)]
     await everybody.wait()
     threads = threading.active_count()
     for task in running:
