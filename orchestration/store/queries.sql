@@ -58,7 +58,7 @@ DELETE FROM claims WHERE run_id = ?
 -- insert_command --
 -- Nothing is left for a run that does not exist.
 INSERT INTO commands (run_id, task_id, action, body)
-SELECT ?, ?, ?, ? WHERE EXISTS (SELECT 1 FROM runs WHERE run_id = ?1)
+SELECT run_id, ?, ?, ? FROM runs WHERE run_id = ?
 
 -- select_commands --
 SELECT number, run_id, task_id, action, body FROM commands WHERE run_id = ? AND answer IS NULL ORDER BY number

@@ -125,7 +125,7 @@ def submit(
     Raises:
         UnknownRun: there is no such run.
     """
-    cursor = connection.execute(statements()["insert_command"], (run_id, task_id, action, json_text(body)))
+    cursor = connection.execute(statements()["insert_command"], (task_id, action, json_text(body), run_id))
     if cursor.rowcount != 1 or cursor.lastrowid is None:
         raise UnknownRun(f"there is no run {run_id}")
     return cursor.lastrowid

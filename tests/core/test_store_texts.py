@@ -90,6 +90,17 @@ def test_json_values_come_back_as_they_were(value: object) -> None:
     assert json_text(json.loads(text.encode())) == text
 
 
+def test_the_outputs_of_an_event_are_no_deeper_than_any_python_can_read() -> None:
+    event = TaskCompleted("r", 1, datetime(2025, 1, 2, tzinfo=UTC), "A", 1, outcome=Outcome(outputs={"x": nested(150)}))
+    assert _depth(json.loads(event_text(event))) == MAX_DEPTH
+
+
+def _depth(value: object) -> int:
+    if isinstance(value, dict):
+        return 1 + max(map(_depth, value.values()), default=0)
+    return 1 + max(map(_depth, value), default=0) if isinstance(value, list) else 0
+
+
 @pytest.mark.slow
 @given(VALUES)
 def test_any_output_makes_an_event_that_can_be_read(value: object) -> None:

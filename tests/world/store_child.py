@@ -63,14 +63,15 @@ async def own(folder: str, run_id: str) -> None:
 
 
 async def own_and_fork(folder: str, run_id: str) -> None:
-    """Own a run, end as if killed, and leave a forked child behind that lives until stdin ends."""
+    """Own a run, end as if killed, and leave a forked child behind that goes on at a word."""
     with SqliteStore(Path(folder)).own(run_id):
         if os.fork():
             os._exit(0)
         other = os.open(os.devnull, os.O_RDONLY)  # gets the number of the lock file, which is closed in a child
+        say(os.getpid())
+        sys.stdin.readline()
     os.fstat(other)  # and is not closed when the child leaves the block
-    say(os.getpid())
-    sys.stdin.read()
+    say("gone on")
 
 
 async def hold(path: str) -> None:
@@ -81,14 +82,20 @@ async def hold(path: str) -> None:
     sys.stdin.read()
 
 
-async def look_and_touch(folder: str) -> None:
-    """As a user without rights, say how many events there are and what came of adding one."""
+def drop_rights() -> None:
+    """Go on as somebody who may write nothing, nor read where this project and Python lie: so that is read before."""
     statements()
     load_schema()
+    Path("/").as_uri()
     if os.geteuid() == 0:
         os.setgroups([])
         os.setgid(NOBODY)
         os.setuid(NOBODY)
+
+
+async def look_and_touch(folder: str) -> None:
+    """Without rights, say which events there are and what came of adding one."""
+    drop_rights()
     store = SqliteStore(Path(folder))
     answers: dict[str, object] = {}
     try:
@@ -101,6 +108,16 @@ async def look_and_touch(folder: str) -> None:
         answers["error"] = [str(error), error.hint]
     await store.close()
     say(json.dumps(answers))
+
+
+async def look_again(folder: str) -> None:
+    """Without rights, say how many events there are, and again at a word."""
+    drop_rights()
+    store = SqliteStore(Path(folder))
+    say(len(await store.events("r")))
+    sys.stdin.readline()
+    say(len(await store.events("r")))
+    await store.close()
 
 
 async def fill_the_disk(folder: str) -> None:
@@ -155,6 +172,7 @@ PROGRAMS: Final[dict[str, Callable[..., object]]] = {
         own_and_fork,
         hold,
         look_and_touch,
+        look_again,
         fill_the_disk,
         leave,
     )
