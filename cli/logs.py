@@ -1,26 +1,26 @@
 """`logs` and `events`: what tasks printed and what happened, once or followed while it goes on."""
 
 import asyncio
-import codecs
 import sys
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from cli.options import RunArgument, RunOption, TaskId, refuse_both, whole_number
-from cli.render.clean import Cleaner
+from cli.following import Followed
+from cli.options import RunOption, TaskId, refuse_both, whole_number
 from cli.render.envelope import event_line, for_stream
+from cli.render.pouring import LogPrinter
 from cli.session import Session, session_of
-from orchestration.kinds import ExecutionStatus, RunStatus
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from cli.interrupts import Interrupts
+    from orchestration.events import Event
     from orchestration.orchestrator import ProjectOrchestrator
 
 SECONDS_BETWEEN_LOOKS: Final = 0.1
-BLOCK: Final = 1 << 16
 
 Attempt = Annotated[
     int | None,
@@ -42,44 +42,27 @@ def logs(
     stderr: Stderr = False,
     follow: Follow = False,
 ) -> None:
-    """Print what a task's attempt printed."""
+    """Print what a task's attempt printed.
+
+    With --follow also what it prints from now on, and what the attempts after it print, until the task has ended.
+    """
     from cli.main import drive
 
     session = session_of(context)
     refuse_both("--json", "--follow", both=session.json and follow)
-    name = "stderr" if stderr else "stdout"
+    name = "stderr.log" if stderr else "stdout.log"
 
     async def work(_: "Interrupts") -> None:
         async with session.orchestrator() as orchestrator:
+            live = await _live_run(orchestrator, task_id, run) if follow else None
+            if live is not None:
+                await _follow(orchestrator, live, task_id, attempt, name)
+                return
             folder = await orchestrator.log_folder(task_id, run, attempt)
             if session.json:
                 _give_log(session, task_id, folder)
-                return
-
-            async def is_over() -> bool:
-                return not follow or await _has_ended(orchestrator, task_id, run)
-
-            await _pour(folder / f"{name}.log", is_over)
-
-    drive(work)
-
-
-def events(context: typer.Context, run: RunArgument = None, since: Since = None, follow: Follow = False) -> None:
-    """Print the events of a run as JSON lines."""
-    from cli.main import drive
-
-    session = session_of(context)
-    refuse_both("--json", "--follow", both=session.json and follow)
-
-    async def work(_: "Interrupts") -> None:
-        async with session.orchestrator() as orchestrator:
-            if session.json:
-                from orchestration.events import to_dict
-
-                found = await orchestrator.events(run, since or 0)
-                session.give("events", [to_dict(event) for event in found], "")
             else:
-                await _print_events(orchestrator, run, since or 0, follow=follow)
+                LogPrinter(folder / name).print_to_the_end()
 
     drive(work)
 
@@ -92,75 +75,62 @@ def _give_log(session: Session, task_id: str, folder: Path) -> None:
     session.give("logs", data, "")
 
 
-async def _has_ended(orchestrator: "ProjectOrchestrator", task_id: str, run: str | None) -> bool:
-    """Whether the task does nothing more by itself: it ended, or waits for a person."""
-    result = next((r for r in (await orchestrator.run_result(run)).results if r.task_id == task_id), None)
-    return result is None or result.status is ExecutionStatus.NEEDS_INPUT or result.status.is_final
+async def _live_run(orchestrator: "ProjectOrchestrator", task_id: str, run: str | None) -> str | None:
+    """The run in which the task may print something now: the given one or the newest with it, if it goes on."""
+    for record in await orchestrator.runs():
+        if record.run_id == run or (run is None and task_id in record.tasks):
+            return record.run_id if orchestrator.store.is_live(record.run_id) else None
+    return None
 
 
-async def _pour(file: Path, is_over: Callable[[], Awaitable[bool]]) -> None:
-    """Print a file, and go on as long as it may grow; one that does not exist yet may come to be."""
-    printer = _Cleaned() if sys.stdout.isatty() else _Raw()
-    position = 0
-    over = False
-    while not over:
-        over = await is_over()  # asked before the look, so that what was written last is seen
-        while block := _block_of(file, position):
-            position += len(block)
-            printer.show(block)
-        if not over:
+async def _follow(orchestrator: "ProjectOrchestrator", run: str, task_id: str, attempt: int | None, name: str) -> None:
+    """Print the log of an attempt, which need not have begun yet, and unless it was asked for, of those after it."""
+    followed = Followed(task_id)
+    await _look(orchestrator, run, followed)
+    number = attempt or followed.begun or 1
+    if not await _has_begun(orchestrator, run, followed, number):
+        LogPrinter(await orchestrator.log_folder(task_id, None, attempt) / name).print_to_the_end()  # of an earlier run
+        return
+    while True:
+        log = LogPrinter(await orchestrator.log_folder(task_id, run, number) / name)
+        while not followed.has_ended(number):
+            log.print_what_is_new()
             await asyncio.sleep(SECONDS_BETWEEN_LOOKS)
-    printer.close()
+            await _look(orchestrator, run, followed)
+        log.print_to_the_end()  # what it wrote was there before its end was known
+        number += 1
+        if attempt is not None or not await _has_begun(orchestrator, run, followed, number):
+            return
 
 
-def _block_of(file: Path, position: int) -> bytes:
-    try:
-        with file.open("rb") as opened:
-            opened.seek(position)
-            return opened.read(BLOCK)
-    except FileNotFoundError:
-        return b""
+async def _has_begun(orchestrator: "ProjectOrchestrator", run: str, followed: Followed, number: int) -> bool:
+    """Wait until an attempt has begun; False if it never will."""
+    while (followed.begun or 0) < number:
+        if followed.is_over:
+            return False
+        await asyncio.sleep(SECONDS_BETWEEN_LOOKS)
+        await _look(orchestrator, run, followed)
+    return True
 
 
-class _Raw:
-    """Passes the bytes on as they are: for files and pipes."""
-
-    def show(self, block: bytes) -> None:
-        """Print a block."""
-        sys.stdout.buffer.write(block)
-        sys.stdout.buffer.flush()
-
-    def close(self) -> None:
-        """Nothing is held back."""
-
-
-class _Cleaned:
-    """Takes out whatever a terminal would obey."""
-
-    def __init__(self) -> None:
-        self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
-        self._cleaner = Cleaner()
-
-    def show(self, block: bytes) -> None:
-        """Print a block."""
-        sys.stdout.write(self._cleaner.feed(self._decoder.decode(block)))
-        sys.stdout.flush()
-
-    def close(self) -> None:
-        """Print what was held back."""
-        sys.stdout.write(self._cleaner.feed(self._decoder.decode(b"", final=True)) + self._cleaner.rest())
-        sys.stdout.flush()
+async def _look(orchestrator: "ProjectOrchestrator", run: str, followed: Followed) -> "Sequence[Event]":
+    """Learn what is new; a run that nobody owns any more is over, whatever its last event says."""
+    live = orchestrator.store.is_live(run)
+    new = await orchestrator.events(run, followed.seq)
+    followed.hear(new)
+    followed.over = followed.over or not live
+    return new
 
 
 async def _print_events(orchestrator: "ProjectOrchestrator", run: str | None, since: int, *, follow: bool) -> None:
     """Print the events after a number, and those that come, until the run has ended or paused."""
     run = run or (await orchestrator.run_result()).run_id
+    followed = Followed()
     while True:
-        over = not follow or (await orchestrator.run_result(run)).status is not RunStatus.RUNNING
-        for event in await orchestrator.events(run, since):
-            since = event.seq
-            sys.stdout.write(for_stream(event_line(event), sys.stdout))
+        for event in await _look(orchestrator, run, followed):
+            if event.seq > since:
+                sys.stdout.write(for_stream(event_line(event), sys.stdout))
         sys.stdout.flush()
-        if over:
+        if followed.is_over or not follow:
             return
         await asyncio.sleep(SECONDS_BETWEEN_LOOKS)

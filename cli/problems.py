@@ -8,19 +8,27 @@ instead of a page of traceback.
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, Final
 
 from cli.render.clean import clean_line
 from cli.render.envelope import envelope, error_data, for_stream
 from cli.session import DEBUG_VARIABLE, Session
 from orchestration.errors import OrchError, UsageError
 
+REMEDIES: Final = {
+    "invalid_project": "change what stands there; `orch schema` prints what may be written",
+    "store": "see `orch status`; the state is in .orchestration/",
+    "unknown_task": "`orch list` lists the tasks",
+    "wrong_state": "`orch status` shows how far everything is",
+}
+"""Code of an error → what to do where the error itself does not know better."""
+
 
 def report(error: Exception, session: Session, arguments: Sequence[str]) -> int:
     """Say what went wrong with a command line and return the exit code."""
     told = _for_people(error, session, arguments)
     if session.json:
-        sys.stdout.write(for_stream(envelope("error", error_data(told)), sys.stdout) + "\n")
+        sys.stdout.write(for_stream(envelope("error", {**error_data(told), "hint": _remedy(told)}), sys.stdout) + "\n")
         sys.stdout.flush()
     for line in _lines_of(told):
         sys.stderr.write(f"{line}\n")
@@ -32,8 +40,14 @@ def _lines_of(error: OrchError) -> Iterator[str]:
     several = len(error.problems) > 1
     if several:
         yield from (clean_line(str(problem)) for problem in error.problems)
-    hint = error.hint or next((problem.hint for problem in error.problems if problem.hint and not several), None)
+    hint = _remedy(error)
     yield f"orch: {clean_line(f'{error} ({hint})' if hint else str(error))}"
+
+
+def _remedy(error: OrchError) -> str | None:
+    """What to do about it."""
+    only = error.problems[0].hint if len(error.problems) == 1 else None
+    return error.hint or only or REMEDIES.get(error.code)
 
 
 def _for_people(error: BaseException, session: Session, arguments: Sequence[str]) -> OrchError:

@@ -25,6 +25,8 @@ from cli.render.watching import Past, Watcher
 
 SECONDS_PER_PICTURE: Final = 0.25
 ERASE_BELOW: Final = "\x1b[J"
+SIZES_OF_ANOTHER_TIME: Final = frozenset({"COLUMNS", "LINES"})
+"""What a shell has exported stays as it was when the window changes; the terminal itself is asked."""
 
 
 class _Screen:
@@ -60,7 +62,7 @@ class Board(Watcher):
             markup=False,
             emoji=False,
             legacy_windows=False,
-            _environ=environment,
+            _environ={name: value for name, value in environment.items() if name not in SIZES_OF_ANOTHER_TIME},
         )
         self._live = Live(
             console=self._console,

@@ -79,6 +79,18 @@ def test_closed_descriptors_do_no_harm(project: Project, closed: str) -> None:
 
 
 @pytest.mark.slow
+def test_a_run_goes_on_when_nobody_reads_what_it_says(project: Project) -> None:
+    for i in range(5):
+        project.shell(f"T{i}", "sleep 0.05; touch done-$ORCH_TASK_ID")
+    reader, writer = os.pipe()
+    os.close(reader)
+    with project.start("run-batch", "-j", "1", stdout=writer, stderr=writer) as running:
+        os.close(writer)
+        assert running.wait(60) == 0
+    assert len(list(project.root.glob("done-*"))) == 5
+
+
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
 @pytest.mark.parametrize("arguments", [("version",), ("list",), ("--help",), ("list", "--json")])
 def test_data_that_cannot_be_written_is_a_failure(project: Project, arguments: tuple[str, ...]) -> None:
