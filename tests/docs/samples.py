@@ -9,12 +9,12 @@ A fence is a sample by its language, and a comment on the line before it says mo
     <!-- notebook -->            a cell: it may await at its top level
     <!-- task -->                some fields of a task; <!-- settings --> some keys of orchestration.yaml
 
-Several are divided by `;`. A `python` fence is run by a new interpreter, in a folder of its own; a `console` fence is run
-line by line (`$ …`) by a shell there, and what stands below a command is what it printed. In what is printed, `…` stands
-for any text of a line, and a line `…` for any lines. A command that fails has to be followed by `$ echo $?`.
+Several are divided by `;`. A `python` fence is run by a new interpreter, in a folder of its own; a `console` fence is
+run line by line (`$ …`) by a shell there, and what stands below a command is what it printed. In what is printed, `…`
+stands for any text of a line, and a line `…` for any lines. A command that fails has to be followed by `$ echo $?`.
 
-Edges survived: a sample that hangs, one that ends the interpreter before those that continue it, output in the middle of
-which a run's id stands.
+Edges survived: a sample that hangs, one that ends the interpreter before those that continue it, output in the middle
+of which a run's id stands.
 """
 
 import json
@@ -40,7 +40,8 @@ for file, line, source, is_cell in json.load(sys.stdin):
     flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT if is_cell else 0
     value = eval(compile("\\n" * line + source, file, "exec", flags), names)
     if is_cell:
-        asyncio.new_event_loop().run_until_complete(value)
+        with asyncio.Runner() as runner:
+            runner.run(value)
     print({BETWEEN!r}, flush=True)
 """
 
@@ -108,11 +109,14 @@ def write(fence: Fence, folder: Path) -> str:
 
 
 def _run_python(fences: Sequence[Fence], folder: Path) -> dict[int, str]:
-    """Run samples in one new interpreter, in which a warning is an error; returns what each printed."""
+    """Run samples in one new interpreter, in which a warning is an error; returns what each printed.
+
+    A warning that comes too late to be raised, such as that of a coroutine which nobody awaited, is one too.
+    """
     samples = [(fence.document, fence.line, fence.text, "notebook" in fence.marks) for fence in fences]
-    done = _run([sys.executable, "-W", "error", "-c", _DRIVER], folder, json.dumps(samples))
+    done = _run(fences[0], [sys.executable, "-W", "error", "-c", _DRIVER], folder, json.dumps(samples))
     printed = done.stdout.split(f"{BETWEEN}\n")  # one more than there are samples, unless one of them has exited
-    if done.returncode or len(printed) < len(fences):
+    if done.returncode or len(printed) < len(fences) or "Exception ignored" in done.stderr:
         broken = fences[min(len(printed), len(fences)) - 1]
         raise broken.breaks(f"it ended with exit code {done.returncode}\n{done.stdout}{done.stderr}")
     return {fence.line: text for fence, text in zip(fences, printed, strict=False)}
@@ -121,7 +125,7 @@ def _run_python(fences: Sequence[Fence], folder: Path) -> dict[int, str]:
 def _run_pytest(fence: Fence, folder: Path) -> str:
     write(fence, folder)
     command = [sys.executable, "-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider", fence.marks["file"]]
-    done = _run(command, folder)
+    done = _run(fence, command, folder)
     if done.returncode:
         raise fence.breaks(f"its tests fail\n{done.stdout}{done.stderr}")
     return done.stdout
@@ -133,7 +137,7 @@ def _run_console(fence: Fence, folder: Path) -> str:
     for command, output in commands_of(fence):
         if code and "$?" not in command:
             raise fence.breaks(f"a command before `{command}` ended with exit code {code}, and no `$ echo $?` shows it")
-        done = _run(["sh", "-c", f"exec 2>&1; (exit {code}); {command}"], folder)
+        done = _run(fence, ["sh", "-c", f"exec 2>&1; (exit {code}); {command}"], folder)
         code = done.returncode
         if output:
             compare(fence, output, done.stdout, command)
@@ -151,20 +155,23 @@ def commands_of(fence: Fence) -> list[tuple[str, str]]:
     return [(command, output) for command, _, output in pairs]
 
 
-def _run(command: Sequence[str], folder: Path, text: str = "") -> subprocess.CompletedProcess[str]:
+def _run(fence: Fence, command: Sequence[str], folder: Path, text: str = "") -> subprocess.CompletedProcess[str]:
     """Run a program as a reader would who has installed `orch`, in a folder of their own."""
     paths = [str(Path(sys.executable).parent), os.environ["PATH"]]
     environment = {**os.environ, "PATH": os.pathsep.join(paths), "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8"}
-    return subprocess.run(
-        command,
-        cwd=folder,
-        env=environment,
-        input=text,
-        capture_output=True,
-        encoding="utf-8",
-        timeout=LIMIT,
-        check=False,
-    )
+    try:
+        return subprocess.run(
+            command,
+            cwd=folder,
+            env=environment,
+            input=text,
+            capture_output=True,
+            encoding="utf-8",
+            timeout=LIMIT,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise fence.breaks(f"it did not end within {LIMIT} s") from error
 
 
 _DEEDS: Final[Mapping[str, Callable[[Fence, Path], str]]] = {

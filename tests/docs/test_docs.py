@@ -1,15 +1,16 @@
-"""The documents tell the truth: samples run, task files load, links lead somewhere, nothing in `docs/` is out of date."""
+"""The documents tell the truth: samples run, task files load, links lead somewhere, schemas are current."""
 
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from orchestration.loading import load_project
-from tests.docs.pages import ROOT, BrokenSample, Fence, anchors_of, codes_in, fences_of, links_of, read
+from tests.docs.pages import ROOT, Fence, anchors_of, codes_in, fences_of, links_of, read
 from tests.docs.samples import projects_of, run_story, stories_of, write
 
 PAGES = sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))
@@ -129,11 +130,9 @@ def test_commands_that_the_text_names_exist_and_have_the_options_that_it_names(n
 
 @pytest.mark.parametrize("topic", ["task", "agent", "settings"])
 def test_the_published_schemas_are_what_the_program_prints(topic: str) -> None:
-    import sys
-
     command = [sys.executable, "-m", "cli", "schema", topic]
     printed = subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT).stdout
-    assert read(f"docs/schema/{topic}.json") == printed, f"write it anew: orch schema {topic} > docs/schema/{topic}.json"
+    assert read(f"docs/schema/{topic}.json") == printed, f"make it anew: orch schema {topic} >docs/schema/{topic}.json"
 
 
 def test_a_page_is_as_wide_as_the_code() -> None:

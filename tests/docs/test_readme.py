@@ -61,6 +61,7 @@ def test_it_is_the_text_of_the_distribution() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)  # it builds the distribution
 def test_installed_from_the_checkout_it_runs_a_project(tmp_path: Path) -> None:
     site, project = tmp_path / "site", tmp_path / "project"
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", "--no-build-isolation"]

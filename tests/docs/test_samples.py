@@ -37,7 +37,9 @@ def test_python_that_prints_something_else_breaks(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("wrong", ["raise RuntimeError", "raise SystemExit(3)", "1 +", "import warnings; warnings.warn('x')"])
+@pytest.mark.parametrize(
+    "wrong", ["raise RuntimeError", "raise SystemExit(3)", "1 +", "import warnings; warnings.warn('x')"]
+)
 def test_python_that_fails_breaks_and_the_sample_is_named(wrong: str, tmp_path: Path) -> None:
     with pytest.raises(BrokenSample, match=r"^page.md:6: it ended with exit code [13]"):
         run_page(page(fence("python", "name = 1"), fence("python", wrong, "continues")), tmp_path)
@@ -54,6 +56,12 @@ def test_python_has_the_names_of_the_sample_that_it_continues_and_of_no_other(tm
     run_page(page(fence("python", "name = 1"), fence("python", "print(name)", "continues")), tmp_path)
     with pytest.raises(BrokenSample, match="NameError"):
         run_page(page(fence("python", "name = 1"), fence("python", "print(name)")), tmp_path / "0")
+
+
+@pytest.mark.slow
+def test_python_that_forgets_to_await_breaks(tmp_path: Path) -> None:
+    with pytest.raises(BrokenSample, match="never awaited"):
+        run_page(fence("python", "import asyncio\nasyncio.sleep(0)"), tmp_path)
 
 
 @pytest.mark.slow
@@ -110,12 +118,12 @@ def test_an_ellipsis_stands_for_any_text_of_a_line_or_for_any_lines(expected: st
 
 
 def test_a_word_before_a_sample_that_means_nothing_is_an_error() -> None:
-    with pytest.raises(BrokenSample, match="page.md:1: unknown words before a sample: contniues"):
+    with pytest.raises(BrokenSample, match=r"page.md:1: unknown words before a sample: contniues"):
         fences_of("page.md", fence("python", "print(1)", "contniues"))
 
 
 def test_a_fence_that_does_not_end_is_an_error() -> None:
-    with pytest.raises(BrokenSample, match="page.md:1: the fence does not end"):
+    with pytest.raises(BrokenSample, match=r"page.md:1: the fence does not end"):
         fences_of("page.md", "```python\nprint(1)\n")
 
 
