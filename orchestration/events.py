@@ -5,8 +5,8 @@ plan, every report and every resume is computed from them, so a record holds wha
 (a clock, a condition, an agent) and nothing that can be computed again.
 
 Edges survived: events written by a later version with more fields (unknown keys are ignored), output that is not valid
-JSON text on its own (it is stored as text), and user data that looks like an event (it lives under `chunk` or
-`outputs`, never at the top).
+JSON text on its own (it is stored as text), half a character in an agent's own JSON (no file and no database would take
+it; it travels escaped), and user data that looks like an event (it lives under `chunk` or `outputs`, never at the top).
 """
 
 import json
@@ -16,7 +16,9 @@ from datetime import datetime
 from typing import Any, ClassVar, Final, TypeAlias
 
 from orchestration.kinds import ExecutionStatus, Failure, OnCrash, RunStatus
-from orchestration.results import OUTCOME_FIELDS, Outcome
+from orchestration.results import Outcome
+
+_NO_OUTCOME: Final = Outcome()
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +100,10 @@ class TaskAdopted(TaskEvent):
     reason: str | None = None
     failure: Failure | None = None
     error: str | None = None
-    output: str = ""
-    outputs: Mapping[str, Any] = field(default_factory=dict)
+    exit_code: int | None = None
+    output: str = field(default="", repr=False)
+    outputs: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    log_path: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +139,7 @@ class TaskNeedsInput(TaskEvent):
     """The task waits for a person; `prompt` is what that person reads."""
 
     type: ClassVar[str] = "task_needs_input"
-    prompt: str = ""
+    prompt: str = field(default="", repr=False)
     reason: str = ""
 
 
@@ -147,7 +151,7 @@ class TaskInputGiven(TaskEvent):
     action: str = ""
     by: str = ""
     note: str | None = None
-    outputs: Mapping[str, Any] = field(default_factory=dict)
+    outputs: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +177,7 @@ class AttemptEnd(TaskEvent):
 
     agent: str | None = None
     duration_seconds: float = 0.0
-    outcome: Outcome = field(default_factory=Outcome)
+    outcome: Outcome = _NO_OUTCOME
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +227,7 @@ class TaskChunk:
     attempt: int
     n: int
     at: datetime
-    chunk: Any
+    chunk: Any = field(repr=False)
     stream: str | None = None
 
 
@@ -263,7 +267,7 @@ STORED: Final[tuple[type[Event], ...]] = (
 
 _BY_TYPE: Final = {kind.type: kind for kind in STORED}
 _FIELDS: Final = {kind: tuple(f.name for f in fields(kind)) for kind in STORED}
-_FLAT: Final = frozenset(OUTCOME_FIELDS)
+_ALWAYS_THERE: Final = frozenset({"run_id", "seq", "at", "task_id"})
 _READERS: Final[Mapping[str, Callable[[Any], Any]]] = {
     "at": datetime.fromisoformat,
     "due_at": datetime.fromisoformat,
@@ -287,6 +291,8 @@ def to_dict(event: Event | TaskChunk) -> dict[str, Any]:
             data.update(value.to_dict())
         elif isinstance(value, datetime):
             data[name] = value.isoformat()
+        elif isinstance(value, tuple):
+            data[name] = list(value)
         else:
             data[name] = value
         if name == "task_id":
@@ -322,7 +328,7 @@ def from_dict(data: Mapping[str, Any]) -> Event:
     for name in _FIELDS[kind]:
         if name == "outcome":
             values[name] = Outcome.from_dict(data)
-        elif name in data:
+        elif name in data or name in _ALWAYS_THERE:
             values[name] = _read(kind, name, data[name])
     return kind(**values)
 
@@ -337,8 +343,15 @@ def _read(kind: type[Event], name: str, value: Any) -> Any:  # noqa: ANN401  # J
 
 
 def to_json(event: Event | TaskChunk) -> str:
-    """The event as one line of JSON."""
-    return json.dumps(to_dict(event), separators=(",", ":"), ensure_ascii=False)
+    """The event as one line of JSON, always valid as UTF-8."""
+    data = to_dict(event)
+    text = json.dumps(data, separators=(",", ":"), ensure_ascii=False)
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError:  # half a surrogate pair
+            return json.dumps(data, separators=(",", ":"))
+    return text
 
 
 def from_json(text: str) -> Event:

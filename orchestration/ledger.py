@@ -123,6 +123,8 @@ class Ledger:
             entry.status, entry.reason = ExecutionStatus.IN_PROGRESS, event.reason
         elif isinstance(event, TaskNeedsInput):
             entry.status, entry.prompt, entry.reason = ExecutionStatus.NEEDS_INPUT, event.prompt, event.reason
+            if event.attempt is not None:
+                entry.attempts[-1] = replace(entry.attempts[-1], status=ExecutionStatus.NEEDS_INPUT)
         elif isinstance(event, TaskInputGiven):
             _answer(entry, event)
         elif isinstance(event, TaskSkipped):
@@ -283,6 +285,8 @@ def _adopted_result(task_id: str, event: TaskAdopted, entry: _Entry) -> Executio
         completed_at=event.at,
         output=event.output,
         error=event.error,
+        exit_code=event.exit_code,
+        log_path=event.log_path,
         outputs=event.outputs,
         metadata={"adopted_from": event.from_run},
     )

@@ -83,7 +83,7 @@ class Usage:
         return cls(**{name: data[name] for name in cls.__slots__ if name in data})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Outcome:
     """What one attempt yielded; the only thing an executor hands back.
 
@@ -115,12 +115,17 @@ class Outcome:
         """Whether the attempt did what it was to do, checks included."""
         return self.failure is None and not self.needs_input
 
+    def __repr__(self) -> str:
+        """Short, whatever the size of the output."""
+        how = "needs_input" if self.needs_input else self.failure or "succeeded"
+        return f"<Outcome {how}, {len(self.output):,} characters of output>"
+
     def to_dict(self) -> JsonDict:
         """The outcome as JSON; fields that say nothing are left out, because most outcomes are short."""
         data: JsonDict = {}
-        for name in OUTCOME_FIELDS:
+        for name, nothing in _SAYS_NOTHING.items():
             value = getattr(self, name)
-            if value is False or (not value and value != 0):
+            if value is nothing or value == nothing:
                 continue
             if name == "checks":
                 value = [check.to_dict() for check in value]
@@ -143,6 +148,7 @@ class Outcome:
 
 
 OUTCOME_FIELDS: tuple[str, ...] = tuple(Outcome.__slots__)
+_SAYS_NOTHING: JsonDict = {name: getattr(Outcome(), name) for name in OUTCOME_FIELDS}
 
 
 @dataclass(frozen=True, slots=True)

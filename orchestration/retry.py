@@ -35,6 +35,8 @@ def next_attempt_at(
 
 def wait_seconds(backoff: Backoff, tries: int) -> float:
     """The wait after so many tries, in seconds, without jitter."""
+    if backoff.initial <= 0:
+        return 0.0
     try:
         return min(backoff.initial * backoff.factor ** (tries - 1), backoff.max)
     except OverflowError:
@@ -49,4 +51,6 @@ def why_not(policy: RetryPolicy | None, tries: int, failure: Failure) -> str:
         return f"{failure.value} is never retried"
     if failure not in policy.on:
         return f"retry is not declared for {failure.value}"
-    return f"all {policy.max} attempts are used" if tries >= policy.max else ""
+    if tries < policy.max:
+        return ""
+    return "retry allows a single attempt" if policy.max == 1 else f"all {policy.max} attempts are used"

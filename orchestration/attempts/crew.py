@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from orchestration import checks, prompts
-from orchestration.attempts.outputs import BadOutputs, keep_inline, read_outputs, write_inputs
+from orchestration.attempts.outputs import BadOutputs, keep_inline, make_empty, read_outputs, write_inputs
 from orchestration.errors import OrchError, TemplateError
 from orchestration.kinds import Failure
 from orchestration.ledger import Ledger
@@ -87,7 +87,6 @@ class Crew:
         self._upstream = upstream
         self._ledger = ledger
         self._no_inputs: Path | None = None
-        self._given: Path | None = None
 
     # -- for the scheduler --------------------------------------------------------------------------------------
 
@@ -199,7 +198,8 @@ class Crew:
         written = {**settings.env, **agent.env, **task.env}
         extra = {name: str(prompts.render(text, context)) for name, text in written.items()}
         number = f"{work.task.id}.{work.attempt}"
-        given = self._outputs_folder() / number
+        given = self._place.state / ".outputs" / number
+        make_empty(given)
         extra |= {
             "ORCH_TASK_ID": task.id,
             "ORCH_RUN_ID": work.run_id,
@@ -212,12 +212,6 @@ class Crew:
         }
         allow = (*settings.pass_env, *agent.pass_env, *task.pass_env)
         return child_environment(self._place.environment, allow, extra)
-
-    def _outputs_folder(self) -> Path:
-        if self._given is None:
-            self._given = self._place.state / ".outputs"
-            self._given.mkdir(parents=True, exist_ok=True)
-        return self._given
 
     def _inputs_file(self, work: Work, number: str) -> Path:
         folder = self._place.state / ".inputs"
@@ -286,7 +280,7 @@ def describe_failed(failed: list[CheckResult]) -> str:
 def _failed_setup(setup: CheckResult, folder: Path) -> Outcome:
     log = str(folder) if folder.exists() else None
     error = describe_failed([setup])
-    return Outcome(failure=Failure.EXIT_CODE, error=error, exit_code=setup.exit_code, checks=(setup,), log_path=log)
+    return Outcome(failure=Failure.CHECK_FAILED, error=error, checks=(setup,), log_path=log)
 
 
 def _keep_prompt(work: Work) -> None:

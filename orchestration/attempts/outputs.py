@@ -7,6 +7,7 @@ later line wins over an earlier one.
 
 import json
 import os
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -23,16 +24,15 @@ class BadOutputs(ValueError):
 
 
 def read_outputs(path: Path) -> dict[str, Any]:
-    """Read what a task wrote; nothing where it wrote nothing.
+    """Read what a task wrote.
 
     Raises:
-        BadOutputs: a line has neither form, or the file is no file or too long.
+        BadOutputs: a line has neither form, or the file is gone, no file, or too long.
     """
     try:
-        with path.open("rb") as file:
-            data = file.read(MAX_OUTPUTS_FILE + 1)
-    except FileNotFoundError:
-        return {}
+        data = _read_regular(path)
+    except FileNotFoundError as error:
+        raise BadOutputs("$ORCH_OUTPUT is gone; whoever removed it removed what was to be passed on") from error
     except OSError as error:
         raise BadOutputs(f"$ORCH_OUTPUT cannot be read: {error.strerror}") from error
     if len(data) > MAX_OUTPUTS_FILE:
@@ -42,6 +42,30 @@ def read_outputs(path: Path) -> dict[str, Any]:
     except UnicodeDecodeError as error:
         raise BadOutputs(f"$ORCH_OUTPUT is not UTF-8 at byte {error.start}") from error
     return parse_outputs(text)
+
+
+def _read_regular(path: Path) -> bytes:
+    """Read a file that may have been replaced by anything: a pipe must not stop us, a link must not lead elsewhere."""
+    number = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        if not stat.S_ISREG(os.fstat(number).st_mode):
+            raise BadOutputs("$ORCH_OUTPUT is no file any more")
+        with open(number, "rb", closefd=False) as file:  # noqa: PTH123  # it is open already
+            return file.read(MAX_OUTPUTS_FILE + 1)
+    finally:
+        os.close(number)
+
+
+def make_empty(path: Path) -> None:
+    """Make the file that `$ORCH_OUTPUT` names, so that one that is missing later was removed.
+
+    Its folder is made again where a task removed that.
+    """
+    try:
+        path.touch(mode=0o600)
+    except FileNotFoundError:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch(mode=0o600)
 
 
 def parse_outputs(text: str) -> dict[str, Any]:

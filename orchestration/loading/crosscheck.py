@@ -9,28 +9,29 @@ from dataclasses import dataclass
 
 from orchestration.errors import GraphError
 from orchestration.graph import MAX_HINTS, Graph, cycle_problem, cycles, nearest
-from orchestration.loading.findings import Finding
+from orchestration.loading.findings import FieldPath, Finding
 from orchestration.loading.settings import SettingsCatch
 from orchestration.loading.taskcheck import wrong_templates
-from orchestration.loading.taskfiles import Draft
 from orchestration.models import BUILT_IN_AGENTS, Task
 
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """A task with the draft that it was made from."""
+    """A task, and where it was written."""
 
     task: Task
-    draft: Draft
+    file: str
+    line: int
+    path: FieldPath
 
     @property
     def place(self) -> str:
         """File and line, for messages about another task."""
-        return f"{self.draft.file}:{self.draft.line}"
+        return f"{self.file}:{self.line}"
 
     def finding(self, message: str, hint: str | None, *path: str | int, grave: bool = True) -> Finding:
         """Something wrong with a field of this task."""
-        return Finding(message, self.draft.file, hint, None, (*self.draft.path, *path), grave)
+        return Finding(message, self.file, hint, None, (*self.path, *path), grave)
 
 
 def unique(placed: Sequence[Placed]) -> tuple[list[Placed], list[Finding]]:
@@ -112,4 +113,4 @@ def wrong_texts(placed: Iterable[Placed], catch: SettingsCatch) -> Iterator[Find
     agents = {**BUILT_IN_AGENTS, **catch.settings.agents}
     for one in placed:
         for finding in wrong_templates(one.task, agents):
-            yield finding.within(one.draft.file, one.draft.path)
+            yield finding.within(one.file, one.path)

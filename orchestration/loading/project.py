@@ -65,6 +65,8 @@ class Project:
 def find_root(start: Path) -> Path:
     """The nearest folder, from `start` upward, that has an `orchestration.yaml` or a state folder.
 
+    Where there is none, `start` itself will do if it has a backlog: everything else has defaults.
+
     Raises:
         NoProject: there is none.
     """
@@ -72,6 +74,8 @@ def find_root(start: Path) -> Path:
     for folder in (here, *here.parents):
         if os.path.lexists(folder / SETTINGS_FILE) or (folder / STATE_FOLDER).is_dir():
             return folder
+    if (here / "tasks").is_dir():
+        return here
     what = f"no {SETTINGS_FILE} and no {STATE_FOLDER}/ in {here} or any folder above it"
     raise NoProject(what, hint="make a project here with `orch init`, or name its folder with -C")
 
@@ -114,7 +118,7 @@ def _loaded(root: Path) -> Project:
             if task is None:
                 lost.add(str(draft.fields.get("id")))
             else:
-                placed.append(Placed(task, draft))
+                placed.append(Placed(task, draft.file, draft.line, draft.path))
     placed, doubles = unique(placed)
     findings += doubles
     findings += wrong_dependencies(placed, lost)
@@ -136,7 +140,7 @@ def _assembled(
         root=root,
         settings=catch.settings,
         tasks=tuple(one.task for one in placed),
-        places={one.task.id: (one.draft.file, one.draft.line) for one in placed},
+        places={one.task.id: (one.file, one.line) for one in placed},
         warnings=_problems(finding for finding in findings if not finding.grave),
         graph=graph,
         problems=_problems(finding for finding in findings if finding.grave),

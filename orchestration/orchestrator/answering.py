@@ -58,7 +58,8 @@ def _end(run: LiveRun, task_id: str, body: Mapping[str, Any], outcome: Outcome) 
     _expect(run, task_id, State.NEEDS_INPUT)
     attempt = run.plan.attempt_of(task_id)
     _given(run, task_id, "fail" if outcome.failure else "complete", body)
-    ending: dict[str, Any] = {"task_id": task_id, "attempt": attempt, "agent": body.get("by") or None}
+    agent = run.ledger.result(task_id).agent
+    ending: dict[str, Any] = {"task_id": task_id, "attempt": attempt, "agent": agent}
     if outcome.failure is None:
         run.recorder.emit(TaskCompleted, **ending, outcome=outcome)
     else:
@@ -79,8 +80,10 @@ def retry(run: LiveRun, task_ids: Sequence[str], by: str, note: str | None) -> l
     """Put ended tasks back to waiting, with everything that was blocked or never begun because of them.
 
     Raises:
-        WrongState: a task has not ended, or it succeeded.
+        WrongState: a task has not ended, or it succeeded, or the run is being stopped.
     """
+    if run.plan.stopping is not None:
+        raise WrongState(f"run {run.run_id} is being stopped ({run.plan.stopping})", hint="retry when it has ended")
     for task_id in task_ids:
         state = run.plan.state_of(task_id)
         if state not in REOPENABLE or run.plan.attempt_of(task_id) is not None:
@@ -96,12 +99,12 @@ def retry(run: LiveRun, task_ids: Sequence[str], by: str, note: str | None) -> l
     return reopened
 
 
-def close_if_over(run: LiveRun, reason: str) -> None:
-    """After an answer to a run that nobody drives: say whether it is over now, or open again."""
+def close(run: LiveRun, reason: str, *, resumed: bool) -> None:
+    """After an answer to a run that nobody drives: say whether it is over now, or waits to be driven."""
     if run.plan.is_over and run.plan.phase is not Phase.ENDED:
         status, wall = run.plan.final_status(), run.ledger.wall_seconds
         run.recorder.emit(RunCompleted, status=status, wall_seconds=wall)
-    elif not run.plan.is_over and run.plan.phase is Phase.ENDED:
+    elif resumed and not run.plan.is_over and not run.plan.count(State.RUNNING):
         run.recorder.emit(RunPaused, reason=reason)
 
 

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from orchestration.attempts import describe_failed
 from orchestration.errors import ChecksFailed, Problem, RunOwned, UnknownRun, WrongState
+from orchestration.events import RunResumed
 from orchestration.executor import LiveRun
 from orchestration.graph import nearest
 from orchestration.kinds import ExecutionStatus
@@ -77,7 +78,9 @@ class Desk:
             raise UnknownRun(f"there is no run and no task {target}", hint=nearest(target, known) or "see `orch runs`")
         record = await self._open_run_with(target, records)
         if record is None:
-            raise WrongState(f"{target} is in no run that goes on, so there is nothing to cancel")
+            standing = (await self._store.standings([target])).get(target)
+            state = standing.status.value if standing else ExecutionStatus.PENDING.value
+            raise WrongState(f"{target} is {state}, there is nothing to cancel", hint=f"orch why {target}")
         return await self._cancel(record, target, reason)
 
     async def _cancel(self, record: RunRecord, task_id: str | None, reason: str) -> list[str]:
@@ -166,7 +169,7 @@ class Desk:
                     return answer
             try:
                 with self._store.own(record.run_id):
-                    return await self._do_here(record, deed)
+                    return await self._do_here(record, deed, resume=action == "retry")
             except RunOwned:
                 await asyncio.sleep(POLL)
 
@@ -190,10 +193,13 @@ class Desk:
             raise WrongState(answer["error"], hint=answer.get("hint"))
         return list(answer.get("done", ()))
 
-    async def _do_here(self, record: RunRecord, deed: Deed) -> list[str]:
+    async def _do_here(self, record: RunRecord, deed: Deed, *, resume: bool) -> list[str]:
+        """A retry first resumes the run, as whatever stopped it then (fail-fast) says nothing about another try."""
         run = await self._replayed(record)
+        if resume:
+            run.recorder.emit(RunResumed)
         done = deed(run)
-        answering.close_if_over(run, "tasks were opened again")
+        answering.close(run, "tasks were opened again", resumed=resume)
         await run.recorder.commit(self._store)
         return done
 

@@ -10,6 +10,7 @@ from orchestration.orchestrator.looking import OPEN_RUNS
 from orchestration.protocols import RunStore
 from orchestration.registry import AgentRegistry
 from orchestration.results import AttemptRecord, ExecutionResult
+from orchestration.scheduler import NOT_STARTED, STOPPED
 
 _DONE = {ExecutionStatus.SUCCESS, ExecutionStatus.SKIPPED}
 
@@ -47,7 +48,9 @@ def _waits(result: ExecutionResult, results: Mapping[str, ExecutionResult]) -> I
             yield f"It depends on {name}, which is {need.status.value}."
     if result.status is ExecutionStatus.PENDING and not open_needs:
         yield "Everything it depends on is done; the next `orch run-batch` does it."
-    if result.status in {ExecutionStatus.FAILED, ExecutionStatus.CANCELLED}:
+    if result.status is ExecutionStatus.CANCELLED and result.reason in {STOPPED, NOT_STARTED}:
+        yield "The next `orch run-batch` does it again."
+    elif result.status in {ExecutionStatus.FAILED, ExecutionStatus.CANCELLED}:
         yield f"`orch retry {result.task_id}` opens it again."
     if "adopted_from" in result.metadata:
         yield f"Its end was adopted from run {result.metadata['adopted_from']}."

@@ -297,6 +297,8 @@ class ProjectOrchestrator:
             UnknownTask: the backlog does not have it.
             WrongState: no attempt of it has begun.
         """
+        if not any(task_id in record.tasks for record in await self.store.runs()):
+            check_known(self.project, [task_id])
         return await self._desk.log_folder(task_id, run_id, attempt)
 
     async def forecast(

@@ -2,21 +2,21 @@
 
 Several things are read before a run is owned (standings, other runs), and another process may change them meanwhile.
 So the order is: look, build the run in memory, own it, claim its tasks, look again; if what was looked at has changed,
-begin anew. Only then is the first event written. A run that could start nothing is played in memory alone: the same
-events, the same result, and no trace.
+begin anew. Only then is the first event written. Where nothing is to be done and an earlier run of the same tasks says
+so already, nothing is written at all: that run's last event is told again, and its result is the result.
 """
 
-import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from orchestration.errors import RunOwned, StoreError
-from orchestration.events import Event, RunResumed
+from orchestration.events import RunResumed
 from orchestration.executor import LiveRun, Planned, new_run_id, open_in, shape_of
 from orchestration.kinds import RunStatus
 from orchestration.orchestrator.driving import Drive
+from orchestration.orchestrator.looking import ledger_of, run_result
 from orchestration.orchestrator.opening import begin, catch_up, check_unchanged, replay
 from orchestration.protocols import Listener, RunRecord, RunStore, Standing
 from orchestration.results import RunResult
@@ -37,18 +37,6 @@ class Options:
     reopen: frozenset[str] = frozenset()
     timeout: float | None = None
     listener: Listener | None = None
-
-
-class _Nowhere:
-    """An event log that keeps nothing, for a run that does nothing."""
-
-    def append(self, run_id: str, events: Sequence[Event]) -> Awaitable[None]:  # noqa: ARG002  # a log's signature
-        """Durable at once, as there is nothing to lose."""
-        return asyncio.sleep(0)
-
-    async def events(self, run_id: str, since: int = 0) -> Sequence[Event]:  # noqa: ARG002  # a log's signature
-        """None."""
-        return ()
 
 
 class Runs:
@@ -123,8 +111,8 @@ class Runs:
             force=options.force,
             reopen=options.reopen,
         )
-        if run.scheduler.can_do_nothing and _is_known(run, standings):
-            return await self._play(run)
+        if run.scheduler.can_do_nothing and (known := await self._known(run)) is not None:
+            return await self._tell_again(known, options)
         with self._store.own(run.run_id):
             drive = Drive(run, self._store, standings)
             await drive.claim()
@@ -148,7 +136,7 @@ class Runs:
         catch_up(run, standings)
         nothing_new = len(run.recorder.pending) == 1 and record.status is RunStatus.PAUSED and not run.plan.is_over
         if run.scheduler.can_do_nothing and nothing_new:
-            return await self._play(run)
+            return await self._tell_again(record, options)
         drive = Drive(run, self._store, standings)
         await drive.claim()
         if not await self._still(run, standings):
@@ -160,10 +148,24 @@ class Runs:
         now = await self._store.standings(run.graph.ids)
         return _versions(now) == _versions(standings)
 
-    async def _play(self, run: LiveRun) -> RunResult:
-        """Nothing can start: the same events and the same result, and nothing is written."""
-        await run.scheduler.run(_Nowhere(), 1)
-        return run.result()
+    async def _known(self, run: LiveRun) -> RunRecord | None:
+        """The newest run of the same tasks, if it came to just what this one would come to without doing anything."""
+        for record in await self._store.runs():
+            if record.tasks == run.ledger.tasks:
+                ledger = await ledger_of(self._store, record.run_id)
+                ended = record.status not in {RunStatus.RUNNING, RunStatus.PAUSED}
+                same = all(ledger.status_of(task_id) is run.ledger.status_of(task_id) for task_id in record.tasks)
+                return record if ended and same else None
+        return None
+
+    async def _tell_again(self, record: RunRecord, options: Options) -> RunResult:
+        """Nothing is to be done and nothing is new: the last event of the run that says so, and its result."""
+        last = await self._store.events(record.run_id, record.last_seq - 1)
+        for event in last:
+            slow = options.listener(event) if options.listener is not None else None
+            if slow is not None:
+                await slow
+        return await run_result(self._store, record.run_id)
 
     async def _go(self, drive: Drive, options: Options) -> RunResult:
         with self._among_the_live(drive.run):
@@ -179,14 +181,6 @@ class Runs:
             yield
         finally:
             self._live.remove(run)
-
-
-def _is_known(run: LiveRun, standings: Mapping[str, Standing]) -> bool:
-    """Whether every task already stands as it does in this run, so that there is nothing to record."""
-    return all(
-        task_id in standings and standings[task_id].status is run.ledger.status_of(task_id)
-        for task_id in run.ledger.tasks
-    )
 
 
 def _versions(standings: Mapping[str, Standing]) -> dict[str, tuple[str, int]]:

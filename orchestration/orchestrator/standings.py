@@ -52,6 +52,8 @@ def _details(event: Event) -> Mapping[str, Any]:
         "reason": reason,
         "failure": outcome.failure,
         "error": outcome.error,
+        "exit_code": outcome.exit_code,
+        "log_path": outcome.log_path,
         "output": outcome.output,
         "outputs": outcome.outputs,
     }

@@ -127,20 +127,21 @@ class Book:
 
     def take_changed(self) -> Sequence[int]:
         """The tasks whose situation is another than when this was last asked, each once."""
+        changed, marked = self._changed, self._is_changed
         if self._everything_changed:
             self._everything_changed = False
-            waits = self.ends.verdict
-            return [i for i, s in enumerate(self.state) if s is not State.WAITING or waits(i) is not Verdict.WAIT]
-        changed = self._changed
-        if changed:
+            waits = self.ends.verdict  # those that wait for others as they did when nothing had happened are left out
+            every = enumerate(self.state)
+            changed = [i for i, s in every if s is not State.WAITING or marked[i] or waits(i) is not Verdict.WAIT]
+        if self._changed:
+            for i in self._changed:
+                marked[i] = False
             self._changed = []
-            for i in changed:
-                self._is_changed[i] = False
         return changed
 
     def mark_changed(self, i: int) -> None:
         """Have a task looked at again."""
-        if not self._is_changed[i] and not self._everything_changed:
+        if not self._is_changed[i]:
             self._is_changed[i] = True
             self._changed.append(i)
 
@@ -202,6 +203,8 @@ class Book:
             self.left -= by
         if self.cancels:
             self.cancels.pop(i, None)
+        if self.due:
+            self.due.pop(i, None)
         for j in self.ends.settle(self.graph.needed_by[i], end, by):
             self.mark_changed(j)
 
@@ -216,10 +219,8 @@ class Book:
             self.due.pop(i, None)
 
     def note_end(self, i: int, _: AttemptEnd) -> None:
-        """No attempt is open, and no other one is waited for."""
+        """No attempt is open."""
         self.in_attempt[i] = False
-        if self.due:
-            self.due.pop(i, None)
 
     def note_failure(self, i: int, event: TaskError) -> None:
         """A run that fails fast stops at the first task that failed for good."""

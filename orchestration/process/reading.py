@@ -155,7 +155,7 @@ class Reading:
             Channel(Stream.STDERR, pipes[1], Log(command.stderr_log, command.max_log), command.max_capture),
         )
         self._sink = sink
-        self._on_failure = on_failure
+        self._on_failure: Callable[[], None] | None = on_failure
         self._pump: asyncio.Task[None] | None = None
         self._backlog: deque[tuple[Stream, bytes]] = deque()
         self._backlog_size = 0
@@ -241,6 +241,7 @@ class Reading:
         for channel in self._channels:
             self._end(channel)
             channel.log.close()
+        self._on_failure = None  # no ring of references is left for the collector
 
     def _step(self, channel: Channel) -> bool:
         """Read one chunk and pass it on; False when there was none."""
@@ -340,7 +341,8 @@ class Reading:
         self._backlog.clear()
         if self.error is None:
             self.error = error
-            self._on_failure()
+            if self._on_failure is not None:
+                self._on_failure()
 
     def _end(self, channel: Channel) -> None:
         if channel.descriptor is not None:

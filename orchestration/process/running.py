@@ -99,6 +99,7 @@ class Running:
                 self._started.close()
                 leader = self._started.reaped_leader
             self._children.strike(self, leader)
+            self._steady.release()
 
     def result(self, end: ProcessEnd | None) -> ProcessEnd:
         """Return the end, or raise what kept it from being the answer: a cancellation before anything else."""

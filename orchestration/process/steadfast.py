@@ -47,6 +47,10 @@ class Steadfast:
             if timer is not None:
                 timer.cancel()
 
+    def release(self) -> None:
+        """Let go of whoever was to be told, so that no ring of references is left for the collector."""
+        self._on_cancel = None
+
     async def _wait_shielded(self, event: asyncio.Event) -> None:
         with _shield():
             while not event.is_set():

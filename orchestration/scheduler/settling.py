@@ -119,7 +119,14 @@ class Settler:
             word = self.cut_off if stopped else CANCELLED
             emit(TaskCancelled, **end, reason=word, cause=cause or outcome.error or "")
         elif outcome.needs_input:
-            emit(TaskNeedsInput, task_id=start.task_id, attempt=start.attempt, prompt=outcome.prompt or "")
+            prompt = outcome.prompt or ""
+            emit(
+                TaskNeedsInput,
+                task_id=start.task_id,
+                attempt=start.attempt,
+                prompt=prompt,
+                reason="waits for a person",
+            )
         elif outcome.failure is None:
             emit(TaskCompleted, **end)
         else:

@@ -190,7 +190,7 @@ class PlanMachine(RuleBasedStateMachine):
 
     @rule(data=st.data(), status=STATUSES)
     def adopt(self, data: st.DataObject, status: ExecutionStatus) -> None:
-        task_id = self.pick(data, State.WAITING)
+        task_id = self.pick(data, State.WAITING, State.RETRYING)
         if task_id is not None:
             self.offer(TaskAdopted, task_id=task_id, status=status)
 

@@ -100,6 +100,15 @@ def test_a_retry_that_was_cancelled_is_not_waited_for() -> None:
     assert player.plan.is_over
 
 
+def test_a_retry_that_another_run_has_done_meanwhile_is_adopted_and_not_waited_for() -> None:
+    player = with_retry_at(50, Node("B", ("A",)))
+    player.adopt("A")
+    for one in (player, player.replayed()):
+        one.happen(RunResumed)
+        assert one.plan.wake_at() is None
+        assert one.start_all() == ["B"]
+
+
 def test_an_interrupted_attempt_does_not_count_and_is_tried_again_at_once() -> None:
     player = Player([Node("A")])
     player.start()

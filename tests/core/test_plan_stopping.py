@@ -195,6 +195,18 @@ def test_what_is_opened_again_while_the_run_is_stopped_is_cancelled_too() -> Non
     assert player.plan.is_over
 
 
+def test_a_stop_finds_also_what_was_opened_again_since_the_run_was_resumed() -> None:
+    player = Player([Node("A"), Node("B", ("A",))])
+    player.start()
+    player.fail("A")
+    player.settle()
+    player.happen(RunResumed)
+    player.plan.stop("Ctrl-C")
+    player.say("B", "retry")
+    player.say("A", "retry")
+    assert player.settle() == [Cancel("A", "Ctrl-C"), Cancel("B", "Ctrl-C")]
+
+
 def test_a_stop_before_anything_began_cancels_all_but_what_always_runs() -> None:
     nodes = [Node("A"), Node("B", ("A",)), Node("C", ("B",), run_when=RunWhen.ALWAYS)]
     player = Player(nodes)

@@ -169,3 +169,33 @@ async def test_the_status_of_a_task_that_waits_again_is_not_its_old_end(tmp_path
         await orchestrator.execute_task("A")
         await orchestrator.run_batch()
         assert statuses(await orchestrator.status()) == {"A": "success", "P": "needs_input", "B": "pending"}
+
+
+async def test_what_failed_fast_in_a_paused_run_can_be_retried(tmp_path: Path) -> None:
+    tasks = [shell("A", "test -e ok"), person("W", "A", run_when="always"), shell("B", LOG, "A")]
+    root = make_project(tmp_path, tasks)
+    async with ProjectOrchestrator(root) as orchestrator:
+        first = await orchestrator.run_batch(fail_fast=True)
+        assert statuses(first) == {"A": "failed", "W": "needs_input", "B": "blocked"}
+        (root / "ok").touch()
+        assert await orchestrator.retry(failed=True) == ["A", "B"]
+        assert statuses(await orchestrator.status()) == {"A": "pending", "W": "needs_input", "B": "pending"}
+        assert statuses(await orchestrator.run_batch()) == {"A": "success", "W": "needs_input", "B": "success"}
+
+
+async def test_a_call_with_nothing_to_do_tells_the_stored_end_again(tmp_path: Path) -> None:
+    root = make_project(tmp_path, [shell("A", LOG), shell("B", "exit 3")])
+    async with ProjectOrchestrator(root) as orchestrator:
+        await orchestrator.execute_task("A")
+        await orchestrator.execute_task("B")
+        first = await orchestrator.run_batch()
+        assert statuses(first) == {"A": "success", "B": "failed"}
+        assert first.by_id["B"].exit_code == 3
+        async with orchestrator.stream_batch() as stream:
+            events = [event async for event in stream]
+            again = await stream.result()
+        assert [event["type"] for event in events] == ["run_completed"]
+        stored = await orchestrator.events(first.run_id)
+        assert (events[0]["run_id"], events[0]["seq"]) == (first.run_id, stored[-1].seq)
+        assert again.to_dict() == first.to_dict()
+        assert done(root) == ["A"]
