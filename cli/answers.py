@@ -1,4 +1,4 @@
-"""`complete`, `fail`, `cancel`, `retry`: what a person decides about tasks and runs, from any terminal."""
+"""What a person decides about tasks and runs, from any terminal: done, failed, approved, rejected, cancelled, again."""
 
 from collections.abc import Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
@@ -48,6 +48,28 @@ def fail(context: typer.Context, task_id: TaskId, reason: Reason, by: By = "") -
     async def work(_: "Interrupts") -> "ExecutionResult":
         async with session.orchestrator() as orchestrator:
             return await orchestrator.fail(task_id, reason, by=by or _person(session))
+
+    _give(session, work)
+
+
+def approve(context: typer.Context, task_id: TaskId, by: By = "") -> None:
+    """Let a task start that waits for approval."""
+    session = session_of(context)
+
+    async def work(_: "Interrupts") -> "ExecutionResult":
+        async with session.orchestrator() as orchestrator:
+            return await orchestrator.approve(task_id, by=by or _person(session))
+
+    _give(session, work)
+
+
+def reject(context: typer.Context, task_id: TaskId, reason: Reason = "", by: By = "") -> None:
+    """Cancel a task that waits for approval."""
+    session = session_of(context)
+
+    async def work(_: "Interrupts") -> "ExecutionResult":
+        async with session.orchestrator() as orchestrator:
+            return await orchestrator.reject(task_id, reason, by=by or _person(session))
 
     _give(session, work)
 
@@ -102,9 +124,9 @@ def _said(done: str, ids: Sequence[str]) -> str:
 
 def _pair(text: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
-    if not equals or not name.isidentifier():
+    if not equals or not name.strip():
         raise UsageError(f"--set {text!r} is no NAME=VALUE", hint="the name is a word, for example: --set size=12")
-    return name, value
+    return name.strip(), value
 
 
 def _person(session: Session) -> str:

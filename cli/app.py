@@ -49,6 +49,8 @@ COMMANDS: Final[Mapping[str, Entry]] = {
     "cancel": Entry("cli.answers", "cancel", "Cancel a run or a task."),
     "complete": Entry("cli.answers", "complete", "Say that a task which waits for a person is done."),
     "fail": Entry("cli.answers", "fail", "Say that a task which waits for a person cannot be done."),
+    "approve": Entry("cli.answers", "approve", "Let a task start that waits for approval."),
+    "reject": Entry("cli.answers", "reject", "Cancel a task that waits for approval."),
     "retry": Entry("cli.answers", "retry", "Reopen tasks, so that the next run does them again."),
     "report": Entry("cli.reports", "report", "Report on a run: outcomes, reasons, durations, checks, logs."),
     "schema": Entry("cli.reports", "schema", "Print the JSON Schemas of what users write."),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from cli.following import Followed
-from cli.options import RunOption, TaskId, refuse_both, whole_number
+from cli.options import RunArgument, RunOption, TaskId, refuse_both, whole_number
 from cli.render.envelope import event_line, for_stream
 from cli.render.pouring import LogPrinter
 from cli.session import Session, session_of
@@ -63,6 +63,26 @@ def logs(
                 _give_log(session, task_id, folder)
             else:
                 LogPrinter(folder / name).print_to_the_end()
+
+    drive(work)
+
+
+def events(context: typer.Context, run: RunArgument = None, since: Since = None, follow: Follow = False) -> None:
+    """Print the events of a run as JSON lines."""
+    from cli.main import drive
+
+    session = session_of(context)
+    refuse_both("--json", "--follow", both=session.json and follow)
+
+    async def work(_: "Interrupts") -> None:
+        async with session.orchestrator() as orchestrator:
+            if session.json:
+                from orchestration.events import to_dict
+
+                found = await orchestrator.events(run, since or 0)
+                session.give("events", [to_dict(event) for event in found], "")
+            else:
+                await _print_events(orchestrator, run, since or 0, follow=follow)
 
     drive(work)
 

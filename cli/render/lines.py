@@ -15,6 +15,8 @@ EVIDENCE_LINES: Final = 8
 EVIDENCE_COLUMNS: Final = 500
 """A line of evidence is cut here: an agent may print megabytes without a newline."""
 
+FOR_APPROVAL: Final = "waits for approval"
+
 
 @dataclass(frozen=True, slots=True)
 class Line:
@@ -56,7 +58,7 @@ def line_of(event: events.Event | events.TaskChunk, tail: str = "") -> Line | No
         case events.RetryScheduled():
             return Line("retry", event.task_id, _retry(event), "yellow")
         case events.TaskNeedsInput():
-            return Line("needs you", event.task_id, how_to_answer(event.task_id), "magenta")
+            return Line("needs you", event.task_id, how_to_answer(event.task_id, event.reason), "magenta")
         case events.TaskSkipped():
             return Line("skipped", event.task_id, event.reason)
         case events.TaskBlocked():
@@ -74,8 +76,10 @@ def line_of(event: events.Event | events.TaskChunk, tail: str = "") -> Line | No
             return None
 
 
-def how_to_answer(task_id: str) -> str:
-    """What a person types when the task is done, or cannot be."""
+def how_to_answer(task_id: str, reason: str | None = None) -> str:
+    """What a person types when the task is done, or cannot be, or may start."""
+    if reason == FOR_APPROVAL:
+        return f"orch approve {task_id}, or orch reject {task_id}"
     return f"when it is done: orch complete {task_id}; if not: orch fail {task_id} --reason TEXT"
 
 

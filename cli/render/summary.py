@@ -11,6 +11,8 @@ from orchestration.kinds import ExecutionStatus, RunStatus
 from orchestration.results import ExecutionResult, RunResult
 
 SHOWN_PROBLEMS: Final = 20
+SHOWN_IDS: Final = 3
+BY_NAME: Final = "cancelled"
 VERB_CELLS: Final = 11
 
 _OPEN: Final = (
@@ -54,7 +56,8 @@ def _result_line(result: ExecutionResult, colour: bool) -> str:
     word = painted(f"{STATUS_WORDS[result.status]:<{VERB_CELLS}}", STATUS_COLOURS.get(result.status), colour)
     if result.succeeded:
         return f"  {word} {result.task_id}  in {duration(result.duration_seconds)}"
-    said = how_to_answer(result.task_id) if result.status is ExecutionStatus.NEEDS_INPUT else clean_line(why(result))
+    asks = result.status is ExecutionStatus.NEEDS_INPUT
+    said = how_to_answer(result.task_id, result.reason) if asks else clean_line(why(result))
     log = f"  [{clean_line(result.log_path)}]" if result.log_path and result.failure else ""
     return f"  {word} {result.task_id}  {said}{log}".rstrip()
 
@@ -70,6 +73,7 @@ def _problem_parts(run: RunResult, started: int) -> Iterator[str]:
     }
     failed, blocked = by_status[ExecutionStatus.FAILED], by_status[ExecutionStatus.BLOCKED]
     cancelled, asked = by_status[ExecutionStatus.CANCELLED], by_status[ExecutionStatus.NEEDS_INPUT]
+    by_name = [task_id for task_id in cancelled if run.by_id[task_id].reason == BY_NAME]
     if run.reason and run.status is not RunStatus.PAUSED:
         yield f"the run ended early: {clean_line(run.reason)}"
     elif not started:
@@ -79,14 +83,18 @@ def _problem_parts(run: RunResult, started: int) -> Iterator[str]:
             yield f"{count(len(ids), 'task')} {word} ({listed(ids, 3)})"
     if asked:
         yield f"{count(len(asked), 'task')} waiting for a person ({listed(asked, 3)})"
-    yield _remedy(failed, blocked, cancelled, asked)
+    yield _remedy(failed, blocked, cancelled, by_name, asked)
 
 
-def _remedy(failed: list[str], blocked: list[str], cancelled: list[str], asked: list[str]) -> str:
+def _remedy(failed: list[str], blocked: list[str], cancelled: list[str], by_name: list[str], asked: list[str]) -> str:
+    """What to do; tasks that were cut off with their run, or had not begun, need nothing but the same command."""
     if failed:
         return f"see: orch why {failed[0]}; then: orch retry --failed"
+    if by_name:
+        ids = " ".join(by_name) if len(by_name) <= SHOWN_IDS else "--failed"
+        return f"to go on: orch retry {ids}, then orch run-batch"
     if cancelled:
-        return f"to go on: orch retry {' '.join(cancelled[:3])}, then orch run-batch"
+        return "to go on: orch run-batch"
     if blocked:
         return f"see: orch why {blocked[0]}"
     return f"then: orch complete {asked[0]}" if asked else "to go on: orch run-batch"
@@ -95,7 +103,7 @@ def _remedy(failed: list[str], blocked: list[str], cancelled: list[str], asked: 
 def problem_of_task(result: ExecutionResult) -> str:
     """What went wrong with a single task, and what to do: one line."""
     if result.status is ExecutionStatus.NEEDS_INPUT:
-        return f"{result.task_id} waits for a person; {how_to_answer(result.task_id)}"
+        return f"{result.task_id} waits for a person; {how_to_answer(result.task_id, result.reason)}"
     said = clean_line(why(result))
     state = STATUS_WORDS[result.status]
     return f"{result.task_id} is {state}{f' ({said})' if said else ''}; see: orch why {result.task_id}"

@@ -50,7 +50,7 @@ def _read_regular(path: Path) -> bytes:
     try:
         if not stat.S_ISREG(os.fstat(number).st_mode):
             raise BadOutputs("$ORCH_OUTPUT is no file any more")
-        with open(number, "rb", closefd=False) as file:  # noqa: PTH123  # it is open already
+        with open(number, "rb", closefd=False) as file:  # it is open already
             return file.read(MAX_OUTPUTS_FILE + 1)
     finally:
         os.close(number)

@@ -4,7 +4,8 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -103,10 +104,22 @@ class Project:
         assert done.code == 0, done.err
         return done.data
 
-    def start(self, *arguments: str, **options: Any) -> "subprocess.Popen[bytes]":  # noqa: ANN401  # those of Popen
-        """Start a command and return it."""
-        pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        return subprocess.Popen(command_line(*arguments), cwd=self.root, env=self.environment, **{**pipes, **options})
+    @contextmanager
+    def start(self, *arguments: str, output: int = subprocess.PIPE) -> "Iterator[subprocess.Popen[bytes]]":
+        """Start a command; if it has not ended by the end of the block (a test has failed), it is killed."""
+        process = subprocess.Popen(
+            command_line(*arguments),
+            cwd=self.root,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+        )
+        with process:
+            try:
+                yield process
+            finally:
+                process.kill()  # which does nothing to one that has been waited for
 
     def state(self) -> dict[str, bytes]:
         """The contents of the state folder, as far as it exists; what only one process keeps beside it is left out."""

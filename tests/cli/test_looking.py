@@ -182,19 +182,29 @@ def test_logs_and_events_can_be_followed_until_the_end(project: Project) -> None
 
 
 def test_a_log_can_be_followed_before_it_is_there_and_over_several_attempts(project: Project) -> None:
-    project.shell("A", "while ! test -e go; do sleep 0.05; done; touch A-done")
-    project.shell("B", "echo try $ORCH_ATTEMPT; test $ORCH_ATTEMPT = 3", "A", retry={"max": 3, "backoff": "300ms"})
+    project.shell("A", f"{wait_for('go')}; touch A-done")
+    tries = f"echo try $ORCH_ATTEMPT; {wait_for('go-$ORCH_ATTEMPT')}; test $ORCH_ATTEMPT = 3"
+    project.shell("B", tries, "A", retry={"max": 3, "backoff": "1ms"})
     with project.start("run-batch", "--events") as running:
         assert running.stdout is not None
         while b"task_started" not in running.stdout.readline():
             pass
         with project.start("logs", "B", "-f") as logs:
+            assert logs.stdout is not None
             project.write("go", "")
+            for number in (1, 2, 3):
+                assert logs.stdout.readline() == f"try {number}\n".encode()
+                project.write(f"go-{number}", "")
             out, err = logs.communicate(timeout=60)
-            assert (out, err, logs.returncode) == (b"try 1\ntry 2\ntry 3\n", b"", 0)
+            assert (out, err, logs.returncode) == (b"", b"", 0)
         running.stdout.read()
     again = project.orch("logs", "B", "-f")
     assert (again.code, again.out) == (0, "try 3\n")
+
+
+def wait_for(name: str) -> str:
+    """A command that ends when a file is there."""
+    return f"while ! test -e {name}; do sleep 0.05; done"
 
 
 def test_events_can_be_read_from_a_number_on(project: Project) -> None:

@@ -84,7 +84,7 @@ def test_a_run_goes_on_when_nobody_reads_what_it_says(project: Project) -> None:
         project.shell(f"T{i}", "sleep 0.05; touch done-$ORCH_TASK_ID")
     reader, writer = os.pipe()
     os.close(reader)
-    with project.start("run-batch", "-j", "1", stdout=writer, stderr=writer) as running:
+    with project.start("run-batch", "-j", "1", output=writer) as running:
         os.close(writer)
         assert running.wait(60) == 0
     assert len(list(project.root.glob("done-*"))) == 5

@@ -283,7 +283,15 @@ def test_each_error_is_there_with_its_exit_code() -> None:
     assert {name_in(row["error code"]): int(row["exit code"]) for row in rows} == expected
 
 
-BACKLOG = "tasks: [{id: A, agent: shell, description: 'exit 1'}, {id: B}, {id: C}, {id: D}]"
+BACKLOG = """
+tasks:
+  - {id: A, agent: shell, description: exit 1}
+  - {id: B}
+  - {id: C}
+  - {id: D}
+  - {id: E, approve: true}
+  - {id: F, approve: true}
+"""
 CALLS = {  # in this order, in one project: each row of the table of kinds → arguments
     "init": "init",
     "add": "add Title",
@@ -297,6 +305,8 @@ CALLS = {  # in this order, in one project: each row of the table of kinds → a
     "run-batch": "run-batch",
     "complete": "complete B",
     "fail": "fail C --reason it-broke",
+    "approve": "approve E",
+    "reject": "reject F",
     "cancel": "cancel D",
     "retry": "retry A",
     "status": "status",
