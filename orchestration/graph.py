@@ -104,10 +104,12 @@ class Graph:
             ids.append(task_id)
             wanted.append(needs_ids)
         index = {task_id: i for i, task_id in enumerate(ids)}
-        problems = [*_duplicates(ids, index), *_unknown(ids, wanted, index)]
-        if problems:
-            raise _error(problems)
-        needs = Rows.of(dict.fromkeys([index[need] for need in row]) for row in wanted)
+        try:
+            needs = Rows.of(dict.fromkeys(map(index.__getitem__, row)) for row in wanted)
+        except KeyError:
+            needs = Rows.of([])
+        if len(index) < len(ids) or len(needs) < len(ids):
+            raise _error([*_duplicates(ids, index), *_unknown(ids, wanted, index)])
         needed_by = needs.reversed()
         order = _topological(needs, needed_by)
         if len(order) < len(ids):
@@ -119,10 +121,8 @@ class Graph:
         remaining = [0.0] * len(self.ids)
         needed_by = self.needed_by
         for i in reversed(self.order):
-            longest = 0.0
-            for j in needed_by[i]:
-                longest = max(longest, remaining[j])
-            remaining[i] = weights[i] + longest
+            below = needed_by[i]
+            remaining[i] = weights[i] + (max([remaining[j] for j in below]) if below else 0.0)
         return remaining
 
     def critical_path(self, weights: Sequence[float]) -> tuple[list[int], float]:
@@ -162,8 +162,8 @@ def _topological(needs: Rows, needed_by: Rows) -> Sequence[int]:
     order = array("i", (i for i, count in enumerate(missing) if count == 0))
     for i in order:  # grows while it is walked
         for j in needed_by[i]:
-            missing[j] -= 1
-            if missing[j] == 0:
+            left = missing[j] = missing[j] - 1
+            if not left:
                 order.append(j)
     return order
 

@@ -17,6 +17,10 @@ from orchestration.plan.states import FINAL, State
 from orchestration.plan.verdicts import Verdict
 
 _DEAD_ENDS = frozenset({State.FAILED, State.BLOCKED, State.CANCELLED})
+_WAITING, _RUNNING, _RETRYING = State.WAITING, State.RUNNING, State.RETRYING
+_WAIT, _START, _SKIP, _BLOCK = Verdict
+_OPEN, _PAUSED = Phase.OPEN, Phase.PAUSED
+"""Bound once: until Python 3.12, finding a member in its class takes longer than all that is done with it here."""
 
 
 class Agenda:
@@ -48,15 +52,15 @@ class Agenda:
 
     def follow(self, i: int, before: State, after: State) -> None:
         """Take note of where an event has moved a task."""
-        if after is State.RUNNING:
-            if before is not State.RUNNING:
+        if after is _RUNNING:
+            if before is not _RUNNING:
                 self.ready.start(i)
             return
-        if before is State.RUNNING:
+        if before is _RUNNING:
             self.ready.end(i)
         elif after is not before:
             self.ready.drop(i)
-        if after is State.RETRYING:
+        if after is _RETRYING:
             due_at = self._book.due.get(i)
             if due_at is not None:
                 self.ready.push_at(i, due_at)
@@ -68,7 +72,8 @@ class Agenda:
     def consequences(self) -> list[Consequence]:
         """What is to be recorded or ended because of what happened, no task twice."""
         found: list[Consequence] = []
-        if self._book.phase is Phase.OPEN or self._book.phase is Phase.PAUSED:
+        phase = self._book.phase
+        if phase is _OPEN or phase is _PAUSED:
             for i in self._book.take_changed():
                 self._examine(i, found)
             if self._unwanted and not found:
@@ -82,17 +87,17 @@ class Agenda:
         state, node = book.state[i], self._nodes[i]
         if state in FINAL or node.external:
             return
-        decided = book.ends.verdict(i) if state is State.WAITING else Verdict.WAIT
-        if decided is Verdict.BLOCK:
+        decided = book.ends.verdict(i) if state is _WAITING else _WAIT
+        if decided is _BLOCK:
             found.append(self._block(i))
-        elif decided is Verdict.SKIP:
+        elif decided is _SKIP:
             about = "failed" if node.run_when is RunWhen.ANY_FAILED else "was done"
             found.append(Skip(node.id, f"nothing it depends on {about}"))
         elif self.cause_against(i) is not None:
             self._unwanted[i] = None
-        elif decided is Verdict.START:
+        elif decided is _START:
             self._prepare(i, found)
-        elif state is State.WAITING:
+        elif state is _WAITING:
             self.ready.drop(i)  # a dependency's end was taken back
 
     def _prepare(self, i: int, found: list[Consequence]) -> None:
@@ -164,7 +169,7 @@ class Agenda:
 
     def next_startable(self, now: float) -> Startable | None:
         """The task to start next."""
-        if self._book.phase is not Phase.OPEN:
+        if self._book.phase is not _OPEN:
             return None
         i = self.ready.pop(now, self._may_start)
         return None if i is None else Startable(self._nodes[i].id, self._book.attempts[i] + 1)
@@ -177,6 +182,5 @@ class Agenda:
     def _may_start(self, i: int) -> bool:
         if i in self.held or self.cause_against(i) is not None:
             return False
-        return self._book.state[i] is State.RETRYING or (
-            self._book.state[i] is State.WAITING and self._book.may_start(i)
-        )
+        state = self._book.state[i]
+        return state is _RETRYING or (state is _WAITING and self._book.may_start(i))

@@ -46,6 +46,10 @@ class Phase(Enum):
     ENDED = "ended"
 
 
+_START = Verdict.START
+"""Bound once: until Python 3.12, finding a member in its class takes longer than all that is done with it here."""
+
+
 class Book:
     """The facts of one run; what is kept by task is kept by its index."""
 
@@ -116,7 +120,7 @@ class Book:
 
     def may_start(self, i: int) -> bool:
         """Whether a waiting task's dependencies, its condition and the person it asks for all let it start."""
-        if self.ends.verdict(i) is not Verdict.START:
+        if self.ends.verdict(i) is not _START:
             return False
         node = self.nodes[i]
         if node.conditional:
@@ -131,8 +135,8 @@ class Book:
         if self._everything_changed:
             self._everything_changed = False
             waits = self.ends.verdict  # those that wait for others as they did when nothing had happened are left out
-            every = enumerate(self.state)
-            changed = [i for i, s in every if s is not State.WAITING or marked[i] or waits(i) is not Verdict.WAIT]
+            waiting, wait, every = State.WAITING, Verdict.WAIT, enumerate(self.state)
+            changed = [i for i, state in every if state is not waiting or marked[i] or waits(i) is not wait]
         if self._changed:
             for i in self._changed:
                 marked[i] = False

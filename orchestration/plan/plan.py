@@ -215,7 +215,7 @@ class Plan:
             return self._agenda.held[i]
         if state is State.NEEDS_INPUT:
             return "waits for a person"
-        if state is State.RETRYING and i in book.due:
+        if self._agenda.ready.waits_for_time(i):
             return f"may be tried again at {book.due[i].isoformat(timespec='seconds')}"
         if state is State.WAITING and book.ends.are_open(i):
             ids = [book.graph.ids[j] for j in book.graph.needs[i] if book.state[j] not in FINAL]

@@ -78,8 +78,9 @@ class Ready:
 
     def start(self, i: int) -> None:
         """Let a task run, whether or not it was handed out (in a replay it was not)."""
-        if self._where[i] != _HANDED_OUT:
-            self._limits.take(self._nodes[i].limits)
+        names = self._nodes[i].limits
+        if names and self._where[i] != _HANDED_OUT:
+            self._limits.take(names)
         self._where[i] = _OUT
         self._since[i] = None
         if self._due:
@@ -87,27 +88,30 @@ class Ready:
 
     def end(self, i: int) -> None:
         """Let a task run no longer."""
-        self._limits.give(self._nodes[i].limits)
+        names = self._nodes[i].limits
+        if names:
+            self._limits.give(names)
 
     def pop(self, now: float, may_start: Callable[[int], bool]) -> int | None:
         """Hand out the first task that still may start and whose limits have room; None when there is none."""
         if self._times:
             self._queue_what_is_due(now)
         best: list[int] | None = None
-        for names in list(self._heaps):
+        needed: tuple[str, ...] = ()
+        for names in tuple(self._heaps):
             heap = self._surface(names, may_start)
-            if heap and (best is None or heap[0] < best[0]) and self._limits.full(names) is None:
-                best = heap
+            if heap and (best is None or heap[0] < best[0]) and not (names and self._limits.full(names)):
+                best, needed = heap, names
         if best is None:
             return None
         i = self._order[heappop(best)]
         self._where[i] = _HANDED_OUT
-        self._limits.take(self._nodes[i].limits)
+        self._limits.take(needed)
         return i
 
     def has_any(self, may_start: Callable[[int], bool]) -> bool:
         """Whether some task could start, were there room."""
-        return any(self._surface(names, may_start) for names in list(self._heaps))
+        return any(self._surface(names, may_start) for names in tuple(self._heaps))
 
     def _surface(self, names: tuple[str, ...], may_start: Callable[[int], bool]) -> list[int]:
         """The heap with a task on top that may start; a heap that has none is forgotten."""
@@ -138,6 +142,10 @@ class Ready:
     def is_handed_out(self, i: int) -> bool:
         """Whether the task was handed out and has not been started or dropped since."""
         return self._where[i] == _HANDED_OUT
+
+    def waits_for_time(self, i: int) -> bool:
+        """Whether the task is to be queued at a time that, as far as anybody asked, has not come."""
+        return i in self._due
 
     def since(self, i: int) -> datetime | None:
         """Since when the task has been able to start; a time to come where it waits for that."""

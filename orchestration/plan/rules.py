@@ -32,6 +32,9 @@ from orchestration.plan.book import Book, Phase
 from orchestration.plan.states import TRANSITIONS, State, word_of
 from orchestration.plan.verdicts import Verdict
 
+_OPEN, _PAUSED, _RETRYING = Phase.OPEN, Phase.PAUSED, State.RETRYING
+"""Bound once: until Python 3.12, finding a member in its class takes longer than all that is done with it here."""
+
 _GOING: Final = frozenset({Phase.OPEN, Phase.PAUSED})
 _RUN_PHASES: Final[Mapping[type[Event], frozenset[Phase]]] = {
     RunStarted: frozenset({Phase.NEW}),
@@ -79,7 +82,7 @@ def _refuse_task(book: Book, event: TaskEvent) -> None:
     if row is None or book.state[i] not in row:
         raise IllegalEvent(f"{word_of(event)} is not possible while {event.task_id} is {book.state[i]}")
     phase = book.phase
-    if phase is not Phase.OPEN and phase is not Phase.PAUSED and not (phase is Phase.ENDED and _reopens(event)):
+    if phase is not _OPEN and phase is not _PAUSED and not (phase is Phase.ENDED and _reopens(event)):
         raise IllegalEvent(f"{word_of(event)} is not possible while the run is {phase.value}")
     rule = _RULES.get(type(event))
     broken = None if rule is None else rule(book, i, event)
@@ -95,7 +98,7 @@ def _start(book: Book, i: int, event: TaskStarted) -> str | None:
     node = book.nodes[i]
     if event.attempt != book.attempts[i] + 1:
         broken = f"attempt {event.attempt} cannot follow {book.attempts[i]}"
-    elif book.phase is not Phase.OPEN:
+    elif book.phase is not _OPEN:
         broken = f"nothing starts while the run is {book.phase.value}"
     elif node.external:
         broken = _OUTSIDE
@@ -103,7 +106,7 @@ def _start(book: Book, i: int, event: TaskStarted) -> str | None:
         broken = f"the run is being stopped ({book.stop_cause})"
     elif i in book.cancels:
         broken = "it is to be cancelled"
-    elif not (i in book.due if book.state[i] is State.RETRYING else book.may_start(i)):
+    elif not (i in book.due if book.state[i] is _RETRYING else book.may_start(i)):
         broken = "it may not start yet"
     else:
         return None

@@ -57,6 +57,10 @@ def verdict(  # noqa: PLR0911  # one return for each line of the table
     return Verdict.WAIT if still_open else Verdict.START
 
 
+_ALL_SUCCEEDED, _SUCCEEDED = RunWhen.ALL_SUCCEEDED, State.SUCCEEDED
+"""Bound once: until Python 3.12, finding a member in its class takes longer than all that is done with it here."""
+
+
 class Ends:
     """How many dependencies of each task ended how, and what that means for it; all by index."""
 
@@ -75,16 +79,14 @@ class Ends:
         Returns:
             The dependants for which it means something else now.
         """
-        if end is State.SUCCEEDED:
-            ended = self._succeeded
-        else:
-            ended = self._skipped if end is State.SKIPPED else self._unsuccessful
+        ended = {_SUCCEEDED: self._succeeded, State.SKIPPED: self._skipped}.get(end, self._unsuccessful)
         still_open, policies, changed = self._open, self._policies, []
+        decides_nothing_alone = end is _SUCCEEDED and by > 0
         for i in dependants:
-            still_open[i] -= by
             ended[i] += by
-            if still_open[i] and end is State.SUCCEEDED and policies[i] is RunWhen.ALL_SUCCEEDED and by > 0:
-                continue  # the usual case, in which nothing is decided yet
+            left = still_open[i] = still_open[i] - by
+            if left and decides_nothing_alone and policies[i] is _ALL_SUCCEEDED:
+                continue
             means = verdict(policies[i], still_open[i], self._succeeded[i], self._unsuccessful[i], self._skipped[i])
             if means is not self._verdicts[i]:
                 self._verdicts[i] = means

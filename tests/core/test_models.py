@@ -192,26 +192,28 @@ def test_a_task_cannot_be_changed() -> None:
         Task(id="a").title = "x"  # type: ignore[misc]
 
 
+TEXT = st.text(st.characters(exclude_categories=["Cs"]))  # halves of surrogate pairs have no place in JSON
+
+
 @given(
     st.builds(
         dict,
-        title=st.text(),
-        description=st.text(),
-        labels=st.lists(st.text(), max_size=3),
+        title=TEXT,
+        description=TEXT,
+        labels=st.lists(TEXT, max_size=3),
         timeout=st.none() | st.floats(0.001, MAX_SECONDS),
         retry=st.none()
         | st.builds(dict, max=st.integers(1, 1000), on=st.lists(st.sampled_from(list(Failure)), max_size=3)),
-        when=st.none() | st.booleans() | st.text(),
+        when=st.none() | st.booleans() | TEXT,
         env=st.dictionaries(
-            st.from_regex(r"[A-Z_]{1,9}", fullmatch=True), st.text(st.characters(exclude_characters="\0"))
+            st.from_regex(r"[A-Z_]{1,9}", fullmatch=True),
+            st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")),
         ),
-        metadata=st.dictionaries(st.text(), st.none() | st.integers() | st.text(), max_size=3),
+        metadata=st.dictionaries(TEXT, st.none() | st.integers() | TEXT, max_size=3),
     )
 )
 def test_a_task_is_the_same_after_a_journey_through_json(fields: dict[str, Any]) -> None:
     task = read(**{key: value for key, value in fields.items() if value is not None})
-    if any("\ud800" <= char <= "\udfff" for char in repr(fields)):
-        return
     assert Task.model_validate_json(task.model_dump_json()) == task
 
 

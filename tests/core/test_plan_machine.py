@@ -332,7 +332,7 @@ class PlanMachine(RuleBasedStateMachine):
 
 TestPlan = PlanMachine.TestCase
 TestPlan.settings = settings(
-    max_examples=150,
+    max_examples=50,
     stateful_step_count=40,
     phases=[stage for stage in HypothesisPhase if stage is not HypothesisPhase.explain],  # traces every line: too slow
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],

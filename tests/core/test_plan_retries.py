@@ -45,6 +45,7 @@ def test_waiting_for_a_retry_holds_neither_a_limit_nor_the_others() -> None:
     assert player.start(now=0) == "B"
     assert player.start(now=LATER) is None
     assert player.plan.has_ready
+    assert player.plan.explain("A") == "waits for gpu, which is in full use"
     player.complete("B")
     assert player.start(now=LATER) == "A"
 
