@@ -3,8 +3,7 @@
 The names below are the public API. Each is imported when it is first used, so that importing the package costs little.
 """
 
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False  # taken for True by type checkers; importing `typing` would cost more than all the rest here
 if TYPE_CHECKING:
     from orchestration._version import __version__ as __version__
     from orchestration.errors import OrchError as OrchError
@@ -41,7 +40,7 @@ __all__ = [  # noqa: PLE0604  # the names are those of the table above
 ]
 
 
-def __getattr__(name: str) -> Any:  # noqa: ANN401  # whatever the name stands for
+def __getattr__(name: str) -> object:
     """Import a public name when it is first asked for (PEP 562)."""
     home = _HOMES.get(name)
     if home is None:
