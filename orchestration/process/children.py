@@ -114,9 +114,12 @@ class LiveChildren:
         if self._list == NO_LIST:
             return False
         found = False
-        for pid in read_list_of_children(self._list):
+        pids = read_list_of_children(self._list)
+        for pid in pids:
             if pid not in self._leaders and self._is_leftover(pid, tree):
                 found = True
+        if self._dead:
+            self._dead = {known: since for known, since in self._dead.items() if known[0] in pids}
         return found
 
     def _is_leftover(self, pid: int, tree: Tree) -> bool:
@@ -137,11 +140,7 @@ class LiveChildren:
 
     def _has_long_been_dead(self, entry: Entry) -> bool:
         now = time.monotonic()
-        since = self._dead.setdefault((entry.pid, entry.born), now)
-        if now - since < NOBODY_WAITS:
-            return False
-        self._dead = {}  # those that are still there begin anew: nothing is kept of pids that are gone
-        return True
+        return now - self._dead.setdefault((entry.pid, entry.born), now) >= NOBODY_WAITS
 
 
 def _open_list() -> int:

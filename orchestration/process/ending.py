@@ -27,7 +27,7 @@ from orchestration.process.table import Entry, SharedTable, read_entry, read_tab
 from orchestration.process.tree import Tree
 
 KILL_ROUNDS = 40  # looks that may each find somebody new to kill; a chain of forks is caught up with in two or three
-KILL_PATIENCE = 2.0  # seconds for the killed of all rounds to be gone; who takes longer waits uninterruptibly
+KILL_PATIENCE = 5.0  # seconds for the killed of all rounds to be gone; who takes longer waits uninterruptibly
 POLL_STEP = 0.03  # seconds between two looks where the system does not wake us
 
 
@@ -124,7 +124,7 @@ def tell(tree: Tree, targets: Iterable[Target], number: signal.Signals) -> None:
             group = True
         else:
             target.send(number)
-    if group and _number_is_ours(tree):
+    if group and tree.leader and _number_is_ours(tree):  # number 0 would mean our own group
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(tree.leader, number)
 

@@ -2,7 +2,8 @@
 
 On Linux it is read from `/proc`, elsewhere from `ps`. What it survives:
 
-- Processes come and go while the table is read: an entry that cannot be read is a process that is not there.
+- Processes come and go while the table is read: an entry that cannot be read is a process that is not there, and who
+  came during the reading is read too.
 - A name with spaces and brackets in it: the fields of `stat` are counted from the last bracket.
 - A zombie is dead, though it has an entry and takes signals. A process whose first thread has ended looks like one too,
   but others of its threads run, so it is alive.
@@ -26,6 +27,7 @@ from dataclasses import dataclass
 from orchestration.process.steadfast import Steadfast
 
 PS_PATIENCE = 5.0  # seconds; it takes some milliseconds, so one that takes this long hangs
+READINGS = 10  # of the list of pids; on a machine where somebody always comes, the later ones are short
 LIST_SIZE = 65536  # bytes; nine thousand children
 READ_SIZE = 8192  # bytes; a line of `stat` has some hundred; more is read in several calls
 
@@ -80,11 +82,22 @@ class SharedTable:
 
 
 def read_table() -> list[Entry]:
-    """Every process that can be seen, in one pass; processes that start meanwhile may be missing."""
+    """Every process that can be seen, the oldest first.
+
+    Reading takes a while, and who forks and exits meanwhile would be missed in both its shapes. So whoever has come is
+    read as well, and whoever has come in that shorter time, until nobody comes.
+    """
     if not HAS_PROC:
         return _table_of_ps()
-    entries = (read_entry(int(name)) for name in os.listdir("/proc") if name.isdecimal())
-    return [entry for entry in entries if entry is not None]
+    entries: list[Entry] = []
+    known: set[str] = set()
+    for _ in range(READINGS):
+        news = [name for name in os.listdir("/proc") if name.isdecimal() and name not in known]
+        if not news:
+            break
+        known.update(news)
+        entries += (entry for name in news if (entry := read_entry(int(name))) is not None)
+    return entries
 
 
 def read_entry(pid: int) -> Entry | None:

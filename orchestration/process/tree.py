@@ -25,7 +25,7 @@ A look is one pass over the table and shows the past: whoever ends a tree looks 
 
 import os
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
 
 from orchestration.process.table import Entry, environment_of, has_our_command_line, holds_any
@@ -70,8 +70,8 @@ class Tree:
         found = members(table, self._roots(table, strangers), self._seen.keys() - strangers)
         for entry in found:
             self._seen[entry.pid] = entry.born
-            if entry.dead and entry.parent == us and entry.pid != self.leader:
-                reap(entry.pid)
+            if entry.dead and entry.parent == us and self.leader not in {0, entry.pid}:
+                reap(entry.pid)  # never the leader, whose end asyncio takes note of
         return [entry for entry in found if not entry.dead]
 
     def _is_stranger(self, entry: Entry) -> bool:
@@ -80,11 +80,11 @@ class Tree:
             return True
         return self._seen.get(entry.pid, entry.born) not in {entry.born, BORN_UNKNOWN}
 
-    def _roots(self, table: Iterable[Entry], strangers: set[int]) -> set[int]:
+    def _roots(self, table: Sequence[Entry], strangers: set[int]) -> set[int]:
         our_session = os.getsid(0)
         return {
             entry.pid
-            for entry in table
+            for entry in reversed(table)  # the youngest first: who runs away is still there to be looked into
             if (entry.pid in self._seen and entry.pid not in strangers)
             or (not entry.dead and entry.session != our_session and self._carries_evidence(entry))
         }

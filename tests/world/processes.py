@@ -21,6 +21,23 @@ ENVIRONMENT: Mapping[str, str] = {"PATH": os.environ.get("PATH", os.defpath)}
 ROOT = Path(__file__).resolve().parents[2]
 MARKER_NAME = "ORCH_ATTEMPT_ID"
 
+IGNORES_TERM = """
+import os, signal
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+print(os.getpid(), flush=True)
+while True: signal.pause()
+"""
+
+THREE_GENERATIONS = """
+import os, subprocess, sys, time
+generation = int(sys.argv[1])
+print(os.getpid(), flush=True)
+if generation:
+    child = [sys.executable, '-I', '-S', '-c', sys.argv[2], str(generation - 1), sys.argv[2]]
+    for _ in range(2): subprocess.Popen(child)
+time.sleep(60)
+"""
+
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="needs /proc, pidfds or a subreaper")
 
 

@@ -10,10 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from orchestration.process import EndedBy, ProcessEnd, ending, run_process, table
+from orchestration.process import EndedBy, ProcessEnd, run_process
 from tests.world.processes import (
     ENVIRONMENT,
+    IGNORES_TERM,
     PYTHON,
+    THREE_GENERATIONS,
     Ear,
     all_pids,
     command,
@@ -26,23 +28,6 @@ from tests.world.processes import (
     python,
     run_until_ready,
 )
-
-IGNORES_TERM = """
-import os, signal
-signal.signal(signal.SIGTERM, signal.SIG_IGN)
-print(os.getpid(), flush=True)
-while True: signal.pause()
-"""
-
-THREE_GENERATIONS = """
-import os, subprocess, sys, time
-generation = int(sys.argv[1])
-print(os.getpid(), flush=True)
-if generation:
-    child = [sys.executable, '-I', '-S', '-c', sys.argv[2], str(generation - 1), sys.argv[2]]
-    for _ in range(2): subprocess.Popen(child)
-time.sleep(60)
-"""
 
 # A daemon by the book: two forks, a session of its own, nothing of its parents open, and it ignores TERM.
 DAEMON = """
@@ -367,44 +352,3 @@ async def test_many_processes_that_leave_somebody_behind_leave_nobody() -> None:
     assert {end.exit_code for end in ends} == {0}
     assert [living_with(value) for value in values] == [[]] * 8
     assert all(end.survivors == () for end in ends)
-
-
-@pytest.fixture
-def a_poorer_system(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A system that has neither `/proc` nor pidfds, as macOS is: `ps` tells, and we look again and again."""
-    monkeypatch.setattr(table, "HAS_PROC", False)
-    monkeypatch.setattr(ending, "open_pidfd", lambda _: None)
-
-
-@pytest.mark.slow
-@pytest.mark.usefixtures("a_poorer_system")
-async def test_without_proc_and_pidfds_a_tree_is_ended_too() -> None:
-    tree = [THREE_GENERATIONS, "2", THREE_GENERATIONS]
-    end, _ = await run_until_ready(lambda timeout: python(*tree, timeout=timeout), lines=7)
-    pids = pids_in(end.stdout)
-    assert len(pids) == 7
-    assert not any(map(is_living, pids))
-    assert (end.signal, end.ended_by, end.survivors) == (signal.SIGTERM, EndedBy.TIMEOUT, ())
-
-
-@pytest.mark.slow
-@pytest.mark.usefixtures("a_poorer_system")
-async def test_without_proc_and_pidfds_who_ignores_term_in_a_session_of_its_own_is_killed() -> None:
-    code = """
-import subprocess, sys, time
-subprocess.Popen([sys.executable, '-I', '-S', '-c', sys.argv[1]], start_new_session=True)
-time.sleep(60)
-"""
-    end, _ = await run_until_ready(lambda timeout: python(code, IGNORES_TERM, timeout=timeout, kill_grace=0.2))
-    (pid,) = pids_in(end.stdout)
-    assert not is_living(pid)
-    assert (end.swept, end.survivors) == (1, ())
-
-
-@pytest.mark.usefixtures("a_poorer_system")
-async def test_without_proc_and_pidfds_a_leftover_in_the_group_keeps_nobody_waiting() -> None:
-    end = await run_process(command("sh", "-c", "sleep 60 & echo $!", kill_grace=30))
-    (pid,) = pids_in(end.stdout)
-    assert not is_living(pid)
-    assert (end.exit_code, end.swept) == (0, 1)
-    assert end.duration < 10
