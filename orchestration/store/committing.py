@@ -6,7 +6,8 @@ it is opened anew (it is *poisoned*): after a failed sync nobody knows what is o
 had happened would be to guess.
 
 Edges survived: a state file that is removed or replaced while it is open (commits to it would be acknowledged and
-lost), and a lock that nobody gives back (an error, but no poison, as nothing was written).
+lost), one that a newer version takes over meanwhile, and a lock that nobody gives back (an error, but no poison, as
+nothing was written).
 """
 
 import os
@@ -16,11 +17,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from orchestration.errors import StoreError
-from orchestration.store.faults import again, is_fault, is_passing, store_error
+from orchestration.errors import NewerStore, StoreError
+from orchestration.store.faults import again, is_fault, is_passing, said_clearly, store_error
 from orchestration.store.files import MOUNTS, StateFiles, network_type
 from orchestration.store.locks import WRITE_PATIENCE, WriteLock
-from orchestration.store.opening import open_to_write
+from orchestration.store.opening import open_to_write, refuse_newer
 from orchestration.store.recording import Deed, perform
 from orchestration.store.schema import Schema
 
@@ -99,6 +100,7 @@ class WritableState:
         connection = self._lock_and_open()
         try:
             connection.execute("BEGIN IMMEDIATE")
+            self._refuse_newer(connection)
             answers = perform(connection, deeds)
             connection.execute("COMMIT")
         except BaseException as error:
@@ -129,9 +131,10 @@ class WritableState:
     def _open(self) -> sqlite3.Connection:
         if self._connection is None:
             try:
-                network = network_type(self._files.folder, self._mounts)
-                self._connection, self.warning = open_to_write(self._files, self._schema, network)
-                self._opened = self._database.stat()
+                with said_clearly(self._database):
+                    network = network_type(self._files.folder, self._mounts)
+                    self._connection, self.warning = open_to_write(self._files, self._schema, network)
+                    self._opened = self._database.stat()
             except StoreError as error:
                 raise _Fault(error) from error
         if not self._is_in_place():
@@ -142,6 +145,13 @@ class WritableState:
             )
             raise _Fault(self._poison)
         return self._connection
+
+    def _refuse_newer(self, connection: sqlite3.Connection) -> None:
+        try:
+            refuse_newer(connection, self._database, self._schema)
+        except NewerStore as error:
+            self._poison = error
+            raise _Fault(error) from error
 
     def _is_in_place(self) -> bool:
         try:

@@ -126,12 +126,7 @@ def _version(connection: sqlite3.Connection, path: Path, schema: Schema) -> int:
     ((owner,),) = connection.execute("PRAGMA application_id")
     ((version,),) = connection.execute("PRAGMA user_version")
     if owner == APPLICATION_ID:
-        if version > schema.version:
-            raise NewerStore(
-                f"the state was written by a newer version of orch (format {version}, this one knows {schema.version})",
-                hint="install the newer version; the file was left as it is",
-                file=path,
-            )
+        refuse_newer(connection, path, schema)
         return int(version)
     ((tables,),) = connection.execute("SELECT count(*) FROM sqlite_master")
     if owner or version or tables:
@@ -143,6 +138,21 @@ def _version(connection: sqlite3.Connection, path: Path, schema: Schema) -> int:
     return 0
 
 
+def refuse_newer(connection: sqlite3.Connection, path: Path, schema: Schema) -> None:
+    """Make sure that the file is not of a newer version, which it may become at any time while it is open.
+
+    Raises:
+        NewerStore: it is.
+    """
+    ((version,),) = connection.execute("PRAGMA user_version")
+    if version > schema.version:
+        raise NewerStore(
+            f"the state was written by a newer version of orch (format {version}, this one knows {schema.version})",
+            hint="install the newer version; the file was left as it is",
+            file=path,
+        )
+
+
 def _set_journal(connection: sqlite3.Connection, network: str | None) -> str | None:
     """Choose the journal that the disk allows, and the most careful syncing; return a warning for the slower one."""
     connection.execute("PRAGMA fullfsync = ON")  # macOS: make the disk itself write, not only the kernel
@@ -151,9 +161,8 @@ def _set_journal(connection: sqlite3.Connection, network: str | None) -> str | N
         connection.execute("PRAGMA synchronous = FULL")
         return None
     connection.execute("PRAGMA journal_mode = DELETE")
-    connection.execute(
-        "PRAGMA synchronous = EXTRA"
-    )  # FULL, and the folder too: else a power cut undoes the last commit
+    # FULL, and the folder too: without that, a power cut undoes the last commit.
+    connection.execute("PRAGMA synchronous = EXTRA")
     return (
         f"the state lies where SQLite's write-ahead log does not work ({why}): writing is slower, "
         "and only one machine may use it at a time"

@@ -1,8 +1,8 @@
 """Questions to the state file, on a thread of its own with a read-only connection.
 
 A question sees everything that was acknowledged before it was asked. Edges survived: no state yet (the answer is empty,
-and nothing is made), a file that was removed or replaced between two questions, a folder that cannot be written, and a
-file that must first be brought up to date (`Outdated`: the writer does that).
+and nothing is made), a file that was removed, replaced or taken over by a newer version between two questions, a folder
+that cannot be written, and a file that must first be brought up to date (`Outdated`: the writer does that).
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from orchestration.kinds import ExecutionStatus, RunStatus
 from orchestration.protocols import CommandRow, RunRecord, Standing
 from orchestration.store.faults import said_clearly
 from orchestration.store.files import StateFiles
-from orchestration.store.opening import open_to_read
+from orchestration.store.opening import open_to_read, refuse_newer
 from orchestration.store.schema import Schema
 from orchestration.store.statements import statements
 
@@ -66,6 +66,7 @@ class Reader:
     def _ask(self, question: Callable[[sqlite3.Connection], T], empty: T) -> T:
         with said_clearly(self._files.database):
             if self._connection is not None and self._inode == self._present():
+                refuse_newer(self._connection, self._files.database, self._schema)
                 return question(self._connection)
             self.drop()
             self._inode = self._present()

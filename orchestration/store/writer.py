@@ -98,12 +98,19 @@ class Writer:
         while stop is None:
             requests, stop = self._gather()
             if requests:
-                answers = self._commit([request.deed for request in requests])
-                _deliver([request.future for request in requests], answers)
+                _deliver([request.future for request in requests], self._answers(requests))
             del requests  # do not keep what was written while waiting for more
-        self._close()
-        if stop.future is not None:
-            _deliver([stop.future], [Answer()])
+        try:
+            self._close()
+        finally:
+            if stop.future is not None:
+                _deliver([stop.future], [Answer()])
+
+    def _answers(self, requests: Sequence[_Request]) -> list[Answer]:
+        try:
+            return self._commit([request.deed for request in requests])
+        except BaseException as error:  # noqa: BLE001  # a fault of ours; to end here would leave everybody waiting
+            return [Answer(error=error)] * len(requests)
 
     def _gather(self) -> tuple[list[_Request], _Stop | None]:
         """Wait for a request, then take along what else is waiting."""

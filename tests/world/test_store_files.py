@@ -210,6 +210,21 @@ async def test_an_older_state_is_brought_up_to_date_and_keeps_what_it_holds(
         await store.runs()
 
 
+async def test_a_newer_version_that_takes_over_an_open_state_is_noticed(store: SqliteStore, folder: Path) -> None:
+    await opened(store)
+    await store.events("r")
+    newer = SqliteStore(folder, schema=later("CREATE TABLE more (x);"))
+    await newer.append("r", [started("r", 2)])
+    for _ in range(2):
+        with pytest.raises(NewerStore):
+            await store.append("r", [started("r", 3)])
+        with pytest.raises(NewerStore):
+            await store.events("r")
+    await store.close()
+    assert len(await newer.events("r")) == 2
+    await newer.close()
+
+
 async def test_a_migration_that_fails_leaves_the_version_before_it(store: SqliteStore, folder: Path) -> None:
     await opened(store)
     await store.close()

@@ -5,6 +5,7 @@ import gc
 import os
 import shutil
 import sqlite3
+import sys
 import threading
 import weakref
 from collections.abc import AsyncIterator, Sequence
@@ -23,6 +24,10 @@ from orchestration.store.sqlite import SqliteStore
 from orchestration.store.writer import Writer
 from tests.world.store_samples import at, completed, many, opened, record, run_started, started
 
+NO_UTF8 = pytest.param(
+    os.fsdecode(b"caf\xe9"),
+    marks=pytest.mark.skipif(sys.platform == "darwin", reason="macOS has no such names"),
+)
 CLOSED = [".gitignore", "state.db", "write.lock"]
 
 
@@ -78,6 +83,15 @@ async def test_owning_makes_the_runs_folder_and_says_who(store: SqliteStore, fol
     assert (folder / "runs/r/owner.lock").exists()
 
 
+@pytest.mark.parametrize("name", ["a b", "what?mode=memory", "50%25#x", "käse\u2028", NO_UTF8, "a:b&c'd\"e"])
+async def test_a_folder_may_have_any_name(tmp_path: Path, name: str) -> None:
+    store = SqliteStore(tmp_path / name / ".orchestration")
+    await opened(store)
+    assert len(await store.events("r")) == 1
+    await store.close()
+    assert made_in(tmp_path / name / ".orchestration") == CLOSED
+
+
 async def test_it_syncs_fully_and_logs_ahead(store: SqliteStore, folder: Path) -> None:
     await opened(store)
     assert ask(folder, "PRAGMA journal_mode") == [("wal",)]
@@ -118,6 +132,25 @@ async def test_what_waits_is_committed_together() -> None:
     assert [await rest[0], *await asyncio.gather(*rest[2:])] == [deeds[1], *deeds[3:]]
     assert groups == [deeds[:1], deeds[1:]]
     await writer.close()
+
+
+async def test_a_fault_of_ours_reaches_whoever_waits_and_the_next_one_is_served() -> None:
+    def commit(deeds: Sequence[Deed]) -> list[Answer]:
+        if deeds[0] is bad:
+            raise ZeroDivisionError
+        return [Answer(len(deeds))]
+
+    def close() -> None:
+        closed.append(True)
+
+    closed: list[bool] = []
+    bad, good = _deed(0), _deed(1)
+    writer = Writer(commit, close)
+    with pytest.raises(ZeroDivisionError):
+        await writer.put(bad)
+    assert await writer.put(good) == 1
+    await writer.close()
+    assert closed == [True]
 
 
 def _deed(number: int) -> Deed:
