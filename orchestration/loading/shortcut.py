@@ -1,11 +1,12 @@
 """The YAML that most task files consist of, read by patterns instead of by the parser, which takes four times as long.
 
 A text is taken apart at the keys in its first column. What a key has is read here if it is one line of plain text, a
-list of plain words in brackets, or lines of `- ` or keys, each with plain text; the other entries go to the parser,
+list or mapping of words in brackets, or lines of `- ` or keys, each with plain text; other entries go to the parser,
 each as a document. Where that fails, or an entry seems to go on where the next one begins, there is no answer: then the
 parser reads the whole, and it alone says what is wrong. A property test holds both answers to be the same.
 """
 
+import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -22,8 +23,9 @@ _ENTRY: Final = re.compile(
 )
 _BEFORE: Final = re.compile(r"(?:[ ]*(?:#[^\n]*)?\n)*")
 _MARKER: Final = re.compile(r"\n(?:---|\.\.\.|%)")
-_WORD: Final = r"[A-Za-z0-9_.][A-Za-z0-9_./-]*"
-_WORDS: Final = re.compile(rf"\[ *(?:{_WORD}(?: *, *{_WORD})*)? *\]")
+_WORD: Final = re.compile(r"[A-Za-z0-9_.][A-Za-z0-9_./-]*")
+_BRACKETS: Final = re.compile(r"[\[{](?:[A-Za-z0-9_./,\[\]{} -]|: )*[\]}]")
+_MOST_BRACKETS: Final = 16  # far below the depth that the parser allows
 _NOT_SIMPLE: Final = object()
 _ITEM: Final = re.compile(r"( *)(-) +([^\n]*)")
 _INNER: Final = re.compile(r"( +)([A-Za-z_][A-Za-z0-9_-]*): +([^\n]*)")
@@ -92,12 +94,41 @@ def _simple(behind: str | None, below: str) -> Any:  # noqa: ANN401  # any of th
             return None
         if _is_plain(behind):
             return plain(behind) if behind[0] in BEGINS_OTHER else behind
-        if behind[0] == "[" and _WORDS.fullmatch(behind):
-            inner = behind[1:-1].strip(" ")
-            return [plain(word.strip(" ")) for word in inner.split(",")] if inner else []
+        if _BRACKETS.fullmatch(behind):
+            return _in_brackets(behind)
     elif not behind:
         return _below(below.strip("\n").split("\n"))
     return _NOT_SIMPLE
+
+
+def _in_brackets(text: str) -> Any:  # noqa: ANN401  # a list or a mapping of plain values
+    """Lists and mappings of words in brackets; with the words in quotes it is JSON, or else not simple."""
+    if text.count("[") + text.count("{") > _MOST_BRACKETS:
+        return _NOT_SIMPLE
+    try:
+        return _meant(_JSON.decode(_WORD.sub(_quoted, text)))
+    except ValueError:
+        return _NOT_SIMPLE
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a key stands twice")
+    return found
+
+
+_JSON: Final = json.JSONDecoder(object_pairs_hook=_unique)
+
+
+def _quoted(word: re.Match[str]) -> str:
+    return f'"{word[0]}"'
+
+
+def _meant(value: Any) -> Any:  # noqa: ANN401  # what JSON gives
+    if isinstance(value, str):
+        return plain(value)
+    return {key: _meant(item) for key, item in value.items()} if isinstance(value, dict) else list(map(_meant, value))
 
 
 def _below(lines: list[str]) -> Any:  # noqa: ANN401  # a list or a mapping of plain values
@@ -127,6 +158,6 @@ def _is_plain(text: str) -> bool:
 
 
 def _has_numerals(value: Any) -> bool:  # noqa: ANN401  # any of the values that are read here
-    if value.__class__ is dict:
-        value = list(value.values())
-    return Numeral in map(type, value if value.__class__ is list else (value,))
+    if isinstance(value, dict):
+        return any(map(_has_numerals, value.values()))
+    return any(map(_has_numerals, value)) if isinstance(value, list) else isinstance(value, Numeral)
