@@ -63,7 +63,12 @@ os.wait()
 SHORT_LEADER = '''
 import os
 if os.fork() == 0:
-    if os.fork() == 0: os.setsid()
+    reading, writing = os.pipe()
+    if os.fork() == 0:
+        os.setsid()
+        os._exit(0)
+    os.close(writing)
+    os.read(reading, 1)
     os._exit(0)
 os.wait()
 '''
