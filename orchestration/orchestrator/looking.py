@@ -42,19 +42,14 @@ async def run_result(store: RunStore, run_id: str | None) -> RunResult:
     """How a run ended, or how far it is."""
     record = await find_run(store, run_id)
     ledger = await ledger_of(store, record.run_id)
-    own = [task_id for task_id in ledger.tasks if task_id in record.shape]
-    graph = Graph.build([(task_id, _inner(record, task_id, own)) for task_id in own])
+    own = {task_id: record.shape[task_id]["needs"] for task_id in ledger.tasks if task_id in record.shape}
+    graph = Graph.build([(task_id, [need for need in needs if need in own]) for task_id, needs in own.items()])
 
     def critical_path(seconds: Sequence[float]) -> float:
         measured = dict(zip(ledger.tasks, seconds, strict=True))
         return graph.critical_path([measured[task_id] for task_id in own])[1]
 
     return ledger.run_result(critical_path)
-
-
-def _inner(record: RunRecord, task_id: str, own: Sequence[str]) -> list[str]:
-    known = set(own)
-    return [need for need in record.shape[task_id]["needs"] if need in known]
 
 
 async def status(store: RunStore, task_ids: Sequence[str], agents: Mapping[str, str]) -> list[ExecutionResult]:
