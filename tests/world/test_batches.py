@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import shlex
 import subprocess
 import sys
 import time
@@ -98,7 +99,7 @@ def test_a_real_graph_of_sixty_tasks_takes_little_more_than_its_critical_path(tm
 
 
 def test_odd_children_all_end_with_a_right_result_and_nothing_is_left(tmp_path: Path) -> None:
-    python = f"{sys.executable} -c"
+    python = f"{shlex.quote(sys.executable)} -c"
     tasks = [
         shell("LONG-LINE", f"{python} \"print('x' * 5_000_000)\""),
         shell("MANY-LINES", "seq 100000"),
