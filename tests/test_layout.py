@@ -44,7 +44,7 @@ STARTING_FAST = {"supervisor", "warden", "worker"}
 # Put together here, so that this file does not contain what it forbids.
 HOSTS = (
     ("pypi", "org"),
-    ("pythonhosted", "org"),
+    ("python[h]osted", "org"),
     ("registry", "npmjs", "org"),
     ("crates", "io"),
     ("proxy", "golang", "org"),
