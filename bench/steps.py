@@ -10,7 +10,7 @@ from orchestration.events import RunStarted
 from orchestration.kinds import RunStatus
 from orchestration.ledger import Ledger
 from orchestration.plan import Node, Plan
-from orchestration.protocols import Report, RunRecord, RunStore
+from orchestration.protocols import Reporting, RunRecord, RunStore
 from orchestration.results import Outcome
 from orchestration.scheduler import Recorder, Scheduler
 from orchestration.store.memory import MemoryStore
@@ -22,8 +22,14 @@ _DONE = Outcome()
 class _Nothing:
     """A doer whose every attempt succeeds at once."""
 
-    async def perform(self, task_id: str, attempt: int, slot: int, report: Report) -> Outcome:  # noqa: ARG002
+    async def perform(  # the seam's signature
+        self, task_id: str, attempt: int, slot: int, report: Reporting, agent: str | None = None
+    ) -> Outcome:
+        del task_id, attempt, slot, report, agent
         return _DONE
+
+    def join(self, task_id: str) -> None:
+        del task_id
 
     def decide(self, task_id: str) -> bool:  # noqa: ARG002  # the seam's signature
         return True

@@ -176,6 +176,52 @@ class AgentMissing(OrchError):
     exit_code = 127
 
 
+class AdapterError(OrchError):
+    """The description of an agent program is wrong; `problems` lists everything that was found.
+
+    Attributes:
+        paths: for each of the problems, the keys and list positions that lead to the field that it is about.
+    """
+
+    code = "adapter"
+    exit_code = 2
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str | None = None,
+        problems: Iterable[Problem] = (),
+        paths: Iterable[tuple[str | int, ...]] = (),
+    ) -> None:
+        """Keep the places, so that whoever read a file can tell the lines."""
+        super().__init__(message, hint=hint, problems=problems)
+        self.paths = tuple(paths)
+
+
+class LaunchError(OrchError):
+    """An agent program cannot be started as asked: too long a prompt, an option or permission that it does not know."""
+
+    code = "launch"
+    exit_code = 2
+
+
+class SecretMissing(OrchError):
+    """A named secret cannot be had where its source says; neither the message nor anything else holds its value.
+
+    Attributes:
+        name: the secret.
+    """
+
+    code = "secret_missing"
+    exit_code = 2
+
+    def __init__(self, name: str, what: str, *, hint: str | None = None) -> None:
+        """`what` goes on after the name, and says which source has which fault."""
+        self.name = name
+        super().__init__(f"the secret {name} is missing: {what}", hint=hint)
+
+
 class TemplateError(OrchError):
     """A template or condition in a task cannot be evaluated: bad syntax, an unknown name, a forbidden attribute."""
 

@@ -62,6 +62,11 @@ class Rows(Sequence[Sequence[int]]):
                 free[number] += 1
         return Rows(numbers, starts)
 
+    def append(self, row: Iterable[int]) -> None:
+        """Add a row at the end."""
+        self._numbers.extend(row)
+        self._starts.append(len(self._numbers))
+
     def __len__(self) -> int:
         return len(self._starts) - 1
 
@@ -85,11 +90,11 @@ class Rows(Sequence[Sequence[int]]):
 class Graph:
     """Who depends on whom, by index in declaration order; `order` has every task after those that it needs."""
 
-    ids: Sequence[str]
-    index: Mapping[str, int]
+    ids: list[str]
+    index: dict[str, int]
     needs: Rows
     needed_by: Rows
-    order: Sequence[int]
+    order: "array[int]"
 
     @classmethod
     def build(cls, edges: Iterable[tuple[str, Sequence[str]]]) -> "Graph":
@@ -114,7 +119,30 @@ class Graph:
         order = _topological(needs, needed_by)
         if len(order) < len(ids):
             raise _error([cycle_problem([ids[i] for i in cycle]) for cycle in _cycles(needs, order)])
-        return cls(tuple(ids), index, needs, needed_by, order)
+        return cls(ids, index, needs, needed_by, order)
+
+    def grow(self, edges: Sequence[tuple[str, Sequence[str]]]) -> None:
+        """Add tasks that depend on nothing but earlier ones of each other.
+
+        Raises:
+            GraphError: an id is there already, or a dependency is not among those before it.
+        """
+        new: dict[str, int] = {}
+        for task_id, needs_ids in edges:
+            if task_id in self.index or task_id in new or not all(need in new for need in needs_ids):
+                raise GraphError(f"{task_id} cannot be added: its id is taken, or it depends on what is not new")
+            new[task_id] = len(self.ids) + len(new)
+        rows = [list(dict.fromkeys(new[need] for need in needs_ids)) for _, needs_ids in edges]
+        dependants: dict[int, list[int]] = {i: [] for i in new.values()}
+        for (task_id, i), row in zip(new.items(), rows, strict=True):
+            self.ids.append(task_id)
+            self.index[task_id] = i
+            self.needs.append(row)
+            self.order.append(i)
+            for need in row:
+                dependants[need].append(i)
+        for row in dependants.values():
+            self.needed_by.append(row)
 
     def longest_remaining(self, weights: Sequence[float]) -> list[float]:
         """For each task, the heaviest path from it (itself included) to any end, in the weights' unit."""
@@ -156,7 +184,7 @@ class Graph:
         return [self.ids[i] for i in sorted(seen)]
 
 
-def _topological(needs: Rows, needed_by: Rows) -> Sequence[int]:
+def _topological(needs: Rows, needed_by: Rows) -> "array[int]":
     """Kahn's algorithm (1962); what lies on or behind a cycle is missing from the answer."""
     missing = array("i", map(len, needs))
     order = array("i", (i for i, count in enumerate(missing) if count == 0))

@@ -26,13 +26,15 @@ from orchestration.events import (
     TaskCompleted,
     TaskError,
     TaskEvent,
+    TaskExpanded,
     TaskInputGiven,
     TaskNeedsInput,
     TaskSkipped,
     TaskStarted,
+    UsageRecorded,
 )
 from orchestration.kinds import ExecutionStatus, Failure, OnCrash, RunStatus
-from orchestration.results import AttemptRecord, ExecutionResult, Outcome, RunResult
+from orchestration.results import AttemptRecord, ExecutionResult, Outcome, RunResult, Usage
 
 _AFTER_CRASH = {
     OnCrash.RERUN: ExecutionStatus.IN_PROGRESS,
@@ -56,6 +58,9 @@ class _Entry:
     prompt: str | None = None
     by: tuple[str, ...] = ()
     cause: str | None = None
+    awaiting: Outcome | None = None
+    asked_at: datetime | None = None
+    parts: list[str] = field(default_factory=list)
 
 
 class Ledger:
@@ -83,6 +88,8 @@ class Ledger:
             if entry is None:
                 entry = self._entries[event.task_id] = _Entry()
             self._apply_task(entry, event)
+            if isinstance(event, TaskExpanded):
+                self._agents.update({item["id"]: item.get("agent") or item.get("role", "") for item in event.items})
         else:
             self._apply_run(event)
         self._last = event.at
@@ -119,24 +126,13 @@ class Ledger:
         elif isinstance(event, TaskAdopted):
             entry.adopted, entry.status = event, event.status
             entry.agent, entry.reason, entry.ended_at = event.agent, event.reason, event.at
-        elif isinstance(event, RetryScheduled):
-            entry.status, entry.reason = ExecutionStatus.IN_PROGRESS, event.reason
-        elif isinstance(event, TaskNeedsInput):
-            entry.status, entry.prompt, entry.reason = ExecutionStatus.NEEDS_INPUT, event.prompt, event.reason
-            if event.attempt is not None:
-                entry.attempts[-1] = replace(entry.attempts[-1], status=ExecutionStatus.NEEDS_INPUT)
-        elif isinstance(event, TaskInputGiven):
-            _answer(entry, event)
-        elif isinstance(event, TaskSkipped):
-            entry.status, entry.reason, entry.ended_at = ExecutionStatus.SKIPPED, event.reason, event.at
-        elif isinstance(event, TaskBlocked):
-            entry.status, entry.reason, entry.ended_at = ExecutionStatus.BLOCKED, event.reason, event.at
-            entry.by = event.by
+        else:
+            _note(entry, event)
 
     def _end(self, entry: _Entry, event: AttemptEnd) -> None:
         entry.status, entry.reason = _status_after(event)
         entry.ended_at = event.at if entry.status.is_final else None
-        entry.prompt = None
+        entry.prompt = entry.awaiting = None
         if isinstance(event, TaskCancelled):
             entry.cause = event.cause
         if event.attempt is None:
@@ -144,6 +140,26 @@ class Ledger:
                 entry.attempts.append(_record(AttemptRecord(0, event.agent, event.at), event, entry))
             return
         entry.attempts[-1] = _record(entry.attempts[-1], event, entry)
+
+    @property
+    def known(self) -> Sequence[str]:
+        """The tasks of which something is known, parts of others too."""
+        return tuple(self._entries)
+
+    def attempts_of(self, task_id: str) -> Sequence[AttemptRecord]:
+        """The task's attempts so far, the one that runs too."""
+        entry = self._entries.get(task_id)
+        return tuple(entry.attempts) if entry else ()
+
+    def awaiting(self, task_id: str) -> Outcome | None:
+        """What becomes the task's outcome if a person approves it; None where no result waits for that."""
+        entry = self._entries.get(task_id)
+        return entry.awaiting if entry else None
+
+    def asked_at(self, task_id: str) -> datetime | None:
+        """When the task last began to wait for a person."""
+        entry = self._entries.get(task_id)
+        return entry.asked_at if entry else None
 
     def status_of(self, task_id: str) -> ExecutionStatus:
         """How far the task is; pending where nothing has happened yet."""
@@ -172,12 +188,16 @@ class Ledger:
             exit_code=outcome.exit_code,
             outputs=outcome.outputs,
             checks=outcome.checks,
-            usage=outcome.usage,
+            usage=_used(entry.attempts),
             session_id=outcome.session_id,
             attempts=tuple(entry.attempts),
             log_path=outcome.log_path,
-            metadata=_metadata(entry, outcome),
+            metadata=_metadata(entry, outcome) | self._parts(entry),
         )
+
+    def _parts(self, entry: _Entry) -> dict[str, Any]:
+        """What came of the parts of the task, each as a result of its own."""
+        return {"legs": [self.result(part).to_dict() for part in entry.parts]} if entry.parts else {}
 
     def run_result(self, critical_path: Callable[[Sequence[float]], float] | None = None) -> RunResult:
         """The run as far as it is.
@@ -213,13 +233,43 @@ class Ledger:
         return ended[-1].outcome if ended and ended[-1].outcome.failure else None
 
 
+def _used(attempts: Sequence[AttemptRecord]) -> Usage | None:
+    """What all attempts used together; None where nothing was reported."""
+    used = [attempt.outcome.usage for attempt in attempts if attempt.outcome.usage is not None]
+    return sum(used[1:], used[0]) if used else None
+
+
+def _note(entry: _Entry, event: TaskEvent) -> None:
+    """Take note of what neither begins nor ends an attempt."""
+    if isinstance(event, UsageRecorded):
+        last = entry.attempts[-1]
+        entry.attempts[-1] = replace(last, outcome=replace(last.outcome, usage=event.usage))
+    elif isinstance(event, TaskExpanded):
+        entry.status = ExecutionStatus.IN_PROGRESS
+        entry.parts += [item["id"] for item in event.items]
+    elif isinstance(event, RetryScheduled):
+        entry.status, entry.reason = ExecutionStatus.IN_PROGRESS, event.reason
+    elif isinstance(event, TaskNeedsInput):
+        entry.status, entry.prompt, entry.reason = ExecutionStatus.NEEDS_INPUT, event.prompt, event.reason
+        entry.awaiting, entry.asked_at = event.result, event.at
+        if event.attempt is not None:
+            entry.attempts[-1] = replace(entry.attempts[-1], status=ExecutionStatus.NEEDS_INPUT)
+    elif isinstance(event, TaskInputGiven):
+        _answer(entry, event)
+    elif isinstance(event, TaskSkipped):
+        entry.status, entry.reason, entry.ended_at = ExecutionStatus.SKIPPED, event.reason, event.at
+    elif isinstance(event, TaskBlocked):
+        entry.status, entry.reason, entry.ended_at = ExecutionStatus.BLOCKED, event.reason, event.at
+        entry.by = event.by
+
+
 def _in_progress(event: TaskStarted) -> tuple[ExecutionStatus, str | None, None, None]:
     return ExecutionStatus.IN_PROGRESS, event.agent, None, None
 
 
 def _answer(entry: _Entry, event: TaskInputGiven) -> None:
     entry.given = event
-    if event.action in {"retry", "approve"}:
+    if event.action == "retry" or (event.action == "approve" and event.attempt is None):
         entry.status, entry.reason, entry.ended_at, entry.prompt = ExecutionStatus.PENDING, None, None, None
 
 
@@ -240,13 +290,16 @@ def _record(begun: AttemptRecord, event: AttemptEnd, entry: _Entry) -> AttemptRe
         status = ExecutionStatus.CANCELLED
     else:
         status = ExecutionStatus.FAILED
+    outcome = event.outcome
+    if outcome.usage is None and begun.outcome.usage is not None:
+        outcome = replace(outcome, usage=begun.outcome.usage)  # an attempt that was cut off used it nevertheless
     return replace(
         begun,
         completed_at=event.at,
         duration_seconds=event.duration_seconds,
         status=status,
         reason=entry.reason,
-        outcome=event.outcome,
+        outcome=outcome,
     )
 
 

@@ -13,8 +13,9 @@ from typing import Any, Protocol, TypeAlias
 
 from orchestration.events import Event, TaskChunk
 from orchestration.kinds import ExecutionStatus, RunStatus
+from orchestration.masking import Masker
 from orchestration.models import Agent, Task
-from orchestration.results import Outcome
+from orchestration.results import Outcome, Usage
 
 Listener: TypeAlias = Callable[[Event | TaskChunk], Awaitable[None] | None]
 """Told of every event after it is durable, and of every chunk as it comes; awaiting in it slows the sender down."""
@@ -24,12 +25,27 @@ Report: TypeAlias = Callable[[Any, str | None], Awaitable[None] | None]
 
 
 @dataclass(frozen=True, slots=True)
+class Session:
+    """An agent's session that an attempt is to go on with; `totals` is what it had used of models before."""
+
+    session_id: str
+    totals: Mapping[str, Any] | None = None
+
+
+def _ignore(_: object) -> None:
+    """Nobody wants to know."""
+
+
+@dataclass(frozen=True, slots=True)
 class Work:
     """One attempt, with everything that an executor needs and nothing that it could write to but its own folder.
 
     `prompt` is the exact text for whoever does the work; `environment` is all that a child may see; `folder` is the
     attempt's own (made only when something is written to it); the limits are seconds, None for no limit.
-    `upstream` maps each dependency to `{status, output, outputs}`.
+    `upstream` maps each dependency to `{status, output, outputs}`. `session` is to be resumed, where the agent can.
+    `keys` are variables for the agent alone, which checks do not see; `masker` hides secrets in everything that is kept
+    or shown. An executor tells `spent` what the attempt has used so far, whenever it knows more, and, when it is
+    cancelled, `keep` what can be said of the attempt nevertheless.
     """
 
     run_id: str
@@ -48,6 +64,16 @@ class Work:
     timeout: float | None = None
     idle_timeout: float | None = None
     kill_grace: float = 5.0
+    keys: Mapping[str, str] = field(default_factory=dict, repr=False)
+    session: Session | None = None
+    masker: Masker | None = None
+    spent: Callable[[Usage], None] = _ignore
+    keep: Callable[[Outcome], None] = _ignore
+
+    @property
+    def agent_environment(self) -> dict[str, str]:
+        """All that the agent itself may see: what every command of the attempt sees, and its keys."""
+        return {**self.environment, **self.keys}
 
     @property
     def attempt_id(self) -> str:
@@ -55,11 +81,52 @@ class Work:
         return f"{self.run_id}/{self.task.id}/{self.attempt}"
 
 
+class Reporting(Protocol):
+    """Takes what an attempt yields and uses while it goes on."""
+
+    def __call__(self, item: Any, stream: str | None) -> Awaitable[None] | None:  # noqa: ANN401  # any item
+        """Pass an item of live output on; what is returned, if anything, is to be awaited before the next."""
+        ...
+
+    def spent(self, usage: Usage) -> None:
+        """The attempt has used so much so far."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Expansion:
+    """The task becomes several: each item has an `id` that is new in the run, the ids it `needs`, and who does it."""
+
+    template: str
+    items: tuple[Mapping[str, Any], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """These parts of a task are not needed any more; what runs of them is to be ended."""
+
+    task_ids: tuple[str, ...]
+    cause: str
+
+
+Decision: TypeAlias = Outcome | Expansion | Drop
+"""What becomes of an expanded task: it has come to an end, it becomes more, or some of it is not needed any more."""
+
+
 class Doer(Protocol):
     """Gets the tasks of one run done, for the scheduler, which knows neither agents nor files."""
 
-    async def perform(self, task_id: str, attempt: int, slot: int, report: Report) -> Outcome:
-        """One attempt with all that belongs to it; a failing agent is an outcome. Cancelled: ends what it started."""
+    async def perform(
+        self, task_id: str, attempt: int, slot: int, report: Reporting, agent: str | None = None
+    ) -> Outcome | Expansion:
+        """One attempt with all that belongs to it; a failing agent is an outcome. Cancelled: ends what it started.
+
+        `agent` does it instead of the task's own.
+        """
+        ...
+
+    def join(self, task_id: str) -> Decision | None:
+        """What is to become of an expanded task, now that its parts are as they are; None for nothing yet."""
         ...
 
     def decide(self, task_id: str) -> bool:

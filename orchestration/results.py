@@ -60,8 +60,10 @@ class Usage:
     raw: Mapping[str, Any] | None = None
 
     def __add__(self, other: "Usage") -> "Usage":
-        """Totals; a cost is known only as far as it was reported, and stays None where neither side has one."""
+        """Totals; a cost is the sum of what is known, None where nothing is, and `unknown` where a part is not."""
         costs = [usage.cost_usd for usage in (self, other) if usage.cost_usd is not None]
+        sources = {self.source, other.source}
+        source = "unknown" if len(costs) == 1 or "unknown" in sources else "reported"
         return Usage(
             input_total=self.input_total + other.input_total,
             cached_read=self.cached_read + other.cached_read,
@@ -70,7 +72,7 @@ class Usage:
             reasoning=self.reasoning + other.reasoning,
             requests=self.requests + other.requests,
             cost_usd=sum(costs) if costs else None,
-            source=self.source if self.source == other.source else "reported",
+            source=self.source if len(sources) == 1 and len(costs) != 1 else source,
         )
 
     def to_dict(self) -> JsonDict:

@@ -2,7 +2,19 @@
 
 from orchestration.plan.book import Phase
 from orchestration.plan.limits import Limits
-from orchestration.plan.nodes import Ask, Block, Cancel, Consequence, Decide, Node, Skip, Startable, Stop
+from orchestration.plan.nodes import (
+    Ask,
+    Block,
+    Cancel,
+    Consequence,
+    Decide,
+    Fallback,
+    Join,
+    Node,
+    Skip,
+    Startable,
+    Stop,
+)
 from orchestration.plan.plan import Plan
 from orchestration.plan.states import FINAL, STATUS, TRANSITIONS, State
 from orchestration.plan.verdicts import Verdict, verdict
@@ -16,6 +28,8 @@ __all__ = [
     "Cancel",
     "Consequence",
     "Decide",
+    "Fallback",
+    "Join",
     "Limits",
     "Node",
     "Phase",

@@ -8,10 +8,11 @@ is blocked by it, and only the rest is cancelled. A task that `always` runs is s
 for have ended, however. What comes back while the run is being stopped (a retry, an answer) is cancelled too.
 """
 
+from orchestration.events import TaskEvent, TaskStarted
 from orchestration.kinds import RunWhen
 from orchestration.plan.book import Book, Phase
 from orchestration.plan.limits import Limits
-from orchestration.plan.nodes import Ask, Block, Cancel, Consequence, Decide, Skip, Startable, Stop
+from orchestration.plan.nodes import Ask, Block, Cancel, Consequence, Decide, Join, Skip, Startable, Stop
 from orchestration.plan.ready import Ready
 from orchestration.plan.states import FINAL, State
 from orchestration.plan.verdicts import Verdict
@@ -50,11 +51,11 @@ class Agenda:
         for i, due_at in self._book.due.items():
             self.ready.push_at(i, due_at)
 
-    def follow(self, i: int, before: State, after: State) -> None:
+    def follow(self, i: int, before: State, after: State, event: TaskEvent) -> None:
         """Take note of where an event has moved a task."""
         if after is _RUNNING:
             if before is not _RUNNING:
-                self.ready.start(i)
+                self.ready.start(i, event.agent if isinstance(event, TaskStarted) else None)
             return
         if before is _RUNNING:
             self.ready.end(i)
@@ -87,6 +88,9 @@ class Agenda:
         state, node = book.state[i], self._nodes[i]
         if state in FINAL or node.external:
             return
+        if state is State.EXPANDED:
+            self._examine_expanded(i, found)
+            return
         decided = book.ends.verdict(i) if state is _WAITING else _WAIT
         if decided is _BLOCK:
             found.append(self._block(i))
@@ -99,6 +103,13 @@ class Agenda:
             self._prepare(i, found)
         elif state is _WAITING:
             self.ready.drop(i)  # a dependency's end was taken back
+
+    def _examine_expanded(self, i: int, found: list[Consequence]) -> None:
+        if self.cause_against(i) is None:
+            found.append(Join(self._nodes[i].id))
+            return
+        self._unwanted[i] = None
+        self._unwanted |= dict.fromkeys(j for j in self._book.parts[i] if self._book.state[j] not in FINAL)
 
     def _prepare(self, i: int, found: list[Consequence]) -> None:
         """Ask for what a task still needs that its dependencies let start, or queue it."""
@@ -132,14 +143,20 @@ class Agenda:
     def cause_against(self, i: int) -> str | None:
         """Why the task is to be ended or not to be begun, None where nothing speaks against it."""
         cancels = self._book.cancels
-        if cancels and i in cancels:
-            return cancels[i]
+        if cancels:
+            if i in cancels:
+                return cancels[i]
+            parent = self._book.parent.get(i)
+            if parent is not None and parent in cancels:
+                return cancels[parent]
         return None if self.stopping is None or self._nodes[i].run_when is RunWhen.ALWAYS else self.stopping
 
     def _dismiss(self, i: int, found: list[Consequence]) -> None:
         cause, state, task_id = self.cause_against(i), self._book.state[i], self._nodes[i].id
         if cause is None or state in FINAL or self._nodes[i].external:
             return
+        if state is State.EXPANDED and self._book.has_open_parts(i):
+            return  # it is looked at again when the last of them has ended
         if state is not State.RUNNING:
             found.append(Cancel(task_id, cause))
         elif self._told.get(i) != self._book.attempts[i]:
@@ -171,8 +188,11 @@ class Agenda:
         """The task to start next."""
         if self._book.phase is not _OPEN:
             return None
-        i = self.ready.pop(now, self._may_start)
-        return None if i is None else Startable(self._nodes[i].id, self._book.attempts[i] + 1)
+        found = self.ready.pop(now, self._may_start)
+        if found is None:
+            return None
+        i, agent = found
+        return Startable(self._nodes[i].id, self._book.attempts[i] + 1, agent)
 
     @property
     def has_ready(self) -> bool:

@@ -31,7 +31,7 @@ from orchestration.events import (
     TaskStarted,
 )
 from orchestration.graph import Graph
-from orchestration.kinds import OnCrash
+from orchestration.kinds import Failure, OnCrash
 from orchestration.plan.nodes import Node
 from orchestration.plan.states import FINAL, TRANSITIONS, State, word_of
 from orchestration.plan.verdicts import Ends, Verdict
@@ -72,6 +72,8 @@ class Book:
         "last_at",
         "left",
         "nodes",
+        "parent",
+        "parts",
         "phase",
         "run_id",
         "seq",
@@ -84,7 +86,7 @@ class Book:
     due: dict[int, datetime]
     stop_cause: str | None
 
-    def __init__(self, run_id: str, nodes: Sequence[Node], graph: Graph) -> None:
+    def __init__(self, run_id: str, nodes: list[Node], graph: Graph) -> None:
         """Every task waits; nothing has happened yet."""
         size = len(nodes)
         self.run_id = run_id
@@ -108,6 +110,8 @@ class Book:
         self.approved: set[int] = set()
         self.cancels: dict[int, str] = {}
         self.due = {}
+        self.parent: dict[int, int] = {}
+        self.parts: dict[int, list[int]] = {}
         self._changed: list[int] = []
         self._is_changed = bytearray(size)
         self._everything_changed = False
@@ -205,12 +209,35 @@ class Book:
         """Count a task's end (`by` 1), or take it back (-1)."""
         if not self.nodes[i].external:
             self.left -= by
+        if self.parent and (parent := self.parent.get(i)) is not None:
+            self.mark_changed(parent)
         if self.cancels:
             self.cancels.pop(i, None)
         if self.due:
             self.due.pop(i, None)
         for j in self.ends.settle(self.graph.needed_by[i], end, by):
             self.mark_changed(j)
+
+    def grow(self, i: int, count: int) -> None:
+        """Keep the book of new tasks too, parts of another one, which are the last of the nodes and of the graph."""
+        first = len(self.state)
+        new = range(first, first + count)
+        self.state.extend([State.WAITING] * count)
+        self.counts[State.WAITING] += count
+        self.left += count
+        self.attempts.extend([0] * count)
+        self.tries.extend([0] * count)
+        self.in_attempt.extend(bytes(count))
+        self._is_changed.extend(bytes(count))
+        self.ends.grow((self.nodes[j].run_when for j in new), (self.graph.needs[j] for j in new))
+        self.parts.setdefault(i, []).extend(new)
+        for j in new:
+            self.parent[j] = i
+            self.mark_changed(j)
+
+    def has_open_parts(self, i: int) -> bool:
+        """Whether a part of an expanded task has not ended."""
+        return any(self.state[j] not in FINAL for j in self.parts.get(i, ()))
 
     # -- what events say beyond the move itself -------------------------------------------------------------------
 
@@ -227,9 +254,11 @@ class Book:
         self.in_attempt[i] = False
 
     def note_failure(self, i: int, event: TaskError) -> None:
-        """A run that fails fast stops at the first task that failed for good."""
+        """A run that fails fast stops at the first task that failed for good; waiting for a limit is no failed try."""
         self.note_end(i, event)
-        if self.fail_fast and event.final:
+        if not event.final and event.outcome.failure is Failure.RATE_LIMITED:
+            self.tries[i] -= 1
+        if self.fail_fast and event.final and i not in self.parent:
             self._fail_fast(event)
 
     def note_interruption(self, i: int, event: AttemptInterrupted) -> None:
@@ -238,7 +267,7 @@ class Book:
         if event.then is OnCrash.RERUN:
             self.tries[i] -= 1
             self.due[i] = event.at
-        elif self.fail_fast and event.then is OnCrash.FAIL:
+        elif self.fail_fast and event.then is OnCrash.FAIL and i not in self.parent:
             self._fail_fast(event)
 
     def _fail_fast(self, event: TaskEvent) -> None:
@@ -256,7 +285,7 @@ class Book:
 
     def note_answer(self, i: int, event: TaskInputGiven) -> None:
         """A person, or another terminal, decided something about the task."""
-        if event.action == "approve":
+        if event.action == "approve" and event.attempt is None:
             self.approved.add(i)
         elif event.action == "cancel":
             self.cancels[i] = event.note or (f"cancelled by {event.by}" if event.by else "cancelled")

@@ -1,8 +1,12 @@
-"""Named limits: how many tasks may run at once of an agent, or with a pool.
+"""Named limits: how many tasks may run at once of an agent, with a pool, on an account; and accounts that pause.
 
 Several plans may share one `Limits` (several runs of one process), so that two runs together never use more than one
 run alone could. A plan takes when it hands a task out and gives back when the task stops running; whoever gives back
 what was in full use tells the others, because one of their tasks may have waited for just that.
+
+An account that has reached its limit is paused until a moment, for all plans at once; one that is *exhausted* lets its
+tasks go to their fallback meanwhile; one that is *given up* is not worth waiting for in this process, so that a run
+with nothing else to do may end. Moments are seconds since the epoch, and who asks says which one it is now.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -11,12 +15,15 @@ from collections.abc import Callable, Mapping, Sequence
 class Limits:
     """Who may use how much, and how much is in use now."""
 
-    __slots__ = ("_caps", "_listeners", "_used")
+    __slots__ = ("_caps", "_exhausted", "_given_up", "_listeners", "_pauses", "_used")
 
     def __init__(self, caps: Mapping[str, int] | None = None) -> None:
         """Set each name's limit; a name without one is not limited."""
         self._caps: dict[str, int] = dict(caps or {})
         self._used: dict[str, int] = {}
+        self._pauses: dict[str, float] = {}
+        self._exhausted: set[str] = set()
+        self._given_up: set[str] = set()
         self._listeners: list[Callable[[], None]] = []
 
     def is_limited(self, name: str) -> bool:
@@ -35,6 +42,64 @@ class Limits:
                 return name
         return None
 
+    def cap(self, name: str) -> int | None:
+        """How many may use the name at once, None for no limit."""
+        return self._caps.get(name)
+
+    def set_cap(self, name: str, cap: int | None) -> None:
+        """Change a limit; what is in use beyond a smaller one goes on."""
+        if cap is None:
+            self._caps.pop(name, None)
+        else:
+            self._caps[name] = cap
+        self._tell()
+
+    # -- pauses -------------------------------------------------------------------------------------------------
+
+    def pause(self, name: str, until: float, *, exhausted: bool = False) -> None:
+        """Let nothing of the name start before then; a pause is never shortened."""
+        self._pauses[name] = max(until, self._pauses.get(name, until))
+        if exhausted:
+            self._exhausted.add(name)
+        self._tell()
+
+    def clear_pause(self, name: str) -> None:
+        """The name works again."""
+        if self._pauses.pop(name, None) is not None:
+            self._tell()
+        self._exhausted.discard(name)
+        self._given_up.discard(name)
+
+    def give_up(self, name: str) -> None:
+        """Do not wait for the end of the name's pause in this process."""
+        self._given_up.add(name)
+
+    def pauses(self, now: float) -> list[tuple[str, float]]:
+        """Each name that is paused, and until when."""
+        return [(name, until) for name, until in self._pauses.items() if until > now]
+
+    def paused_until(self, names: Sequence[str], now: float) -> float | None:
+        """Until when nothing that uses all of the names can start because of a pause, None where nothing is paused."""
+        if not self._pauses:
+            return None
+        until = max((self._pauses[name] for name in names if name in self._pauses), default=now)
+        return until if until > now else None
+
+    def is_exhausted(self, names: Sequence[str], now: float) -> bool:
+        """Whether one of the names is paused and exhausted."""
+        return any(name in self._exhausted and self._pauses.get(name, now) > now for name in names)
+
+    @property
+    def gives_up_any(self) -> bool:
+        """Whether some name is not waited for."""
+        return bool(self._given_up)
+
+    def is_given_up(self, names: Sequence[str]) -> bool:
+        """Whether one of the names is not waited for."""
+        return bool(self._given_up) and any(name in self._given_up for name in names)
+
+    # -- use ----------------------------------------------------------------------------------------------------
+
     def take(self, names: Sequence[str]) -> None:
         """Use one of each, room or not: what happened, happened; `full` is asked before something is begun."""
         for name in names:
@@ -48,8 +113,11 @@ class Limits:
         for name in names:
             self._used[name] -= 1
         if was_full:
-            for told in tuple(self._listeners):
-                told()
+            self._tell()
+
+    def _tell(self) -> None:
+        for told in tuple(self._listeners):
+            told()
 
     def listen(self, told: Callable[[], None]) -> Callable[[], None]:
         """Have `told()` called when something that was in full use was given back; it must only take note of that.

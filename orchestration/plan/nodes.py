@@ -7,11 +7,20 @@ from orchestration.kinds import Priority, RunWhen
 
 
 @dataclass(frozen=True, slots=True)
+class Fallback:
+    """Who does a task while the account of its own agent is exhausted, and under which limits."""
+
+    agent: str
+    limits: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Node:
     """A task as the plan sees it: who it needs, under which policy, and what it uses.
 
     `weight` is the expected time, in any unit that is the same for all; `limits` are names known to `Limits`;
-    `external` marks a task outside of the run's selection, which is looked at and never started.
+    `external` marks a task outside of the run's selection, which is looked at and never started; `fallback` is asked
+    while one of the limits belongs to an account that is exhausted.
     """
 
     id: str
@@ -23,6 +32,7 @@ class Node:
     weight: float = 1.0
     limits: tuple[str, ...] = ()
     external: bool = False
+    fallback: Fallback | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +82,20 @@ class Stop:
     cause: str
 
 
-Consequence: TypeAlias = Decide | Ask | Skip | Block | Cancel | Stop
+@dataclass(frozen=True, slots=True)
+class Join:
+    """Decide what becomes of an expanded task, now that something about its parts has changed."""
+
+    task_id: str
+
+
+Consequence: TypeAlias = Decide | Ask | Skip | Block | Cancel | Stop | Join
 
 
 @dataclass(frozen=True, slots=True)
 class Startable:
-    """A task that may start now, and the number that its attempt has."""
+    """A task that may start now, the number that its attempt has, and who does it instead of its own agent."""
 
     task_id: str
     attempt: int
+    agent: str | None = None

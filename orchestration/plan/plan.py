@@ -16,10 +16,18 @@ off from what was to follow them, and a million tasks: inside there are lists by
 event grows with the number of tasks.
 """
 
-from collections.abc import Iterator, Sequence
-from datetime import datetime
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
 
-from orchestration.events import Event, RunResumed, RunStarted, TaskEvent
+from orchestration.events import (
+    AccountPaused,
+    Event,
+    LimitsChanged,
+    RunResumed,
+    RunStarted,
+    TaskEvent,
+    TaskExpanded,
+)
 from orchestration.graph import Graph
 from orchestration.kinds import RunStatus
 from orchestration.plan.agenda import Agenda
@@ -37,10 +45,11 @@ class Plan:
         run_id: events of other runs are refused.
         nodes: the tasks; ids that `needs` names and that are missing make a `GraphError`.
         limits: shared with other plans of this process, or its own.
-        graph: the nodes' graph, if the caller has it already.
+        graph: the nodes' graph, if the caller has it already; it grows with the plan.
+        expand: the nodes of the parts that an event tells of; without it, parts are plain.
     """
 
-    __slots__ = ("_agenda", "_book", "graph", "limits", "nodes", "run_id")
+    __slots__ = ("_agenda", "_book", "_expand", "graph", "limits", "nodes", "run_id")
 
     def __init__(
         self,
@@ -48,13 +57,15 @@ class Plan:
         nodes: Sequence[Node],
         limits: Limits | None = None,
         graph: Graph | None = None,
+        expand: Callable[[TaskExpanded], Sequence[Node]] | None = None,
     ) -> None:
         """Every task waits; nothing has happened yet."""
         self.run_id = run_id
-        self.nodes = nodes
+        self.nodes = list(nodes)
         self.graph = graph or Graph.build((node.id, node.needs) for node in nodes)
         self.limits = limits or Limits()
-        self._book = Book(run_id, nodes, self.graph)
+        self._expand = expand or _plain_parts
+        self._book = Book(run_id, self.nodes, self.graph)
         self._agenda = Agenda(self._book, self.limits)
 
     # -- events -------------------------------------------------------------------------------------------------
@@ -73,13 +84,26 @@ class Plan:
         if isinstance(event, TaskEvent):
             i = self.graph.index[event.task_id]
             before = book.state[i]
-            agenda.follow(i, before, book.record_task(i, event))
+            agenda.follow(i, before, book.record_task(i, event), event)
+            if isinstance(event, TaskExpanded):
+                self._grow(i, event)
         else:
             book.record_run(event)
+            if isinstance(event, AccountPaused) and event.until is not None:
+                self.limits.pause(f"account {event.account}", event.until.timestamp(), exhausted=event.exhausted)
+            elif isinstance(event, LimitsChanged):
+                self.limits.set_cap(event.limit_name, event.limit)
             if isinstance(event, RunStarted | RunResumed):
                 agenda.begin()
         if book.stop_cause is not None:
             agenda.stop(book.stop_cause)
+
+    def _grow(self, i: int, event: TaskExpanded) -> None:
+        new = self._expand(event)
+        self.nodes.extend(new)
+        self.graph.grow([(node.id, node.needs) for node in new])
+        self._agenda.ready.grow(i, len(new))
+        self._book.grow(i, len(new))
 
     def consequences(self) -> list[Consequence]:
         """What is to be done because of what happened; to be asked again after the answers were applied."""
@@ -99,9 +123,9 @@ class Plan:
         """Whether some task could start now, were there room in its limits."""
         return self._agenda.has_ready
 
-    def wake_at(self) -> float | None:
-        """When the next retry is due, in seconds since the epoch; None when nothing waits for a time."""
-        return self._agenda.ready.wake_at()
+    def wake_at(self, now: float = 0.0) -> float | None:
+        """When the next retry is due or pause ends, in seconds since the epoch; None when nothing waits for a time."""
+        return self._agenda.ready.wake_at(now)
 
     # -- what this process wishes -------------------------------------------------------------------------------
 
@@ -159,7 +183,8 @@ class Plan:
 
     def final_status(self) -> RunStatus:
         """What the run came to, once it is over."""
-        own = {state for state, node in zip(self._book.state, self.nodes, strict=True) if not node.external}
+        parts, nodes = self._book.parent, self.nodes
+        own = {state for i, state in enumerate(self._book.state) if not nodes[i].external and i not in parts}
         if self._book.faulted:
             return RunStatus.FAILED
         if self.stopping is not None and self._book.stop_cause is None and State.CANCELLED in own:
@@ -171,6 +196,14 @@ class Plan:
     def count(self, state: State) -> int:
         """How many tasks are in the state, those outside the selection included."""
         return self._book.counts[state]
+
+    def is_part(self, task_id: str) -> bool:
+        """Whether the task came in as a part of another one."""
+        return self.graph.index[task_id] in self._book.parent
+
+    def parts_of(self, task_id: str) -> list[str]:
+        """The parts of an expanded task, those of earlier attempts too."""
+        return [self.graph.ids[i] for i in self._book.parts.get(self.graph.index[task_id], ())]
 
     def tasks_in(self, *states: State) -> Iterator[str]:
         """The run's own tasks in these states, in declaration order; a walk over all tasks, unless there are none."""
@@ -217,8 +250,24 @@ class Plan:
             return "waits for a person"
         if self._agenda.ready.waits_for_time(i):
             return f"may be tried again at {book.due[i].isoformat(timespec='seconds')}"
+        waits_for: list[int] = []
         if state is State.WAITING and book.ends.are_open(i):
-            ids = [book.graph.ids[j] for j in book.graph.needs[i] if book.state[j] not in FINAL]
-            return f"waits for {', '.join(ids)}"
+            waits_for = [j for j in book.graph.needs[i] if book.state[j] not in FINAL]
+        elif state is State.EXPANDED:
+            waits_for = [j for j in book.parts.get(i, ()) if book.state[j] not in FINAL]
+        if waits_for:
+            return f"waits for {', '.join(book.graph.ids[j] for j in waits_for)}"
+        return self._explain_limits(node)
+
+    def _explain_limits(self, node: Node) -> str:
+        now = self._book.last_at.timestamp() if self._book.last_at else 0.0
+        until = self.limits.paused_until(node.limits, now)
+        if until is not None:
+            moment = datetime.fromtimestamp(until, UTC).isoformat(timespec="seconds")
+            return f"waits for its account, which has reached its limit, until {moment}"
         full = self.limits.full(node.limits)
         return f"waits for {full}, which is in full use" if full else ""
+
+
+def _plain_parts(event: TaskExpanded) -> list[Node]:
+    return [Node(item["id"], tuple(item.get("needs", ()))) for item in event.items]

@@ -2,7 +2,8 @@
 
 First by priority, then by the longest remaining path, then by declaration order: the same under any hash seed. That
 order is made once, so a task's place in it is one number. Tasks with the same limits stand in one heap, so that a full
-agent or pool costs one look and not a walk over its queue.
+agent or pool costs one look and not a walk over its queue. A task that came in later, as a part of another one, has its
+place right after that one.
 
 A task is out, queued, or handed out (it then uses its limits, so that nobody else is promised the same room). Entries
 of tasks that went elsewhere (cancelled, adopted, held) are left in the heaps and dropped when they surface; a task that
@@ -11,19 +12,48 @@ came back meanwhile may have two, and the second one to surface finds it no long
 
 from array import array
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from heapq import heappop, heappush
+from typing import Final, TypeAlias
 
 from orchestration.plan.limits import Limits
-from orchestration.plan.nodes import Node
+from orchestration.plan.nodes import Fallback, Node
 
 _OUT, _QUEUED, _HANDED_OUT = range(3)
+
+_PARTS: Final = 24
+"""Bits of a place that number the parts of a task: sixteen million of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Either:
+    """Limits of tasks that somebody else may do while these are exhausted."""
+
+    limits: tuple[str, ...]
+    fallback: Fallback
+
+
+_Key: TypeAlias = tuple[str, ...] | _Either
 
 
 class Ready:
     """Heaps of places in the order, one for each combination of limits, and one of times that tasks wait for."""
 
-    __slots__ = ("_due", "_heaps", "_limits", "_nodes", "_order", "_place", "_since", "_times", "_where")
+    __slots__ = (
+        "_due",
+        "_elsewhere",
+        "_heaps",
+        "_limits",
+        "_nodes",
+        "_order",
+        "_part_at",
+        "_parts_of",
+        "_place",
+        "_since",
+        "_times",
+        "_where",
+    )
 
     def __init__(self, nodes: Sequence[Node], remaining: Sequence[float], limits: Limits) -> None:
         """`remaining` is each task's longest remaining path; `limits` are consulted at every `pop`."""
@@ -32,14 +62,32 @@ class Ready:
         self._nodes = nodes
         self._limits = limits
         self._order = array("i", order)
-        self._place = array("i", order)
+        self._place = array("q", order)
         for place, i in enumerate(order):
-            self._place[i] = place
+            self._place[i] = place << _PARTS
+        self._part_at: dict[int, int] = {}
+        self._parts_of: dict[int, int] = {}
+        self._elsewhere: dict[int, tuple[str, ...]] = {}
         self._where = bytearray(len(nodes))
         self._since: list[datetime | None] = [None] * len(nodes)
-        self._heaps: dict[tuple[str, ...], list[int]] = {}
+        self._heaps: dict[_Key, list[int]] = {}
         self._due: dict[int, float] = {}
         self._times: list[tuple[float, int]] = []
+
+    def grow(self, parent: int, count: int) -> None:
+        """Make room for new tasks, parts of another one, which are the last of the nodes."""
+        root = self._place[parent] >> _PARTS
+        for i in range(len(self._where), len(self._where) + count):
+            part = self._parts_of[root] = self._parts_of.get(root, 0) + 1
+            place = root << _PARTS | part
+            self._place.append(place)
+            self._part_at[place] = i
+            self._where.append(_OUT)
+            self._since.append(None)
+
+    def _task_at(self, place: int) -> int:
+        part = self._part_at.get(place) if self._part_at else None
+        return self._order[place >> _PARTS] if part is None else part
 
     def push(self, i: int, since: datetime | None) -> None:
         """Queue a task that could start since then, unless it is queued or handed out already."""
@@ -47,10 +95,11 @@ class Ready:
             return
         self._where[i] = _QUEUED
         self._since[i] = since
-        names = self._nodes[i].limits
-        heap = self._heaps.get(names)
+        node = self._nodes[i]
+        key: _Key = node.limits if node.fallback is None else _Either(node.limits, node.fallback)
+        heap = self._heaps.get(key)
         if heap is None:
-            heap = self._heaps[names] = []
+            heap = self._heaps[key] = []
         heappush(heap, self._place[i])
 
     def push_at(self, i: int, due_at: datetime) -> None:
@@ -63,7 +112,7 @@ class Ready:
     def drop(self, i: int) -> None:
         """Let a task that is not started wait no longer, and give back what was promised to it."""
         if self._where[i] == _HANDED_OUT:
-            self._limits.give(self._nodes[i].limits)
+            self.end(i)
         self._where[i] = _OUT
         self._due.pop(i, None)
 
@@ -76,11 +125,15 @@ class Ready:
         self._due.clear()
         self._times.clear()
 
-    def start(self, i: int) -> None:
-        """Let a task run, whether or not it was handed out (in a replay it was not)."""
-        names = self._nodes[i].limits
-        if names and self._where[i] != _HANDED_OUT:
-            self._limits.take(names)
+    def start(self, i: int, agent: str | None = None) -> None:
+        """Let a task run, whether or not it was handed out (in a replay it was not); `agent` is who does it."""
+        node = self._nodes[i]
+        if self._where[i] != _HANDED_OUT:
+            names = node.limits
+            if node.fallback is not None and node.fallback.agent == agent:
+                names = self._elsewhere[i] = node.fallback.limits
+            if names:
+                self._limits.take(names)
         self._where[i] = _OUT
         self._since[i] = None
         if self._due:
@@ -88,42 +141,68 @@ class Ready:
 
     def end(self, i: int) -> None:
         """Let a task run no longer."""
-        names = self._nodes[i].limits
+        names = self._elsewhere.pop(i, None) if self._elsewhere else None
+        names = self._nodes[i].limits if names is None else names
         if names:
             self._limits.give(names)
 
-    def pop(self, now: float, may_start: Callable[[int], bool]) -> int | None:
-        """Hand out the first task that still may start and whose limits have room; None when there is none."""
+    def pop(self, now: float, may_start: Callable[[int], bool]) -> tuple[int, str | None] | None:
+        """Hand out the first task that still may start and whose limits have room; None when there is none.
+
+        Returns:
+            The task, and who is to do it instead of its own agent.
+        """
         if self._times:
             self._queue_what_is_due(now)
         best: list[int] | None = None
-        needed: tuple[str, ...] = ()
-        for names in tuple(self._heaps):
-            heap = self._surface(names, may_start)
-            if heap and (best is None or heap[0] < best[0]) and not (names and self._limits.full(names)):
-                best, needed = heap, names
+        chosen: tuple[_Key, str | None, tuple[str, ...]] = ((), None, ())
+        for key in tuple(self._heaps):
+            heap = self._surface(key, may_start)
+            if heap and (best is None or heap[0] < best[0]) and (room := self._room(key, now)) is not None:
+                best, chosen = heap, (key, *room)
         if best is None:
             return None
-        i = self._order[heappop(best)]
+        i = self._task_at(heappop(best))
         self._where[i] = _HANDED_OUT
+        _, agent, needed = chosen
+        if agent is not None:
+            self._elsewhere[i] = needed
         self._limits.take(needed)
-        return i
+        return i, agent
+
+    def _room(self, key: _Key, now: float) -> tuple[str | None, tuple[str, ...]] | None:
+        """Under which limits a task can start now, and who does it if not its own agent; None where it cannot."""
+        if key == ():
+            return None, ()
+        limits = self._limits
+        names = key if isinstance(key, tuple) else key.limits
+        if limits.paused_until(names, now) is None:
+            return None if limits.full(names) else (None, names)
+        if isinstance(key, tuple) or not limits.is_exhausted(names, now):
+            return None
+        other = key.fallback
+        if limits.full(other.limits) or limits.paused_until(other.limits, now) is not None:
+            return None
+        return other.agent, other.limits
 
     def has_any(self, may_start: Callable[[int], bool]) -> bool:
-        """Whether some task could start, were there room."""
-        return any(self._surface(names, may_start) for names in tuple(self._heaps))
+        """Whether some task could start, were there room; not one whose account is not waited for."""
+        return any(not self._is_given_up(key) and self._surface(key, may_start) for key in tuple(self._heaps))
 
-    def _surface(self, names: tuple[str, ...], may_start: Callable[[int], bool]) -> list[int]:
+    def _is_given_up(self, key: _Key) -> bool:
+        return self._limits.is_given_up(key if isinstance(key, tuple) else key.limits)
+
+    def _surface(self, key: _Key, may_start: Callable[[int], bool]) -> list[int]:
         """The heap with a task on top that may start; a heap that has none is forgotten."""
-        heap = self._heaps[names]
+        heap = self._heaps[key]
         while heap:
-            i = self._order[heap[0]]
+            i = self._task_at(heap[0])
             if self._where[i] == _QUEUED:
                 if may_start(i):
                     return heap
                 self._where[i] = _OUT
             heappop(heap)
-        del self._heaps[names]
+        del self._heaps[key]
         return heap
 
     def _queue_what_is_due(self, now: float) -> None:
@@ -133,11 +212,21 @@ class Ready:
                 del self._due[i]
                 self.push(i, self._since[i])
 
-    def wake_at(self) -> float | None:
-        """When the next time has come, in seconds since the epoch; None when none is waited for."""
+    def wake_at(self, now: float = 0.0) -> float | None:
+        """When the next time has come or pause ends, in seconds since the epoch; None when none is waited for."""
         while self._times and self._due.get(self._times[0][1]) != self._times[0][0]:
             heappop(self._times)
-        return self._times[0][0] if self._times else None
+        moments = [self._times[0][0]] if self._times and not self._only_given_up() else []
+        for key in self._heaps:
+            until = None if key == () else self._limits.paused_until(key if isinstance(key, tuple) else key.limits, now)
+            if until is not None and not self._is_given_up(key):
+                moments.append(until)
+        return min(moments, default=None)
+
+    def _only_given_up(self) -> bool:
+        """Whether all that waits for a time waits for an account that is not waited for."""
+        limits = self._limits
+        return limits.gives_up_any and all(limits.is_given_up(self._nodes[i].limits) for i in self._due)
 
     def is_handed_out(self, i: int) -> bool:
         """Whether the task was handed out and has not been started or dropped since."""

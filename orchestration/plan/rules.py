@@ -10,9 +10,12 @@ from typing import Any, Final
 
 from orchestration.errors import IllegalEvent
 from orchestration.events import (
+    AccountPaused,
+    AttemptEnd,
     AttemptInterrupted,
     ConditionDecided,
     Event,
+    LimitsChanged,
     RetryScheduled,
     RunCompleted,
     RunError,
@@ -23,9 +26,11 @@ from orchestration.events import (
     TaskCompleted,
     TaskError,
     TaskEvent,
+    TaskExpanded,
     TaskInputGiven,
     TaskNeedsInput,
     TaskStarted,
+    UsageRecorded,
 )
 from orchestration.kinds import RunWhen
 from orchestration.plan.book import Book, Phase
@@ -42,6 +47,8 @@ _RUN_PHASES: Final[Mapping[type[Event], frozenset[Phase]]] = {
     RunPaused: frozenset({Phase.OPEN, Phase.ENDED}),
     RunError: _GOING,
     RunCompleted: _GOING,
+    AccountPaused: _GOING,
+    LimitsChanged: _GOING,
 }
 """In which phases each event about the run is possible; an ended run in which a task was opened again can pause."""
 
@@ -67,6 +74,8 @@ def _refuse_run(book: Book, event: Event) -> None:
         raise IllegalEvent(f"{event.type} is not possible while the run is {book.phase.value}")
     if isinstance(event, RunCompleted) and book.left:
         raise IllegalEvent(f"{event.type} is not possible while {book.left} tasks have not ended")
+    if isinstance(event, AccountPaused) and event.until is None:
+        raise IllegalEvent(f"{event.type} names no time")
     if isinstance(event, RunPaused):
         if book.counts[State.RUNNING]:
             raise IllegalEvent(f"{event.type} is not possible while {book.counts[State.RUNNING]} tasks are running")
@@ -119,9 +128,31 @@ def _about_open_attempt(book: Book, i: int, event: TaskEvent) -> str | None:
     return None if event.attempt == open_attempt else f"it is about attempt {event.attempt}, not {open_attempt}"
 
 
+def _end(book: Book, i: int, event: AttemptEnd) -> str | None:
+    """What was expanded ends after its last part."""
+    broken = _about_open_attempt(book, i, event)
+    if broken is None and book.parts and book.state[i] is State.EXPANDED and book.has_open_parts(i):
+        return "parts of it have not ended"
+    return broken
+
+
+def _expand(book: Book, i: int, event: TaskExpanded) -> str | None:
+    """New parts have names of their own, and wait for nothing but each other."""
+    names = [item.get("id") for item in event.items]
+    for item in event.items:
+        name = item.get("id")
+        if not isinstance(name, str) or name in book.graph.index or names.count(name) > 1:
+            return f"a part needs a name of its own, which {name!r} is not"
+        if not set(item.get("needs", ())) <= set(names[: names.index(name)]):
+            return f"{name} waits for what is not among the parts before it"
+    return _about_open_attempt(book, i, event)
+
+
 def _ask(book: Book, i: int, event: TaskNeedsInput) -> str | None:
     if book.state[i] is State.WAITING and book.ends.verdict(i) is not Verdict.START:
         return "its dependencies do not let it start"
+    if book.state[i] is State.EXPANDED and book.has_open_parts(i):
+        return "parts of it have not ended"
     return _OUTSIDE if book.nodes[i].external else _about_open_attempt(book, i, event)
 
 
@@ -134,8 +165,12 @@ def _decide(book: Book, i: int, _: ConditionDecided) -> str | None:
 
 
 def _answer(book: Book, i: int, event: TaskInputGiven) -> str | None:
+    if event.action == "approve" and event.attempt is not None:
+        return _about_open_attempt(book, i, event)
     if event.action in {"retry", "approve"} and book.in_attempt[i]:
         return f"attempt {book.attempts[i]} has not ended"
+    if event.action == "retry" and i in book.parent:
+        return "it is a part of another task"
     return None
 
 
@@ -145,9 +180,11 @@ def _schedule(_: Book, __: int, event: RetryScheduled) -> str | None:
 
 _RULES: Final[Mapping[type[TaskEvent], Callable[[Book, int, Any], str | None]]] = {
     TaskStarted: _start,
-    TaskCompleted: _about_open_attempt,
-    TaskError: _about_open_attempt,
-    TaskCancelled: _about_open_attempt,
+    UsageRecorded: _about_open_attempt,
+    TaskExpanded: _expand,
+    TaskCompleted: _end,
+    TaskError: _end,
+    TaskCancelled: _end,
     AttemptInterrupted: _about_open_attempt,
     TaskNeedsInput: _ask,
     ConditionDecided: _decide,

@@ -25,6 +25,7 @@ class State(StrEnum):
 
     WAITING = "waiting"
     RUNNING = "running"
+    EXPANDED = "expanded"
     RETRYING = "retrying"
     NEEDS_INPUT = "needs_input"
     SUCCEEDED = "succeeded"
@@ -39,6 +40,7 @@ FINAL: Final = frozenset({State.SUCCEEDED, State.FAILED, State.CANCELLED, State.
 STATUS: Final[Mapping[State, ExecutionStatus]] = {
     State.WAITING: ExecutionStatus.PENDING,
     State.RUNNING: ExecutionStatus.IN_PROGRESS,
+    State.EXPANDED: ExecutionStatus.IN_PROGRESS,
     State.RETRYING: ExecutionStatus.IN_PROGRESS,
     State.NEEDS_INPUT: ExecutionStatus.NEEDS_INPUT,
     State.SUCCEEDED: ExecutionStatus.SUCCESS,
@@ -49,7 +51,7 @@ STATUS: Final[Mapping[State, ExecutionStatus]] = {
 }
 """What each state is called where users see it."""
 
-_ANY_OPEN: Final = (State.WAITING, State.RUNNING, State.RETRYING, State.NEEDS_INPUT)
+_ANY_OPEN: Final = (State.WAITING, State.RUNNING, State.EXPANDED, State.RETRYING, State.NEEDS_INPUT)
 
 TRANSITIONS: Final[Mapping[str, Mapping[State, State]]] = {
     "task_adopted:success": {State.WAITING: State.SUCCEEDED, State.RETRYING: State.SUCCEEDED},
@@ -59,17 +61,24 @@ TRANSITIONS: Final[Mapping[str, Mapping[State, State]]] = {
     "task_adopted:blocked": {State.WAITING: State.BLOCKED, State.RETRYING: State.BLOCKED},
     "condition_decided": {State.WAITING: State.WAITING},
     "task_started": {State.WAITING: State.RUNNING, State.RETRYING: State.RUNNING},
-    "task_completed": {State.RUNNING: State.SUCCEEDED, State.NEEDS_INPUT: State.SUCCEEDED},
-    "task_error": {State.RUNNING: State.RETRYING},
-    "task_error:final": {State.RUNNING: State.FAILED, State.NEEDS_INPUT: State.FAILED},
+    "usage_recorded": {State.RUNNING: State.RUNNING},
+    "task_expanded": {State.RUNNING: State.EXPANDED, State.EXPANDED: State.EXPANDED},
+    "task_completed": {
+        State.RUNNING: State.SUCCEEDED,
+        State.EXPANDED: State.SUCCEEDED,
+        State.NEEDS_INPUT: State.SUCCEEDED,
+    },
+    "task_error": dict.fromkeys((State.RUNNING, State.EXPANDED, State.NEEDS_INPUT), State.RETRYING),
+    "task_error:final": dict.fromkeys((State.RUNNING, State.EXPANDED, State.NEEDS_INPUT), State.FAILED),
     "retry_scheduled": {State.RETRYING: State.RETRYING},
     "attempt_interrupted:rerun": {State.RUNNING: State.RETRYING},
     "attempt_interrupted:fail": {State.RUNNING: State.FAILED},
     "attempt_interrupted:ask": {State.RUNNING: State.NEEDS_INPUT},
-    "task_needs_input": {State.WAITING: State.NEEDS_INPUT, State.RUNNING: State.NEEDS_INPUT},
+    "task_needs_input": dict.fromkeys((State.WAITING, State.RUNNING, State.EXPANDED), State.NEEDS_INPUT),
     "task_input_given:complete": {State.NEEDS_INPUT: State.NEEDS_INPUT},
     "task_input_given:fail": {State.NEEDS_INPUT: State.NEEDS_INPUT},
     "task_input_given:approve": {State.NEEDS_INPUT: State.WAITING},
+    "task_input_given:approve result": {State.NEEDS_INPUT: State.NEEDS_INPUT},
     "task_input_given:reject": {State.NEEDS_INPUT: State.NEEDS_INPUT},
     "task_input_given:cancel": {state: state for state in _ANY_OPEN},
     "task_input_given:retry": {
@@ -86,10 +95,15 @@ TRANSITIONS: Final[Mapping[str, Mapping[State, State]]] = {
 """Word of an event → state before → state after."""
 
 
+def _action(event: TaskInputGiven) -> str:
+    """What was done; approving what an attempt made is another move than letting it begin."""
+    return "approve result" if event.action == "approve" and event.attempt is not None else event.action
+
+
 _SAYS: Final[Mapping[type[TaskEvent], Callable[[Any], str]]] = {
     TaskError: lambda event: "task_error:final" if event.final else "task_error",
     TaskAdopted: lambda event: f"task_adopted:{event.status}",
-    TaskInputGiven: lambda event: f"task_input_given:{event.action}",
+    TaskInputGiven: lambda event: f"task_input_given:{_action(event)}",
     AttemptInterrupted: lambda event: f"attempt_interrupted:{event.then}",
 }
 

@@ -73,6 +73,15 @@ class Ends:
         self._succeeded, self._unsuccessful, self._skipped = (array("i", bytes(4 * len(self._open))) for _ in range(3))
         self._verdicts = [verdict(policy, n, 0, 0, 0) for policy, n in zip(self._policies, self._open, strict=True)]
 
+    def grow(self, policies: Iterable[RunWhen], needs: Iterable[Sequence[int]]) -> None:
+        """Count for more tasks, whose dependencies have not ended."""
+        for policy, row in zip(policies, needs, strict=True):
+            self._policies.append(policy)
+            self._open.append(len(row))
+            for counts in (self._succeeded, self._unsuccessful, self._skipped):
+                counts.append(0)
+            self._verdicts.append(verdict(policy, len(row), 0, 0, 0))
+
     def settle(self, dependants: Iterable[int], end: State, by: int) -> list[int]:
         """Count one end (`by` 1), or take it back (-1), in each dependant.
 

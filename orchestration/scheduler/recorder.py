@@ -11,7 +11,7 @@ run in virtual time.
 
 import asyncio
 import time
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,6 +19,7 @@ from orchestration.events import Event, TaskChunk
 from orchestration.ledger import Ledger
 from orchestration.plan import Plan
 from orchestration.protocols import EventLog, Listener
+from orchestration.results import Usage
 
 
 class Recorder:
@@ -87,9 +88,9 @@ class Recorder:
             if slow is not None:
                 await slow
 
-    def reporter(self, task_id: str, attempt: int) -> "Reporter":
-        """What an executor reports its live output to."""
-        return Reporter(self, task_id, attempt)
+    def reporter(self, task_id: str, attempt: int, spent: Callable[[str, int, Usage], None]) -> "Reporter":
+        """What an executor reports its live output to, and what it has used."""
+        return Reporter(self, task_id, attempt, spent)
 
     def tell_chunk(self, chunk: TaskChunk) -> Awaitable[None] | None:
         """Pass a chunk on at once; chunks are not stored among the events."""
@@ -111,11 +112,14 @@ class Recorder:
 class Reporter:
     """Counts an attempt's chunks and passes them on."""
 
-    __slots__ = ("_attempt", "_n", "_recorder", "_task_id")
+    __slots__ = ("_attempt", "_n", "_recorder", "_spent", "_task_id")
 
-    def __init__(self, recorder: Recorder, task_id: str, attempt: int) -> None:
+    def __init__(
+        self, recorder: Recorder, task_id: str, attempt: int, spent: Callable[[str, int, Usage], None]
+    ) -> None:
         """The first chunk has `n` 1."""
         self._recorder, self._task_id, self._attempt, self._n = recorder, task_id, attempt, 0
+        self._spent = spent
 
     def __call__(self, item: Any, stream: str | None) -> Awaitable[None] | None:  # noqa: ANN401  # any item
         """Pass one item on; await the answer, if there is one, before the next."""
@@ -123,3 +127,7 @@ class Reporter:
         recorder = self._recorder
         chunk = TaskChunk(recorder.plan.run_id, self._task_id, self._attempt, self._n, recorder.at(), item, stream)
         return recorder.tell_chunk(chunk)
+
+    def spent(self, usage: Usage) -> None:
+        """The attempt has used so much so far."""
+        self._spent(self._task_id, self._attempt, usage)

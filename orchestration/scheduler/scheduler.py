@@ -24,21 +24,34 @@ from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any, Final
 
 from orchestration.errors import IllegalEvent, StoreError
-from orchestration.events import AttemptInterrupted, Event, RunCompleted, RunError, RunPaused, TaskStarted
+from orchestration.events import (
+    Event,
+    RunCompleted,
+    RunError,
+    RunPaused,
+    TaskInputGiven,
+    TaskStarted,
+)
 from orchestration.kinds import Failure, RunStatus
+from orchestration.models import Account, Budget
 from orchestration.plan import Startable, State
-from orchestration.protocols import Doer, EventLog
+from orchestration.protocols import Doer, EventLog, Expansion
 from orchestration.results import Outcome
 from orchestration.scheduler.jobs import NO_JOB, Job
+from orchestration.scheduler.quota import Quota
 from orchestration.scheduler.recorder import Recorder
 from orchestration.scheduler.settling import CANCELLED, STOPPED, Settler
+from orchestration.scheduler.spending import SPENT, Spending
+from orchestration.scheduler.stops import BY_CALLER, Stops
 from orchestration.scheduler.waiting import absorb_cancellation, cancel_all, shielded
 
 MAX_SLOTS: Final = 10_000
 """Slots of a run without a limit; more work than this at once would only wait for the machine."""
 
-_OPEN: Final = (State.WAITING, State.RETRYING, State.NEEDS_INPUT, State.RUNNING)
-_BY_CALLER: Final = "the run was cancelled by its caller"
+SPARE_SLOTS: Final = 64
+"""Slots that a run without a limit has at least, because a few tasks may become many."""
+
+_OPEN: Final = (State.WAITING, State.RETRYING, State.NEEDS_INPUT, State.RUNNING, State.EXPANDED)
 
 
 class Scheduler:
@@ -49,6 +62,8 @@ class Scheduler:
         doer: has the attempts done.
         jobs: each task's agent and policies; a missing one has none.
         dice: for jitter; a seeded one makes runs repeatable.
+        accounts: how each account is shared, and waited for when it has reached its limit.
+        budget: what the run may use.
     """
 
     def __init__(
@@ -57,6 +72,9 @@ class Scheduler:
         doer: Doer,
         jobs: Mapping[str, Job],
         dice: random.Random | None = None,
+        *,
+        accounts: Mapping[str, Account] | None = None,
+        budget: Budget | None = None,
     ) -> None:
         """Nothing runs yet; must be made inside the loop that will run it."""
         self.recorder = recorder
@@ -65,14 +83,16 @@ class Scheduler:
         self._doer = doer
         self._jobs = jobs
         dice = dice or random.Random()  # noqa: S311  # spreads retries, protects nothing
-        self._settler = Settler(recorder, doer, jobs, self._request_stop, dice)
+        self._budget = budget
+        self._stops = Stops()
+        self._spending = Spending(recorder, jobs, budget, self._stop_spent_task, self._stop_spent_run, self.look_again)
+        quota = Quota(recorder.plan.limits, accounts or {})
+        self._settler = Settler(recorder, doer, jobs, self._stops.order, dice, quota, self._spending)
         self._loop = asyncio.get_running_loop()
         self._log: EventLog | None = None
         self._idle: deque[asyncio.Future[None]] = deque()
         self._busy = 0
         self._finished = False
-        self._running: dict[str, asyncio.Task[None]] = {}
-        self._stop_causes: dict[str, str] = {}
         self._errands: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
 
@@ -89,8 +109,10 @@ class Scheduler:
             StoreError: the store could not write; what had been acknowledged stands.
         """
         self._log = log
-        count = min(slots or MAX_SLOTS, max(1, len(self.plan.nodes)))
+        count = min(slots or MAX_SLOTS, max(SPARE_SLOTS, len(self.plan.nodes)))
         stop_listening = self.plan.limits.listen(self._wake)
+        alarm = self._set_alarm()
+        self._spending.recall()
         tasks = [asyncio.create_task(self._slot(n), name=f"slot {n}") for n in range(count)]
         try:
             await asyncio.gather(*tasks)
@@ -102,6 +124,9 @@ class Scheduler:
             stop_listening()
             await cancel_all([*tasks, *self._errands])
             self._clear_timer()
+            self._spending.close()
+            if alarm is not None:
+                alarm.cancel()
 
     async def _end(self, log: EventLog) -> None:
         """The last event: completed, or paused when only something from outside can go on."""
@@ -112,13 +137,13 @@ class Scheduler:
             wall, status = self.recorder.ledger.wall_seconds, self.plan.final_status()
             self.recorder.emit(RunCompleted, status=status, reason=self.reason, wall_seconds=wall)
         else:
-            self.recorder.emit(RunPaused, reason="waits for a person")
+            self.recorder.emit(RunPaused, reason=self._why_paused())
         await self.recorder.commit(log)
 
     async def _end_early(self, log: EventLog, slots: "Sequence[asyncio.Task[None]]", error: BaseException) -> None:
         """A cancelled caller or a fault of ours: end all attempts, record what can be recorded."""
         by_caller = isinstance(error, asyncio.CancelledError)
-        cause = _BY_CALLER if by_caller else f"{type(error).__name__}: {error}"
+        cause = BY_CALLER if by_caller else f"{type(error).__name__}: {error}"
         self._settler.cut_off = STOPPED
         self.plan.stop(cause)
         with contextlib.suppress(asyncio.CancelledError):
@@ -142,6 +167,8 @@ class Scheduler:
             start = self._pull(number)
             if self.recorder.pending and self._log is not None:
                 await self.recorder.commit(self._log)
+                if start is None:
+                    continue  # whoever wanted to wake a slot meanwhile found none that was idle
             if start is not None:
                 await self._attempt(start, number)
             elif self._finished:
@@ -160,7 +187,7 @@ class Scheduler:
             TaskStarted,
             task_id=start.task_id,
             attempt=start.attempt,
-            agent=self._jobs.get(start.task_id, NO_JOB).agent,
+            agent=start.agent or self._jobs.get(start.task_id, NO_JOB).agent,
             slot=number,
             queued_at=self.plan.queued_since(start.task_id) or self.recorder.ledger.started_at,
         )
@@ -172,7 +199,7 @@ class Scheduler:
     def _notice_the_end(self) -> None:
         if self._busy or self._errands:
             return
-        more = self.plan.has_held or self.plan.has_ready or self.plan.wake_at() is not None
+        more = self.plan.has_held or self.plan.has_ready or self.plan.wake_at(self.recorder.now()) is not None
         if self.plan.is_over or not more:
             self._finished = True
             while self._idle:
@@ -194,7 +221,7 @@ class Scheduler:
 
     def _set_timer(self) -> None:
         self._clear_timer()
-        wake_at = self.plan.wake_at()
+        wake_at = self.plan.wake_at(self.recorder.now())
         if wake_at is not None:
             self._timer = self._loop.call_at(self.recorder.loop_time(wake_at), self._wake)
 
@@ -208,52 +235,79 @@ class Scheduler:
     async def _attempt(self, start: Startable, slot: int) -> None:
         task, began = asyncio.current_task(), self._loop.time()
         assert task is not None  # noqa: S101  # a slot always runs in a task; this tells the type checker
-        self._running[start.task_id] = task
+        self._stops.enter(start.task_id, task)
         cancelled: asyncio.CancelledError | None = None
+        self._spending.begin(start.task_id, start.attempt)
         try:
             outcome = await self._perform(start, slot, task)
         except asyncio.CancelledError as error:
-            outcome, cancelled = self._cut_off(start, self.plan.stopping or _BY_CALLER), error
+            outcome, cancelled = self._cut_off(start, self.plan.stopping or BY_CALLER), error
         finally:
             self._busy -= 1
-            del self._running[start.task_id]
-            cause = self._stop_causes.pop(start.task_id, None)
-        self._settler.record_end(start, outcome, cause or self.plan.stopping, self._loop.time() - began)
+            cause = self._stops.leave(start.task_id)
+        if isinstance(outcome, Expansion):
+            self._settler.record_expansion(start.task_id, start.attempt, outcome)
+        else:
+            self._settler.record_end(start, outcome, cause or self.plan.stopping, self._loop.time() - began)
         if cancelled is not None:
             raise cancelled
 
-    async def _perform(self, start: Startable, slot: int, task: "asyncio.Task[None]") -> Outcome:
+    async def _perform(self, start: Startable, slot: int, task: "asyncio.Task[None]") -> Outcome | Expansion:
         """The attempt's outcome; CancelledError comes out only when the slot itself is cancelled."""
         task_id = start.task_id
-        if task_id in self._stop_causes:
-            return self._cut_off(start, self._stop_causes[task_id])
+        if (ordered := self._stops.cause(task_id)) is not None:
+            return self._cut_off(start, ordered)
         try:
-            reporter = self.recorder.reporter(task_id, start.attempt)
-            outcome = await self._doer.perform(task_id, start.attempt, slot, reporter)
+            reporter = self.recorder.reporter(task_id, start.attempt, self._spending.note)
+            outcome = await self._doer.perform(task_id, start.attempt, slot, reporter, start.agent)
         except asyncio.CancelledError:
             if task.cancelling() == 0:
                 return Outcome(failure=Failure.CRASHED, error="the agent's code cancelled itself")
-            if task_id not in self._stop_causes or task.uncancel() > 0:
+            ordered = self._stops.cause(task_id)
+            if ordered is None or task.uncancel() > 0:
                 raise
-            return self._cut_off(start, self._stop_causes[task_id])
+            return self._cut_off(start, ordered)
         except (StoreError, IllegalEvent):
             raise
         except Exception as error:  # noqa: BLE001  # whatever one task raises, it touches no other
             outcome = Outcome(failure=Failure.INTERNAL, error=f"{type(error).__name__}: {error}")
-        if task_id in self._stop_causes:
+        if self._stops.cause(task_id) is not None:
             await absorb_cancellation(task)
         return outcome
 
     def _cut_off(self, start: Startable, cause: str) -> Outcome:
         left = self._doer.salvage(start.task_id, start.attempt)
-        return Outcome(failure=Failure.CANCELLED, error=cause, log_path=left.log_path, metadata=left.metadata)
+        used = self._spending.last_known(start.task_id, start.attempt)
+        return self._stops.cut_off(start.task_id, cause, left, used)
 
-    def _request_stop(self, task_id: str, cause: str) -> None:
-        if task_id not in self._stop_causes:
-            self._stop_causes[task_id] = cause
-            running = self._running.get(task_id)
-            if running is not None:
-                running.cancel()
+    def _set_alarm(self) -> asyncio.TimerHandle | None:
+        """The run's budget of time, as far as earlier sessions left it."""
+        if self._budget is None or self._budget.wall is None:
+            return None
+        left = max(0.0, self._budget.wall - self.recorder.ledger.wall_seconds)
+        return self._loop.call_later(
+            left, self._stop_spent_run, f"the run's budget of {self._budget.wall:g} s is spent"
+        )
+
+    def _stop_spent_run(self, cause: str) -> None:
+        if self.plan.stopping is None and not self._finished:
+            self._stops.failure = Failure.BUDGET
+            self._settler.cut_off = STOPPED
+            self.reason = self.reason or SPENT
+            self.plan.stop(cause)
+            self.run_errand(self._look_again())
+
+    def _stop_spent_task(self, task_id: str, cause: str) -> None:
+        """End whatever runs of the task; what of it has not begun will not begin."""
+        for running in (task_id, *self.plan.parts_of(task_id)):
+            if running in self._stops.running:
+                self._stops.order(running, cause, Failure.BUDGET)
+
+    def _why_paused(self) -> str:
+        if self.plan.count(State.NEEDS_INPUT):
+            return "waits for a person"
+        waiting = (self.recorder.ledger.result(task_id).reason for task_id in self.plan.tasks_in(State.RETRYING))
+        return next((reason for reason in waiting if reason), "waits for something from outside")
 
     # -- what others ask for ------------------------------------------------------------------------------------
 
@@ -267,22 +321,13 @@ class Scheduler:
         return not (
             self.plan.has_ready
             or self.plan.has_held
-            or self.plan.wake_at() is not None
+            or self.plan.wake_at(self.recorder.now()) is not None
             or self.plan.count(State.RUNNING)
         )
 
-    def interrupt_open_attempts(self) -> None:
-        """Close the attempts that an earlier life of the run left open, each as its task's `on_crash` says."""
-        for task_id in list(self.plan.tasks_in(State.RUNNING)):
-            job = self._jobs.get(task_id, NO_JOB)
-            self.recorder.emit(
-                AttemptInterrupted,
-                task_id=task_id,
-                attempt=self.plan.attempt_of(task_id),
-                agent=job.agent,
-                outcome=Outcome(failure=Failure.INTERRUPTED, error="orch ended while the attempt ran"),
-                then=job.on_crash,
-            )
+    def take_up(self) -> None:
+        """Take up what an earlier life of the run left: open attempts end as `on_crash` says, pauses go on."""
+        self._settler.take_up()
 
     def stop(self, reason: str, *, for_good: bool = False) -> None:
         """End the run gracefully: what runs is ended, what has not started will not be, `always` tasks still run.
@@ -302,13 +347,22 @@ class Scheduler:
         """Cancel one task; False when it has ended already. Its end is recorded once it is proved."""
         state = self.plan.state_of(task_id)
         if state is State.RUNNING:
-            self._request_stop(task_id, cause)
+            self._stops.order(task_id, cause)
+        elif state is State.EXPANDED:  # its parts end first
+            attempt = self.plan.attempt_of(task_id)
+            self.record(TaskInputGiven, task_id=task_id, attempt=attempt, action="cancel", note=cause)
         elif state in _OPEN:
             self._settler.cancel(task_id, cause, reason=CANCELLED)
             self.run_errand(self._look_again())
         else:
             return False
         return True
+
+    def reject(
+        self, task_id: str, attempt: int, agent: str | None, outcome: Outcome, note: str, seconds: float
+    ) -> None:
+        """A person did not accept the result of an attempt."""
+        self._settler.reject(Startable(task_id, attempt, agent), outcome, note, seconds)
 
     def record(self, kind: type[Event], **fields: Any) -> None:  # noqa: ANN401  # the event's own fields
         """Let something from outside happen to the run, such as a person's answer or an adopted end.

@@ -6,26 +6,40 @@ attempt yielded into the events that end it, with the retry that follows.
 
 import random
 from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from orchestration.errors import TemplateError
 from orchestration.events import (
+    AccountPaused,
+    AttemptInterrupted,
     ConditionDecided,
+    LimitsChanged,
     RetryScheduled,
     TaskBlocked,
     TaskCancelled,
     TaskCompleted,
     TaskError,
+    TaskExpanded,
     TaskNeedsInput,
     TaskSkipped,
 )
 from orchestration.kinds import Failure
-from orchestration.plan import Ask, Block, Cancel, Consequence, Decide, Skip, Startable
-from orchestration.protocols import Doer
+from orchestration.plan import FINAL, Ask, Block, Cancel, Consequence, Decide, Join, Skip, Startable, State
+from orchestration.protocols import Doer, Drop, Expansion
 from orchestration.results import Outcome
 from orchestration.retry import next_attempt_at, why_not
 from orchestration.scheduler.jobs import NO_JOB, Job
+from orchestration.scheduler.quota import Quota
 from orchestration.scheduler.recorder import Recorder
+from orchestration.scheduler.spending import Spending
+
+MAX_SHOWN: Final = 16_000
+"""Characters of a result, its end, that a person is shown who is asked about it; all of it is in the event."""
+
+MAX_REASON: Final = 300
+"""Characters of an error that a reason repeats."""
 
 NOT_STARTED: Final = "not_started"
 CANCELLED: Final = "cancelled"
@@ -43,6 +57,8 @@ class Settler:
         jobs: each task's agent and policies; a missing one has none.
         request_stop: told of each running task that is to be ended, with the cause.
         dice: for jitter.
+        quota: what refusals mean for accounts.
+        spending: knows whose budget is spent.
     """
 
     def __init__(
@@ -52,8 +68,12 @@ class Settler:
         jobs: Mapping[str, Job],
         request_stop: Callable[[str, str], None],
         dice: random.Random,
+        quota: Quota,
+        spending: Spending,
     ) -> None:
         """Nothing is settled yet."""
+        self._quota = quota
+        self._spending = spending
         self._recorder = recorder
         self._plan = recorder.plan
         self._doer = doer
@@ -64,6 +84,8 @@ class Settler:
 
     def settle(self) -> None:
         """Let everything follow that follows without any work."""
+        for account, window in self._quota.due(self._recorder.now()):
+            self._set_window(account, window, "fewer at once, because the account reached its limit")
         while found := self._plan.consequences():
             for consequence in found:
                 self._answer(consequence)
@@ -81,6 +103,8 @@ class Settler:
             emit(TaskBlocked, task_id=task_id, reason=consequence.reason, by=consequence.by)
         elif isinstance(consequence, Cancel):
             self.cancel(task_id, consequence.cause)
+        elif isinstance(consequence, Join):
+            self._join(task_id)
         else:
             self._request_stop(task_id, consequence.cause)
 
@@ -89,6 +113,27 @@ class Settler:
             self._recorder.emit(ConditionDecided, task_id=task_id, value=self._doer.decide(task_id))
         except TemplateError as problem:
             self._recorder.emit(ConditionDecided, task_id=task_id, value=None, error=problem.message)
+
+    def _join(self, task_id: str) -> None:
+        """Decide about an expanded task; what it becomes is recorded, so that a replay need not decide again."""
+        decision, attempt = self._doer.join(task_id), self._plan.attempts_of(task_id)
+        if isinstance(decision, Expansion):
+            self.record_expansion(task_id, attempt, decision)
+        elif isinstance(decision, Drop):
+            for part in decision.task_ids:
+                if self._plan.state_of(part) is State.RUNNING:
+                    self._request_stop(part, decision.cause)
+                elif self._plan.state_of(part) not in FINAL:
+                    self.cancel(part, decision.cause, reason=CANCELLED)
+        elif decision is not None:
+            began = self._recorder.ledger.attempts_of(task_id)[-1].started_at
+            seconds = max(0.0, self._recorder.now() - began.timestamp())
+            self.record_end(Startable(task_id, attempt), decision, None, seconds)
+
+    def record_expansion(self, task_id: str, attempt: int, expansion: Expansion) -> None:
+        """Record that a task became several."""
+        template, items = expansion.template, expansion.items
+        self._recorder.emit(TaskExpanded, task_id=task_id, attempt=attempt, template=template, items=items)
 
     def cancel(self, task_id: str, cause: str, reason: str | None = None) -> None:
         """Record that a task in which nothing runs will not be done."""
@@ -108,10 +153,12 @@ class Settler:
         """Record how an attempt ended; `cause` says who asked for its end, if anybody did."""
         stopped = cause is not None and cause == self._plan.stopping
         job, emit = self._jobs.get(start.task_id, NO_JOB), self._recorder.emit
+        if not outcome.metadata.get("sum_of_parts"):
+            self._spending.end(start.task_id, start.attempt, outcome.usage, seconds)
         end: dict[str, Any] = {
             "task_id": start.task_id,
             "attempt": start.attempt,
-            "agent": job.agent,
+            "agent": start.agent or job.agent,
             "duration_seconds": seconds,
             "outcome": outcome,
         }
@@ -128,18 +175,105 @@ class Settler:
                 reason="waits for a person",
             )
         elif outcome.failure is None:
-            emit(TaskCompleted, **end)
+            self._clean_end(start, job, seconds)
+            if job.approve_after:
+                self._ask_about(start, outcome)
+            else:
+                emit(TaskCompleted, **end)
+        elif outcome.failure is Failure.RATE_LIMITED and outcome.failure not in job.gives_way:
+            self._record_refusal(start, outcome, end, job)
         else:
-            self._record_failure(start, outcome.failure, end, job)
+            self.record_failure(start, outcome.failure, end)
 
-    def _record_failure(self, start: Startable, failure: Failure, end: dict[str, Any], job: Job) -> None:
-        tries, emit = self._plan.tries_of(start.task_id), self._recorder.emit
+    def _ask_about(self, start: Startable, outcome: Outcome) -> None:
+        """The work is done and its checks have passed; a person decides whether that counts."""
+        shown = outcome.output if len(outcome.output) <= MAX_SHOWN else f"…{outcome.output[-MAX_SHOWN:]}"
+        checks = "".join(f"\n- {check.kind} passed: {check.name}" for check in outcome.checks)
+        self._recorder.emit(
+            TaskNeedsInput,
+            task_id=start.task_id,
+            attempt=start.attempt,
+            prompt=f"Is the result of {start.task_id} good?{checks}\n\n{shown}".rstrip(),
+            reason="its result waits for approval",
+            result=outcome,
+        )
+
+    # -- accounts -----------------------------------------------------------------------------------------------
+
+    def _clean_end(self, start: Startable, job: Job, seconds: float) -> None:
+        account = job.account_of(start.agent)
+        window = None if account is None else self._quota.succeeded(account, self._recorder.now() - seconds)
+        if account is not None and window is not None:
+            self._set_window(account, window, "one more at once, because the account works well")
+
+    def _set_window(self, account: str, window: int, reason: str) -> None:
+        self._recorder.emit(LimitsChanged, limit_name=f"account {account}", limit=window, reason=reason)
+
+    def _record_refusal(self, start: Startable, outcome: Outcome, end: dict[str, Any], job: Job) -> None:
+        """The account has reached its limit: the attempt ends, all tasks of the account wait, and no try is used up."""
+        now, account = self._recorder.now(), job.account_of(start.agent)
+        refusal = self._quota.refused(account or f"task {start.task_id}", outcome, now - end["duration_seconds"], now)
+        until = datetime.fromtimestamp(refusal.until, UTC)
+        if account is not None and refusal.pauses:
+            self._recorder.emit(
+                AccountPaused,
+                account=account,
+                until=until,
+                exhausted=refusal.exhausted,
+                reason=f"{start.task_id} was refused: {(outcome.error or 'rate limited')[:MAX_REASON]}",
+            )
+        name = f"account {account}"
+        if account is not None and refusal.given_up:
+            self._plan.limits.give_up(name)
+        elsewhere = job.fallback is not None and refusal.exhausted and start.agent is None
+        due_at = self._recorder.at() if elsewhere else until
+        who = f"account {account}" if account else "the agent"
+        reason = f"{who} has reached its limit" + (f"; {job.fallback} goes on" if elsewhere else "")
+        self._recorder.emit(TaskError, **end, final=False, reason=f"rate_limited: {reason}")
+        self._recorder.emit(RetryScheduled, task_id=start.task_id, attempt=start.attempt, due_at=due_at, reason=reason)
+
+    def take_up(self) -> None:
+        """Take up what an earlier life of the run left: open attempts end as `on_crash` says, pauses go on."""
+        self._quota.recall(self._recorder.now())
+        for task_id in list(self._plan.tasks_in(State.RUNNING)):
+            job = self._jobs.get(task_id, NO_JOB)
+            self._recorder.emit(
+                AttemptInterrupted,
+                task_id=task_id,
+                attempt=self._plan.attempt_of(task_id),
+                agent=job.agent,
+                outcome=Outcome(failure=Failure.INTERRUPTED, error="orch ended while the attempt ran"),
+                then=job.on_crash,
+            )
+
+    def reject(self, start: Startable, outcome: Outcome, note: str, seconds: float) -> None:
+        """A person did not accept what an attempt made; the next one reads why."""
+        told = f"its result was rejected: {note}" if note else "its result was rejected"
+        metadata = {**outcome.metadata, "rejection": note}
+        refused = replace(outcome, failure=Failure.CHECK_FAILED, error=told, metadata=metadata)
+        job = self._jobs.get(start.task_id, NO_JOB)
+        end: dict[str, Any] = {
+            "task_id": start.task_id,
+            "attempt": start.attempt,
+            "agent": start.agent or job.agent,
+            "duration_seconds": seconds,
+            "outcome": refused,
+        }
+        self.record_failure(start, Failure.CHECK_FAILED, end)
+
+    # -- failures -----------------------------------------------------------------------------------------------
+
+    def record_failure(self, start: Startable, failure: Failure, end: dict[str, Any]) -> None:
+        """Record a failed attempt, and the next one where policy and budget allow it."""
+        job, emit = self._jobs.get(start.task_id, NO_JOB), self._recorder.emit
+        tries = self._plan.tries_of(start.task_id)
         due_at = None
-        if self._plan.stopping is None:
+        spent = self._spending.spent_tasks.get(start.task_id)
+        if self._plan.stopping is None and spent is None and failure not in job.gives_way:
             spread = self._dice.uniform(-1, 1)
             due_at = next_attempt_at(job.retry, tries, failure, self._recorder.at(), spread)
         if due_at is None:
-            why = self._plan.stopping or why_not(job.retry, tries, failure)
+            why = spent or self._plan.stopping or why_not(job.retry, tries, failure)
             emit(TaskError, **end, final=True, reason=f"{failure.value}: {why}" if why else failure.value)
             return
         allowed = job.retry.max if job.retry else 1

@@ -28,8 +28,8 @@ from orchestration.events import (
     to_json,
 )
 from orchestration.kinds import ExecutionStatus, Failure, OnCrash, RunStatus
-from orchestration.results import Outcome
-from tests.core.outcomes import json_dicts, json_values, outcomes, texts
+from orchestration.results import Outcome, Usage
+from tests.core.outcomes import json_dicts, json_values, outcomes, texts, usages
 
 AT = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
 ATTEMPT_ENDS = {"task_completed", "task_error", "task_cancelled", "attempt_interrupted"}
@@ -42,6 +42,7 @@ BY_TYPE: dict[Any, st.SearchStrategy[Any]] = {
     datetime: st.datetimes(timezones=st.just(UTC)),
     NoneType: st.none(),
     Outcome: outcomes,
+    Usage: usages,
     Failure: st.sampled_from(Failure),
     OnCrash: st.sampled_from(OnCrash),
     ExecutionStatus: st.sampled_from(ExecutionStatus),
@@ -54,7 +55,7 @@ def values_of(hint: Any) -> st.SearchStrategy[Any]:  # noqa: ANN401  # a type, a
     if get_origin(hint) in {UnionType, Union}:
         return st.one_of([values_of(one) for one in get_args(hint)])
     if get_origin(hint) is tuple:
-        return st.lists(texts, max_size=3).map(tuple)
+        return st.lists(values_of(get_args(hint)[0]), max_size=3).map(tuple)
     if get_origin(hint) is Mapping:
         return json_dicts
     return BY_TYPE.get(hint, json_values)

@@ -8,9 +8,11 @@ import pytest
 from orchestration.errors import IllegalEvent
 from orchestration.events import (
     STORED,
+    AccountPaused,
     AttemptInterrupted,
     ConditionDecided,
     Event,
+    LimitsChanged,
     RetryScheduled,
     RunCompleted,
     RunError,
@@ -23,10 +25,12 @@ from orchestration.events import (
     TaskCompleted,
     TaskError,
     TaskEvent,
+    TaskExpanded,
     TaskInputGiven,
     TaskNeedsInput,
     TaskSkipped,
     TaskStarted,
+    UsageRecorded,
 )
 from orchestration.kinds import ExecutionStatus, OnCrash
 from orchestration.plan import FINAL, STATUS, TRANSITIONS, Node, Phase, State
@@ -36,9 +40,10 @@ TASK = "T"
 
 ARROWS = {
     "waiting": {"running", "succeeded", "failed", "cancelled", "skipped", "blocked", "needs_input"},
-    "running": {"succeeded", "failed", "cancelled", "retrying", "needs_input"},
+    "running": {"succeeded", "failed", "cancelled", "retrying", "needs_input", "expanded"},
+    "expanded": {"succeeded", "failed", "cancelled", "retrying", "needs_input"},
     "retrying": {"running", "succeeded", "failed", "cancelled", "skipped", "blocked"},
-    "needs_input": {"waiting", "succeeded", "failed", "cancelled"},
+    "needs_input": {"waiting", "succeeded", "failed", "cancelled", "retrying"},
     "succeeded": {"waiting"},
     "failed": {"waiting"},
     "cancelled": {"waiting"},
@@ -55,6 +60,8 @@ WORDS: dict[str, tuple[type[TaskEvent], dict[str, Any]]] = {
     "task_adopted:blocked": (TaskAdopted, {"status": ExecutionStatus.BLOCKED}),
     "condition_decided": (ConditionDecided, {"value": True}),
     "task_started": (TaskStarted, {}),
+    "usage_recorded": (UsageRecorded, {}),
+    "task_expanded": (TaskExpanded, {"items": ({"id": "T/more"},)}),
     "task_completed": (TaskCompleted, {}),
     "task_error": (TaskError, {"final": False}),
     "task_error:final": (TaskError, {"final": True}),
@@ -66,6 +73,7 @@ WORDS: dict[str, tuple[type[TaskEvent], dict[str, Any]]] = {
     "task_input_given:complete": (TaskInputGiven, {"action": "complete"}),
     "task_input_given:fail": (TaskInputGiven, {"action": "fail"}),
     "task_input_given:approve": (TaskInputGiven, {"action": "approve"}),
+    "task_input_given:approve result": (TaskInputGiven, {"action": "approve"}),
     "task_input_given:reject": (TaskInputGiven, {"action": "reject"}),
     "task_input_given:cancel": (TaskInputGiven, {"action": "cancel"}),
     "task_input_given:retry": (TaskInputGiven, {"action": "retry"}),
@@ -73,7 +81,6 @@ WORDS: dict[str, tuple[type[TaskEvent], dict[str, Any]]] = {
     "task_blocked": (TaskBlocked, {}),
     "task_cancelled": (TaskCancelled, {}),
 }
-NOT_IN_AN_OPEN_ATTEMPT = {"task_input_given:approve", "task_input_given:retry"}
 
 
 def waits(player: Player) -> None:
@@ -98,6 +105,16 @@ def is_asked_before(player: Player) -> None:
 def is_asked_within(player: Player) -> None:
     runs(player)
     player.happen(TaskNeedsInput, task_id=TASK, attempt=1)
+
+
+def is_expanded(player: Player) -> None:
+    runs(player)
+    player.happen(TaskExpanded, task_id=TASK, attempt=1, items=({"id": "T/part"},))
+
+
+def has_only_ended_parts(player: Player) -> None:
+    is_expanded(player)
+    player.cancelled("T/part")
 
 
 def succeeds(player: Player) -> None:
@@ -125,6 +142,7 @@ def is_blocked(player: Player) -> None:
 WAYS: dict[State, list[Callable[[Player], None]]] = {
     State.WAITING: [waits],
     State.RUNNING: [runs],
+    State.EXPANDED: [is_expanded, has_only_ended_parts],
     State.RETRYING: [retries],
     State.NEEDS_INPUT: [is_asked_before, is_asked_within],
     State.SUCCEEDED: [succeeds],
@@ -133,6 +151,14 @@ WAYS: dict[State, list[Callable[[Player], None]]] = {
     State.SKIPPED: [is_skipped],
     State.BLOCKED: [is_blocked],
 }
+
+REFUSED: dict[Callable[[Player], None], set[str]] = {
+    is_asked_before: {"task_input_given:approve result"},
+    is_asked_within: {"task_input_given:approve", "task_input_given:retry"},
+    is_expanded: {"task_completed", "task_error", "task_error:final", "task_cancelled", "task_needs_input"},
+}
+"""Words that the table has for a state, and that a rule refuses because of the way that led there: approving what has
+not been made, leaving an open attempt behind, ending before the parts."""
 
 
 def player_in(way: Callable[[Player], None], *, conditional: bool = False) -> Player:
@@ -148,6 +174,10 @@ def offered(player: Player, word: str) -> Event:
     attempt = player.plan.attempt_of(TASK)
     if kind is TaskStarted:
         attempt = player.plan.attempts_of(TASK) + 1
+    elif word == "task_input_given:approve":
+        attempt = None
+    elif word == "task_input_given:approve result":
+        attempt = attempt or 1
     return player.make(kind, task_id=TASK, attempt=attempt, **fields)
 
 
@@ -163,7 +193,8 @@ def test_a_word_moves_a_task_as_the_table_says_or_changes_nothing(
     player = player_in(way, conditional=word == "condition_decided" and state is State.WAITING)
     assert player.plan.state_of(TASK) is state
     after = TRANSITIONS[word].get(state)
-    if way is is_asked_within and word in NOT_IN_AN_OPEN_ATTEMPT:
+    if word in REFUSED.get(way, ()):
+        assert after is not None, "the table refuses it already"
         after = None
     legal = player.offer(offered(player, word))
     assert legal == (after is not None)
@@ -228,22 +259,6 @@ def test_a_retry_without_a_time_cannot_start() -> None:
     assert player.offer(player.make(TaskStarted, task_id=TASK, attempt=2))
 
 
-def test_nothing_begins_that_the_plan_would_not_let_begin() -> None:
-    player = Player([Node("A"), Node("B", ("A",)), Node("C", conditional=True), Node("D", approve=True)])
-    for task_id in "BCD":
-        assert not player.offer(player.make(TaskStarted, task_id=task_id, attempt=1))
-    assert not player.offer(player.make(TaskNeedsInput, task_id="B"))
-    assert not player.offer(player.make(ConditionDecided, task_id="A", value=True))
-    assert player.offer(player.make(TaskStarted, task_id="A", attempt=1))
-
-
-def test_a_condition_is_not_decided_before_what_it_reads_has_ended() -> None:
-    player = Player([Node("A"), Node("B", ("A",), conditional=True)])
-    assert not player.offer(player.make(ConditionDecided, task_id="B", value=True))
-    player.play()
-    assert player.states["B"] is State.SUCCEEDED
-
-
 def test_a_task_outside_of_the_selection_is_never_started_or_asked_for() -> None:
     player = Player([Node("X", external=True, conditional=True), Node("A", ("X",))])
     for word in ("task_started", "task_needs_input", "condition_decided"):
@@ -268,7 +283,17 @@ def test_an_event_out_of_turn_or_of_another_run_is_refused(wrong: dict[str, Any]
 
 # -- the run itself -------------------------------------------------------------------------------------------------
 
-RUN_EVENTS: list[type[Event]] = [RunStarted, RunResumed, RunPaused, RunError, RunCompleted]
+RUN_EVENTS: dict[type[Event], dict[str, Any]] = {
+    RunStarted: {},
+    RunResumed: {},
+    RunPaused: {},
+    RunError: {},
+    RunCompleted: {},
+    AccountPaused: {"account": "team", "until": moment(99)},
+    LimitsChanged: {"limit_name": "account team", "limit": 1},
+}
+GOING: set[type[Event]] = {RunError, AccountPaused, LimitsChanged}
+"""What is possible in every run that has begun and not ended."""
 
 
 def new() -> Player:
@@ -311,10 +336,10 @@ def reopened() -> Player:
 
 LEGAL: dict[Callable[[], Player], set[type[Event]]] = {
     new: {RunStarted},
-    opened: {RunResumed, RunPaused, RunError},
-    running: {RunResumed, RunError},
-    over: {RunResumed, RunPaused, RunError, RunCompleted},
-    paused: {RunResumed, RunError},
+    opened: {RunResumed, RunPaused, *GOING},
+    running: {RunResumed, *GOING},
+    over: {RunResumed, RunPaused, RunCompleted, *GOING},
+    paused: {RunResumed, *GOING},
     ended: {RunResumed},
     reopened: {RunResumed, RunPaused},
 }
@@ -327,7 +352,13 @@ def test_an_event_about_the_run_is_possible_only_in_its_phase(
     kind: type[Event],
 ) -> None:
     player = situation()
-    assert player.offer(player.make(kind)) == (kind in LEGAL[situation])
+    assert player.offer(player.make(kind, **RUN_EVENTS[kind])) == (kind in LEGAL[situation])
+
+
+def test_a_pause_of_an_account_without_an_end_is_refused() -> None:
+    player = opened()
+    assert not player.offer(player.make(AccountPaused, account="team", until=None))
+    assert player.offer(player.make(AccountPaused, account="team", until=moment(99)))
 
 
 @pytest.mark.parametrize("word", WORDS)

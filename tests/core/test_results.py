@@ -136,7 +136,7 @@ def test_the_usage_of_a_run_is_that_of_all_attempts() -> None:
     used = [Usage(input_total=n, requests=1, cost_usd=cost, source="reported") for n, cost in ((1, 0.5), (2, None))]
     tries = tuple(AttemptRecord(n, "agent", AT, outcome=Outcome(usage=usage)) for n, usage in enumerate((*used, None)))
     run = RunResult("run", RunStatus.SUCCESS, (ExecutionResult("A", "agent", ExecutionStatus.SUCCESS, attempts=tries),))
-    assert run.usage == Usage(input_total=3, requests=2, cost_usd=0.5, source="reported")
+    assert run.usage == Usage(input_total=3, requests=2, cost_usd=0.5, source="unknown")
 
 
 @pytest.mark.parametrize(
@@ -151,6 +151,12 @@ def test_a_cost_that_is_not_known_is_not_zero(costs: tuple[float | None, float |
 @pytest.mark.parametrize(("one", "other", "source"), [("computed",) * 3, ("computed", "reported", "reported")])
 def test_a_sum_of_different_sources_is_called_reported(one: str, other: str, source: str) -> None:
     assert (Usage(source=one) + Usage(source=other)).source == source
+
+
+def test_a_cost_that_is_not_wholly_known_stays_so_in_every_sum() -> None:
+    priced, unpriced = Usage(cost_usd=1.0, source="reported"), Usage(requests=1, source="reported")
+    for total in (priced + unpriced + priced, priced + priced + unpriced, unpriced + priced + priced):
+        assert (total.cost_usd, total.source) == (2.0, "unknown")
 
 
 def test_records_show_themselves_shortly_and_at_once_whatever_the_output() -> None:

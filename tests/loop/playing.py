@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from orchestration.events import Event, RunStarted, TaskChunk
 from orchestration.kinds import RunStatus
 from orchestration.ledger import Ledger
+from orchestration.models import Account, Budget
 from orchestration.plan import Limits, Node, Plan
 from orchestration.protocols import RunRecord
 from orchestration.results import RunResult
@@ -54,6 +55,8 @@ async def play_here(
     meddle: Meddle | None = None,
     limits: Limits | None = None,
     doer: FakeDoer | None = None,
+    accounts: Mapping[str, Account] | None = None,
+    budget: Budget | None = None,
 ) -> Played:
     """Play in the running loop; `meddle` is started beside the run."""
     script = script or Script()
@@ -61,7 +64,7 @@ async def play_here(
     plan = Plan("run", nodes, limits)
     dice = random.Random(1)  # noqa: S311  # a repeatable run
     recorder = Recorder(plan, Ledger(), told.append)
-    scheduler = Scheduler(recorder, doer or FakeDoer(script), jobs or {}, dice)
+    scheduler = Scheduler(recorder, doer or FakeDoer(script), jobs or {}, dice, accounts=accounts, budget=budget)
     recorder.emit(RunStarted, tasks=tuple(node.id for node in nodes), fail_fast=fail_fast)
     store, loop = MemoryStore(), asyncio.get_running_loop()
     await open_run(store, recorder)
@@ -72,7 +75,8 @@ async def play_here(
     finally:
         beside.cancel()
         await asyncio.wait([beside])
-    result = recorder.ledger.run_result(lambda seconds: plan.graph.critical_path(seconds)[1])
+    grown = [0.0] * (len(plan.nodes) - len(nodes))
+    result = recorder.ledger.run_result(lambda seconds: plan.graph.critical_path([*seconds, *grown])[1])
     return Played(result, await store.events("run"), told, script, loop.time() - began)
 
 
@@ -91,6 +95,8 @@ def play(
     meddle: Meddle | None = None,
     limits: Limits | None = None,
     doer: FakeDoer | None = None,
+    accounts: Mapping[str, Account] | None = None,
+    budget: Budget | None = None,
 ) -> Played:
     """Play in a virtual-time loop of its own."""
     return run_in_virtual_time(
@@ -103,5 +109,7 @@ def play(
             meddle=meddle,
             limits=limits,
             doer=doer,
+            accounts=accounts,
+            budget=budget,
         ),
     )

@@ -1,4 +1,4 @@
-"""What happened in a run: frozen records in the past tense, the union of them, and their JSON.
+"""What happened in a run: frozen records in the past tense, and the union of them.
 
 Stored events carry `run_id`, `seq` (1, 2, 3 … without a gap in each run) and `at` (UTC). They are the only truth: the
 plan, every report and every resume is computed from them, so a record holds whatever was decided by something outside
@@ -9,16 +9,16 @@ JSON text on its own (it is stored as text), half a character in an agent's own 
 it; it travels escaped), and user data that looks like an event (it lives under `chunk` or `outputs`, never at the top).
 """
 
-import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, ClassVar, Final, TypeAlias
 
 from orchestration.kinds import ExecutionStatus, Failure, OnCrash, RunStatus
-from orchestration.results import Outcome
+from orchestration.results import Outcome, Usage
 
 _NO_OUTCOME: Final = Outcome()
+_NO_USAGE: Final = Usage()
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +82,27 @@ class RunCompleted(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class AccountPaused(Event):
+    """An account reached its limit: until then no task of it starts; `exhausted` if that was confirmed, not guessed."""
+
+    type: ClassVar[str] = "account_paused"
+    account: str = ""
+    until: datetime | None = None
+    exhausted: bool = False
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LimitsChanged(Event):
+    """How many may use something at once changed, as `account team`; `limit` is None where there is none any more."""
+
+    type: ClassVar[str] = "limits_changed"
+    limit_name: str = ""
+    limit: int | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class TaskEvent(Event):
     """What every event about one task carries; `attempt` is None where no attempt is meant."""
 
@@ -126,6 +147,23 @@ class TaskStarted(TaskEvent):
 
 
 @dataclass(frozen=True, slots=True)
+class UsageRecorded(TaskEvent):
+    """What the running attempt has used of models so far."""
+
+    type: ClassVar[str] = "usage_recorded"
+    usage: Usage = _NO_USAGE
+
+
+@dataclass(frozen=True, slots=True)
+class TaskExpanded(TaskEvent):
+    """The task became several: `items` are the new ones, each with its `id` and who does it; `template` says how."""
+
+    type: ClassVar[str] = "task_expanded"
+    template: str = ""
+    items: tuple[Mapping[str, Any], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class RetryScheduled(TaskEvent):
     """The next attempt may start at `due_at` (UTC); the slot is free until then."""
 
@@ -136,11 +174,15 @@ class RetryScheduled(TaskEvent):
 
 @dataclass(frozen=True, slots=True)
 class TaskNeedsInput(TaskEvent):
-    """The task waits for a person; `prompt` is what that person reads."""
+    """The task waits for a person; `prompt` is what that person reads.
+
+    `result` is there where finished work waits for approval: what becomes the outcome if it is approved.
+    """
 
     type: ClassVar[str] = "task_needs_input"
     prompt: str = field(default="", repr=False)
     reason: str = ""
+    result: Outcome | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,13 +273,15 @@ class TaskChunk:
     stream: str | None = None
 
 
-RunEvent: TypeAlias = RunStarted | RunResumed | RunPaused | RunError | RunCompleted
+RunEvent: TypeAlias = RunStarted | RunResumed | RunPaused | RunError | RunCompleted | AccountPaused | LimitsChanged
 AttemptEndEvent: TypeAlias = TaskCompleted | TaskError | TaskCancelled | AttemptInterrupted
 StoredEvent: TypeAlias = (
     RunEvent
     | TaskAdopted
     | ConditionDecided
     | TaskStarted
+    | UsageRecorded
+    | TaskExpanded
     | RetryScheduled
     | TaskNeedsInput
     | TaskInputGiven
@@ -251,9 +295,13 @@ STORED: Final[tuple[type[Event], ...]] = (
     RunPaused,
     RunError,
     RunCompleted,
+    AccountPaused,
+    LimitsChanged,
     TaskAdopted,
     ConditionDecided,
     TaskStarted,
+    UsageRecorded,
+    TaskExpanded,
     RetryScheduled,
     TaskNeedsInput,
     TaskInputGiven,
@@ -264,96 +312,3 @@ STORED: Final[tuple[type[Event], ...]] = (
     TaskCancelled,
     AttemptInterrupted,
 )
-
-_BY_TYPE: Final = {kind.type: kind for kind in STORED}
-_FIELDS: Final = {kind: tuple(f.name for f in fields(kind)) for kind in STORED}
-_ALWAYS_THERE: Final = frozenset({"run_id", "seq", "at", "task_id"})
-_READERS: Final[Mapping[str, Callable[[Any], Any]]] = {
-    "at": datetime.fromisoformat,
-    "due_at": datetime.fromisoformat,
-    "queued_at": datetime.fromisoformat,
-    "tasks": tuple,
-    "upstream": tuple,
-    "by": lambda value: value if isinstance(value, str) else tuple(value),
-    "failure": Failure,
-    "then": OnCrash,
-}
-
-
-def to_dict(event: Event | TaskChunk) -> dict[str, Any]:
-    """The event as plain JSON values: `type` first, an outcome's fields flat, `path` beside `task_id`."""
-    if isinstance(event, TaskChunk):
-        return _chunk_dict(event)
-    data: dict[str, Any] = {"type": event.type}
-    for name in _FIELDS[type(event)]:
-        value = getattr(event, name)
-        if name == "outcome":
-            data.update(value.to_dict())
-        elif isinstance(value, datetime):
-            data[name] = value.isoformat()
-        elif isinstance(value, tuple):
-            data[name] = list(value)
-        else:
-            data[name] = value
-        if name == "task_id":
-            data["path"] = value
-    return data
-
-
-def _chunk_dict(chunk: TaskChunk) -> dict[str, Any]:
-    data = {
-        "type": chunk.type,
-        "run_id": chunk.run_id,
-        "task": chunk.task_id,
-        "path": chunk.task_id,
-        "attempt": chunk.attempt,
-        "n": chunk.n,
-        "at": chunk.at.isoformat(),
-        "chunk": chunk.chunk,
-    }
-    if chunk.stream is not None:
-        data["stream"] = chunk.stream
-    return data
-
-
-def from_dict(data: Mapping[str, Any]) -> Event:
-    """The stored event from its JSON values.
-
-    Raises:
-        KeyError: `type` is none of ours, or a field that every event has is missing.
-        ValueError: a field has a value that it cannot have.
-    """
-    kind = _BY_TYPE[data["type"]]
-    values: dict[str, Any] = {}
-    for name in _FIELDS[kind]:
-        if name == "outcome":
-            values[name] = Outcome.from_dict(data)
-        elif name in data or name in _ALWAYS_THERE:
-            values[name] = _read(kind, name, data[name])
-    return kind(**values)
-
-
-def _read(kind: type[Event], name: str, value: Any) -> Any:  # noqa: ANN401  # JSON in, a field's value out
-    if value is None:
-        return None
-    if name == "status":
-        return RunStatus(value) if kind is RunCompleted else ExecutionStatus(value)
-    reader = _READERS.get(name)
-    return reader(value) if reader else value
-
-
-def to_json(event: Event | TaskChunk) -> str:
-    """The event as one line of JSON, always valid as UTF-8."""
-    data = to_dict(event)
-    text = json.dumps(data, separators=(",", ":"), ensure_ascii=False)
-    if not text.isascii():
-        try:
-            text.encode()
-        except UnicodeEncodeError:  # half a surrogate pair
-            return json.dumps(data, separators=(",", ":"))
-    return text
-
-
-def from_json(text: str) -> Event:
-    """The stored event from one line of JSON; raises like `from_dict`."""
-    return from_dict(json.loads(text))

@@ -1,0 +1,62 @@
+"""Which running attempts are to be ended, why, and as what kind of failure; the first order for each counts."""
+
+from asyncio import Task
+from dataclasses import replace
+from typing import Final
+
+from orchestration.kinds import Failure
+from orchestration.results import Outcome, Usage
+
+BY_CALLER: Final = "the run was cancelled by its caller"
+
+
+class Stops:
+    """The orders to end attempts of one run, and the tasks in whose slots they run."""
+
+    __slots__ = ("_causes", "_of_tasks", "failure", "running")
+
+    def __init__(self) -> None:
+        """Nothing runs, nothing is to be ended."""
+        self.running: dict[str, Task[None]] = {}
+        self.failure = Failure.CANCELLED
+        self._causes: dict[str, str] = {}
+        self._of_tasks: dict[str, Failure] = {}
+
+    def order(self, task_id: str, cause: str, failure: Failure | None = None) -> None:
+        """End the running attempt of a task; `failure` is what its end then is, instead of the run's own."""
+        if task_id in self._causes:
+            return
+        self._causes[task_id] = cause
+        if failure is not None:
+            self._of_tasks[task_id] = failure
+        running = self.running.get(task_id)
+        if running is not None:
+            running.cancel()
+
+    def cause(self, task_id: str) -> str | None:
+        """Why the task's attempt is to be ended, None where it is not."""
+        return self._causes.get(task_id)
+
+    def enter(self, task_id: str, task: Task[None]) -> None:
+        """An attempt runs."""
+        self.running[task_id] = task
+
+    def leave(self, task_id: str) -> str | None:
+        """It does so no more; returns why it was to be ended, None where it was not."""
+        del self.running[task_id]
+        self._of_tasks.pop(task_id, None)
+        return self._causes.pop(task_id, None)
+
+    def cut_off(self, task_id: str, cause: str, left: Outcome, used: Usage | None) -> Outcome:
+        """What an attempt that we ended came to; what it said before, and used, counts."""
+        own = self._of_tasks.get(task_id)
+        failure = own or self.failure
+        facts = {"budget_of": "task" if own else "run"} if failure is Failure.BUDGET else {}
+        return replace(
+            left,
+            failure=failure,
+            error=cause,
+            usage=left.usage or used,
+            needs_input=False,
+            metadata={**left.metadata, **facts},
+        )
