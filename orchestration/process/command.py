@@ -5,11 +5,14 @@ closed, its output is bounded. A `ProcessEnd` keeps the facts of the end apart: 
 it wrote, what it left behind. Neither judges: whether an end was a success is for others to say.
 """
 
+import signal
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import TypeAlias
+
+from orchestration.masking import Masker
 
 DEFAULT_KILL_GRACE = 5.0  # seconds; time for a program to save its work and tell its children
 DEFAULT_MAX_LOG = 64 * 1024 * 1024  # bytes per stream; a long day's talk fits, a runaway loop fills no disk
@@ -30,6 +33,9 @@ class EndedBy(StrEnum):
     TIMEOUT = "timeout"
     IDLE_TIMEOUT = "idle_timeout"
     CANCELLED = "cancelled"
+    FIRST_OUTPUT = "first_output"
+    LINGERING = "lingering"
+    BUDGET = "budget"
 
 
 Sink: TypeAlias = Callable[[Stream, bytes], Awaitable[None] | None]
@@ -53,26 +59,32 @@ class Command:
         idle_timeout: Seconds without output on either stream until the process is ended. While a sink keeps us from
             reading, the silence is ours and does not count.
         kill_grace: Seconds between the request to end (TERM) and the end by force (KILL).
+        stop_signal: The request to end, for the few programs that want another one than TERM.
         stdout_log: A file to append the output to, made, with its folders, when there is some.
         stderr_log: The same for the error output.
         max_log: Bytes per stream that are logged; more is counted and dropped, and the child is still read.
         max_capture: Bytes per stream, the last ones, that are kept in memory for `ProcessEnd`.
+        supervised: Whether the program is a supervisor, which is to be ended after all that it watches.
         marker: Name and value of a variable of `env` that nothing else carries: by it descendants are found that broke
             all other ties.
+        masker: Masks the output before it reaches log, memory or sink; all counts are of what is left.
     """
 
     argv: tuple[str, ...]
     cwd: Path | None = None
-    env: Mapping[str, str] = field(default_factory=dict)
-    stdin: bytes | None = None
+    env: Mapping[str, str] = field(default_factory=dict, repr=False)  # may hold secrets, and records get printed
+    stdin: bytes | None = field(default=None, repr=False)
     timeout: float | None = None
     idle_timeout: float | None = None
     kill_grace: float = DEFAULT_KILL_GRACE
+    stop_signal: signal.Signals = signal.SIGTERM
     stdout_log: Path | None = None
     stderr_log: Path | None = None
     max_log: int = DEFAULT_MAX_LOG
     max_capture: int = DEFAULT_MAX_CAPTURE
+    supervised: bool = False
     marker: tuple[str, str] | None = None
+    masker: Masker | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +98,7 @@ class ProcessEnd:
         duration: Seconds from the spawn to the end of the process itself.
         stdout: The last `max_capture` bytes of its output.
         stderr: The last `max_capture` bytes of its error output.
-        stdout_total: The bytes that it wrote; more than `stdout` holds if that was cut.
+        stdout_total: The bytes that it wrote (as masked); more than `stdout` holds if that was cut.
         stderr_total: The same for the error output.
         log_dropped: Bytes over `max_log`, of both streams, that are in no log.
         swept: Descendants that were still alive after the process had ended, and were ended.

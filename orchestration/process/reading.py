@@ -11,108 +11,27 @@ Edges it survives:
   and time, and no end of file is waited for in vain. Chunks that a waiting sink cannot take yet are kept for it.
 - Output without end: the log stops at its bound and what is dropped is counted; memory keeps the last bytes.
 - An empty stream: no file is made for it.
+- Secrets in the output, also cut by the ends of chunks: all three get the masked stream. What was held back in case it
+  became a secret comes with the end of the stream, also with one that we cut. Time counts from what was read.
 """
 
 import asyncio
-import os
 from collections import deque
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+from orchestration.process.channel import Channel, Log
 from orchestration.process.command import Command, Sink, Stream
 from orchestration.process.steadfast import Steadfast
 
-CHUNK = 65536  # bytes; a pipe holds as many
 WATCH_DELAY = 0.01  # seconds in which the pipe itself keeps the output: nobody sees so short a delay on a screen
 DRAIN_BYTES = 4 * 1024 * 1024  # bytes per stream after the end: four times the largest pipe that users may make
 DRAIN_PATIENCE = 1.0  # seconds after the end for a pipe that somebody holds whom we could neither find nor end
 SINK_PATIENCE = 1.0  # seconds for a sink to take the rest of a process that we have ended
 
 
-class Log:
-    """A file that exists once there is something to write, up to a bound."""
-
-    __slots__ = ("_descriptor", "_left", "_path", "dropped")
-
-    def __init__(self, path: Path | None, limit: int) -> None:
-        """Name the file; None for no log, which drops nothing."""
-        self.dropped = 0
-        self._path = path
-        self._left = limit
-        self._descriptor: int | None = None
-
-    def write(self, data: bytes) -> None:
-        """Append, as far as the bound allows.
-
-        Raises:
-            OSError: The file cannot be made or written.
-        """
-        if self._path is None:
-            return
-        if self._descriptor is None:
-            self._descriptor = _open_for_append(self._path)
-        allowed = data[: self._left] if len(data) > self._left else data
-        self.dropped += len(data) - len(allowed)
-        self._left -= len(allowed)
-        while allowed:
-            allowed = allowed[os.write(self._descriptor, allowed) :]
-
-    def close(self) -> None:
-        """Close the file, if there is one."""
-        if self._descriptor is not None:
-            os.close(self._descriptor)
-            self._descriptor = None
-
-
-def _open_for_append(path: Path) -> int:
-    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
-    try:
-        return os.open(path, flags, 0o600)  # output may hold secrets that masking does not know
-    except FileNotFoundError:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return os.open(path, flags, 0o600)
-
-
-class Channel:
-    """One stream: its pipe, its log, and its last bytes."""
-
-    __slots__ = ("_limit", "_tail", "descriptor", "log", "stream", "total", "watched")
-
-    def __init__(self, stream: Stream, descriptor: int, log: Log, limit: int) -> None:
-        """Take over the read end of the pipe, which does not block."""
-        self.stream = stream
-        self.descriptor: int | None = descriptor
-        self.log = log
-        self.total = 0
-        self.watched = False
-        self._limit = limit
-        self._tail = bytearray()
-
-    def read(self) -> bytes | None:
-        """The next chunk; None when there is nothing now, and empty, once, at the end."""
-        if self.descriptor is None:
-            return None
-        try:
-            return os.read(self.descriptor, CHUNK)
-        except (BlockingIOError, InterruptedError):
-            return None
-
-    def keep(self, data: bytes) -> None:
-        """Count the chunk and keep it among the last bytes."""
-        self.total += len(data)
-        self._tail += data
-        if len(self._tail) > 2 * self._limit:  # cut seldom, so that every byte is moved once
-            del self._tail[: len(self._tail) - self._limit]
-
-    def tail(self) -> bytes:
-        """The last bytes of what was read."""
-        return bytes(self._tail[max(0, len(self._tail) - self._limit) :])
-
-    def close(self) -> None:
-        """Close the pipe."""
-        if self.descriptor is not None:
-            os.close(self.descriptor)
-            self.descriptor = None
+def _channel(command: Command, stream: Stream, pipe: int, log: Path | None) -> Channel:
+    return Channel(stream, pipe, Log(log, command.max_log), command.max_capture, command.masker)
 
 
 class Reading:
@@ -151,8 +70,8 @@ class Reading:
         self._loop = asyncio.get_running_loop()
         self.last_output = self._loop.time()
         self._channels = (
-            Channel(Stream.STDOUT, pipes[0], Log(command.stdout_log, command.max_log), command.max_capture),
-            Channel(Stream.STDERR, pipes[1], Log(command.stderr_log, command.max_log), command.max_capture),
+            _channel(command, Stream.STDOUT, pipes[0], command.stdout_log),
+            _channel(command, Stream.STDERR, pipes[1], command.stderr_log),
         )
         self._sink = sink
         self._on_failure: Callable[[], None] | None = on_failure
@@ -203,8 +122,8 @@ class Reading:
         """Take what is in the pipes now, without waiting; True when both streams have ended."""
         self._draining = True
         for channel in self._channels:
-            bound = channel.total + DRAIN_BYTES
-            while self._step(channel) and channel.total < bound:
+            bound = channel.taken + DRAIN_BYTES
+            while self._step(channel) and channel.taken < bound:
                 pass
         return not self.open_pipes()
 
@@ -235,6 +154,7 @@ class Reading:
 
     def close(self) -> None:
         """Close pipes and logs."""
+        self._sink = None
         for timer in (self._watch_timer, self._sink_timer):
             if timer is not None:
                 timer.cancel()
@@ -248,14 +168,11 @@ class Reading:
         data = self._take(channel)
         if data is None:
             return False
-        if self._pump is not None:
-            self._postpone(channel, data)
-        elif self._sink is not None:
-            self._offer(self._sink, channel.stream, data)
+        self._pass_on(channel, data)
         return True
 
     def _take(self, channel: Channel) -> bytes | None:
-        """Read one chunk and keep it; None when there was none."""
+        """Read one chunk, mask and keep it; None when there was none, empty when all of it is held back."""
         data = channel.read()
         if data is None:
             return None
@@ -263,6 +180,12 @@ class Reading:
             self._end(channel)
             return None
         self.last_output = self._loop.time()
+        return self._keep(channel, channel.masked(data))
+
+    def _keep(self, channel: Channel, data: bytes) -> bytes:
+        """Put a masked chunk into memory and log; returns it."""
+        if not data:
+            return data
         channel.keep(data)
         try:
             channel.log.write(data)
@@ -271,6 +194,15 @@ class Reading:
             channel.log = Log(None, 0)
             self._fail(error)
         return data
+
+    def _pass_on(self, channel: Channel, data: bytes) -> None:
+        """Give a masked chunk to the sink, or keep it for one that waits."""
+        if not data:
+            return
+        if self._pump is not None:
+            self._postpone(channel, data)
+        elif self._sink is not None:
+            self._offer(self._sink, channel.stream, data)
 
     def _offer(self, sink: Sink, stream: Stream, data: bytes) -> None:
         """Give the sink a chunk; if it waits, stop reading and wait with it in a task of its own."""
@@ -303,14 +235,12 @@ class Reading:
             await asyncio.sleep(0)
 
     def _next(self) -> tuple[Stream, bytes] | None:
-        if self._backlog:
-            return self._backlog.popleft()
         self._turn = not self._turn  # so that a stream that never pauses does not starve the other
         for channel in self._channels if self._turn else reversed(self._channels):
-            data = self._take(channel)
-            if data is not None:
-                return channel.stream, data
-        return None
+            while not self._backlog and (data := self._take(channel)) is not None:
+                if data:
+                    return channel.stream, data
+        return self._backlog.popleft() if self._backlog else None  # the end of a stream puts there what was held back
 
     def _delivered(self, pump: asyncio.Task[None]) -> None:
         self._pump = None
@@ -348,4 +278,5 @@ class Reading:
         if channel.descriptor is not None:
             self._look_away(channel)
             channel.close()
+            self._pass_on(channel, self._keep(channel, channel.rest()))
             self._wake.set()
