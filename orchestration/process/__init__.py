@@ -3,8 +3,8 @@
 `run_process` is the door. It keeps the facts of an end (`ProcessEnd`) and judges nothing. What each part survives is
 written in its file: `spawn` (starting), `feeding` (input), `reading` (output), `running` (the life of a process),
 `tree` and `table` (finding descendants), `ending` (TERM, grace, KILL, proof), `children` (all that live; orphans),
-`steadfast` (waits that no cancellation cuts short), `watching` (no thread per child), `environment` (what a child may
-see).
+`steadfast` (waits that no cancellation cuts short), `control` (its reader's hand on it), `watching` (no thread per
+child), `environment` (what a child may see).
 
 On macOS there are no sessions to look up, no pidfds and no subreapers: descendants are found by parent and group with
 `ps`, and one that broke both ties before a look is missed.
@@ -21,6 +21,7 @@ from orchestration.process.command import (
     Sink,
     Stream,
 )
+from orchestration.process.control import Control
 from orchestration.process.environment import child_environment
 from orchestration.process.running import run_process
 from orchestration.process.spawn import raise_file_limit
@@ -30,6 +31,7 @@ __all__ = [
     "DEFAULT_MAX_CAPTURE",
     "DEFAULT_MAX_LOG",
     "Command",
+    "Control",
     "EndedBy",
     "LiveChildren",
     "ProcessEnd",

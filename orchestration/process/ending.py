@@ -150,6 +150,9 @@ def kill_at_once(tree: Tree, table: Iterable[Entry]) -> bool:
     return reached
 
 
+SUPERVISOR_PATIENCE = 2.0  # seconds for a supervisor to notice that nobody is left
+
+
 class Ending:
     """The end of one tree, from the first TERM to the proof that it is empty."""
 
@@ -158,6 +161,7 @@ class Ending:
         "_grace",
         "_hurried",
         "_leader_gone",
+        "_request",
         "_steady",
         "_swept",
         "_table",
@@ -167,21 +171,32 @@ class Ending:
         "survivors",
     )
 
-    def __init__(self, tree: Tree, table: SharedTable, grace: float, steady: Steadfast, *, leader_gone: bool) -> None:
+    def __init__(
+        self,
+        tree: Tree,
+        table: SharedTable,
+        grace: float,
+        steady: Steadfast,
+        *,
+        leader_gone: bool,
+        request: signal.Signals = signal.SIGTERM,
+    ) -> None:
         """Describe the ending.
 
         Args:
             tree: Whom to end.
             table: Where to look.
-            grace: Seconds between TERM and KILL.
+            grace: Seconds between the request to end and KILL.
             steady: How the task that ends them waits.
             leader_gone: The leader has ended, so whoever is still there is a leftover.
+            request: The signal that asks for the end; few programs want another one than TERM.
         """
         self.survivors: tuple[int, ...] = ()
         self.reached_leader = False  # whether the leader lived when the first signal was sent
         self._tree = tree
         self._table = table
         self._grace = grace
+        self._request = request
         self._leader_gone = leader_gone
         self._forcing = False
         self._hurried = False
@@ -215,10 +230,10 @@ class Ending:
         return members
 
     async def _ask(self, members: list[Entry]) -> list[Entry]:
-        """TERM whoever there is, and whoever comes, until nobody is left or the grace is over; returns who is left."""
+        """Ask whoever there is, and whoever comes, until nobody is left or the grace is over; returns who is left."""
         deadline = time.monotonic() + self._grace
         while members and not self._hurried and (left := deadline - time.monotonic()) > 0:
-            await self._signal(members, (signal.SIGTERM, signal.SIGCONT), left)
+            await self._signal(members, (self._request, signal.SIGCONT), left)
             members = await self._look()
         return members
 
@@ -227,10 +242,28 @@ class Ending:
         self._forcing = True
         self._hurried = False
         deadline = time.monotonic() + KILL_PATIENCE
+        if self._tree.supervised:
+            members = await self._force_below(members, deadline)
         for _ in range(KILL_ROUNDS):
+            if not members or time.monotonic() > deadline:
+                break
             await self._signal(members, (signal.SIGKILL,), max(0.0, deadline - time.monotonic()))
             members = await self._look()
+        return members
+
+    async def _force_below(self, members: list[Entry], deadline: float) -> list[Entry]:
+        """KILL what a supervisor watches, and let that one, to whom all orphans come, end by itself."""
+        leader = self._tree.leader
+        for _ in range(KILL_ROUNDS):
+            others = [entry for entry in members if entry.pid != leader]
             if not members or time.monotonic() > deadline:
+                break
+            patience = max(0.0, deadline - time.monotonic())
+            await self._signal(
+                others or members, (signal.SIGKILL,) if others else (), min(patience, SUPERVISOR_PATIENCE)
+            )
+            members = await self._look()
+            if not others:
                 break
         return members
 

@@ -22,6 +22,7 @@ from contextlib import suppress
 
 from orchestration.process.children import LiveChildren
 from orchestration.process.command import Command, EndedBy, ProcessEnd, Sink
+from orchestration.process.control import Control
 from orchestration.process.ending import Ending, group_is_alive, has_ended, kill_at_once
 from orchestration.process.feeding import Feeding
 from orchestration.process.reading import SINK_PATIENCE, Reading
@@ -39,6 +40,7 @@ async def run_process(
     *,
     children: LiveChildren | None = None,
     on_end: Callable[[ProcessEnd], None] | None = None,
+    control: Control | None = None,
 ) -> ProcessEnd:
     """Run a program to its end, and end whatever it started.
 
@@ -47,6 +49,7 @@ async def run_process(
         sink: Given every chunk of output as it comes.
         children: The book to enter the process in: there is one per program.
         on_end: Called once with the record of a process that was started, before this returns or raises.
+        control: Ends the process on request of its reader.
 
     Returns:
         How it ended. A process that fails is a value.
@@ -58,7 +61,7 @@ async def run_process(
         asyncio.CancelledError: We were cancelled; by now the whole tree is ended.
         Exception: What the sink raised, or OSError of a log; the whole tree is ended.
     """
-    running = Running(command, sink, LiveChildren() if children is None else children)
+    running = Running(command, sink, LiveChildren() if children is None else children, control)
     end = await running.run()
     if end is not None and on_end is not None:
         on_end(end)
@@ -68,11 +71,23 @@ async def run_process(
 class Running:
     """The life of one process from the wish to start it; what happens before and around the start."""
 
-    __slots__ = ("_children", "_command", "_gone", "_lead", "_order", "_sink", "_started", "_steady", "_wake")
+    __slots__ = (
+        "_children",
+        "_command",
+        "_control",
+        "_gone",
+        "_lead",
+        "_order",
+        "_sink",
+        "_started",
+        "_steady",
+        "_wake",
+    )
 
-    def __init__(self, command: Command, sink: Sink | None, children: LiveChildren) -> None:
+    def __init__(self, command: Command, sink: Sink | None, children: LiveChildren, control: Control | None) -> None:
         """Describe it; nothing is started."""
         self._command = command
+        self._control = control
         self._sink = sink
         self._children = children
         self._steady = Steadfast(self._cancel)
@@ -100,6 +115,8 @@ class Running:
                 leader = self._started.reaped_leader
             self._children.strike(self, leader)
             self._steady.release()
+            if self._control is not None:
+                self._control.release()
 
     def result(self, end: ProcessEnd | None) -> ProcessEnd:
         """Return the end, or raise what kept it from being the answer: a cancellation before anything else."""
@@ -149,6 +166,8 @@ class Running:
             raise
         if self._order is not None:
             self._started.end_it(self._order)
+        if self._control is not None:
+            self._control.bind(self._started.end_it, self._started.is_being_ended)
         while spawned.process.returncode is None:
             with suppress(asyncio.CancelledError):
                 await spawned.process.wait()
@@ -200,7 +219,7 @@ class Started:
         self._command = command
         self._children = children
         self._gone, self._wake = events
-        self._tree = Tree(spawned.process.pid, spawned.born, command.marker)
+        self._tree = Tree(spawned.process.pid, spawned.born, command.marker, supervised=command.supervised)
         self._ended_by = EndedBy.ITSELF
         self._why = EndedBy.ITSELF
         self._ending: Ending | None = None
@@ -232,9 +251,20 @@ class Started:
             return
         self._why = why
         self._forced = True
-        self._ending = Ending(self._tree, self._children.table, self._grace(), Steadfast(), leader_gone=False)
+        self._ending = Ending(
+            self._tree,
+            self._children.table,
+            self._grace(),
+            Steadfast(),
+            leader_gone=False,
+            request=self._command.stop_signal,
+        )
         self._task = self._loop.create_task(self._ending.end())
         self._task.add_done_callback(self._ending_is_over)
+
+    def is_being_ended(self) -> bool:
+        """Whether its end was ordered."""
+        return self._forced
 
     def cancel(self) -> None:
         """End the process because nobody wants it any more; if it has ended, hurry up with the rest."""

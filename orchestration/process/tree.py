@@ -36,16 +36,20 @@ BORN_UNKNOWN = -1
 class Tree:
     """The tree of one leader, and who was ever seen in it."""
 
-    __slots__ = ("_born", "_marker", "_seen", "leader", "leader_reaped", "pipes")
+    __slots__ = ("_born", "_marker", "_seen", "leader", "leader_reaped", "pipes", "supervised")
 
-    def __init__(self, leader: int, born: int, marker: tuple[str, str] | None = None) -> None:
+    def __init__(
+        self, leader: int, born: int, marker: tuple[str, str] | None = None, *, supervised: bool = False
+    ) -> None:
         """Describe a tree; this looks at nothing.
 
         Args:
             leader: The pid that leads the session of the tree; 0 when it is not known.
             born: Ticks since boot just before the leader was started.
             marker: Name and value of the variable that the whole tree carries.
+            supervised: Whether the leader is a supervisor: whoever is orphaned below it comes to it, and it ends last.
         """
+        self.supervised = supervised
         self.leader = leader
         self.pipes: frozenset[str] = frozenset()
         self._born = born
