@@ -5,6 +5,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from bench.agents import agents
 from bench.batches import batches
 from bench.loading import loading
 from bench.profiling import profile
@@ -23,6 +24,7 @@ def main() -> None:
         sections = [
             ("Start-up", startup(orch, folder, 3 if quick else 15)),
             ("Batches of tasks that do nothing", batches(orch, folder, 1_000, 1 if quick else 5)),
+            ("Agents that write a lot", agents(orch, folder, 100, 20) if quick else agents(orch, folder, 1_000, 50)),
             ("Steps in this process", steps(folder)),
             ("Loading", loading(folder)),
         ]

@@ -3,6 +3,9 @@
 Fakes, not mocks: `FakeExecutor` passes the same contract tests as the real executors, and records what it was asked to
 do. In `VirtualTimeLoop` an `asyncio.sleep(3600)` takes no time and still ends in the right order; nothing in it may
 wait for another thread or process, because the clock would run on meanwhile.
+
+`scripted_agent` makes an agent that is a real program and does what it is told, also what goes wrong; `TRICKS` are the
+scripts that have a name.
 """
 
 import asyncio
@@ -12,8 +15,11 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from orchestration.kinds import Failure
-from orchestration.protocols import Report, Work
+from orchestration.models import ScriptedAgent
+from orchestration.protocols import Decision, Expansion, Report, Reporting, Work
 from orchestration.results import Outcome
+from orchestration.scripted import BadScript, problems_of
+from orchestration.scripted.tricks import TRICKS as _TRICKS
 
 T = TypeVar("T")
 
@@ -108,6 +114,26 @@ async def _follow(step: Step, report: Report) -> Outcome:
     return step.outcome
 
 
+TRICKS: Mapping[str, Sequence[Any]] = _TRICKS
+"""Scripts for what agents do right and wrong, by name: `scripted_agent({"trick": name})`."""
+
+
+def scripted_agent(*steps: Any, **options: Any) -> ScriptedAgent:  # noqa: ANN401  # whatever the model takes
+    """An agent of kind `scripted` that plays these steps.
+
+    Args:
+        steps: words and mappings, as in `docs/scripted.md`.
+        options: fields of the agent, such as `seed` or `idle_timeout`.
+
+    Raises:
+        BadScript: a step makes no sense.
+    """
+    problems = problems_of(steps)
+    if problems:
+        raise BadScript(problems)
+    return ScriptedAgent(script=steps, **options)
+
+
 class FakeExecutor:
     """An executor that follows a script, by task id."""
 
@@ -127,14 +153,31 @@ class FakeDoer:
         self,
         script: Script | None = None,
         conditions: Mapping[str, Callable[[], bool]] | None = None,
+        *,
+        expansions: Mapping[str, Expansion] | None = None,
+        joins: Mapping[str, Callable[[], Decision | None]] | None = None,
     ) -> None:
-        """Without conditions, every `when` is true."""
+        """Without conditions, every `when` is true; without expansions, nothing becomes several."""
         self.script = script or Script()
+        self._expansions = expansions or {}
+        self._joins = joins or {}
         self._conditions = conditions or {}
 
-    async def perform(self, task_id: str, attempt: int, slot: int, report: Report) -> Outcome:
-        """Play the attempt."""
-        return await self.script.play(task_id, attempt, slot, report)
+    async def perform(
+        self,
+        task_id: str,
+        attempt: int,
+        slot: int,
+        report: Reporting,
+        agent: str | None = None,  # noqa: ARG002  # the seam's signature
+    ) -> Outcome | Expansion:
+        """Play the attempt; a task with an expansion becomes several."""
+        expansion = self._expansions.get(task_id)
+        return expansion or await self.script.play(task_id, attempt, slot, report)
+
+    def join(self, task_id: str) -> Decision | None:
+        """What the table says."""
+        return self._joins[task_id]() if task_id in self._joins else None
 
     def decide(self, task_id: str) -> bool:
         """What the table says."""
