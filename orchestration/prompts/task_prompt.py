@@ -1,21 +1,23 @@
 """A task and what is known so far → the exact text for whoever does it, an agent or a person.
 
-Markdown, because agents and people both read it: the title, what is to be done, when it is done, what it starts from,
-what earlier tasks yielded and, on another try, how the previous one failed. A section without content is left out.
-Everything that others wrote (outputs, logs) is bounded and stands in a fence that it cannot close.
+Markdown, because agents and people both read it: the title, what is to be done, how work of that type is done, when it
+is done, what it starts from, what earlier tasks yielded, what holds in the whole project and, on another try, how the
+previous one failed. A section without content is left out, so a task without a type or details is as short as it was
+written. Everything that others wrote (outputs, logs) is bounded and stands in a fence that it cannot close; the
+project's own instructions stand in one too, because they have titles of their own.
+
+Descriptions of a megabyte are no burden: a text without templates is put in as it is.
 """
 
 import json
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from orchestration.models import Task
+from orchestration.prompts.evidence import evidence_of
+from orchestration.prompts.markdown import end_of, fenced, listed
 from orchestration.prompts.templates import Context, render
-from orchestration.results import CheckResult, Outcome
-
-MAX_EVIDENCE: Final = 4_000
-"""Characters of each log or error of the previous attempt: its end, where the reason stands."""
+from orchestration.results import Outcome
 
 MAX_UPSTREAM: Final = 8_000
 """Characters of what one earlier task printed, and of each value that it passed on."""
@@ -23,19 +25,28 @@ MAX_UPSTREAM: Final = 8_000
 MAX_UPSTREAM_OF_ALL: Final = 100_000
 """Characters of what all earlier tasks printed: many of them share it, because the prompt has to fit into a context."""
 
-MAX_FAILED_CHECKS: Final = 5
-"""Failed checks whose logs are shown; the others are only named."""
-
-_FENCES: Final = re.compile(r"`{3,}")
+NO_TYPES: Final[Mapping[str, str]] = {}
+"""No types of tasks."""
 
 
-def prompt_for(task: Task, context: Context, previous: Outcome | None = None) -> str:
+def prompt_for(
+    task: Task,
+    context: Context,
+    previous: Outcome | None = None,
+    *,
+    instructions: str | None = None,
+    templates: Mapping[str, str] = NO_TYPES,
+    by_answer: bool = False,
+) -> str:
     """Write the prompt for an attempt at a task.
 
     Args:
         task: The task; its description, acceptance criteria and notes are rendered.
         context: As for `render`; `inputs` and `tasks` are also shown.
         previous: The outcome of the attempt before, if there was one and it failed.
+        instructions: What holds in the whole project, for whoever does not read it by themselves; shown as it is.
+        templates: How work of a type is done, by type; the one of the task is rendered. See `type_of`.
+        by_answer: Whether values are passed on by the answer, because whoever does the work cannot write files.
 
     Raises:
         TemplateError: one of the texts cannot be rendered.
@@ -44,19 +55,31 @@ def prompt_for(task: Task, context: Context, previous: Outcome | None = None) ->
         f"# {task.id}: {task.title}" if task.title else f"# {task.id}",
         render(task.description, context).strip(),
     ]
+    kind = type_of(task, templates)
     sections += _titled(
         {
-            "Done when": _list(render(item, context) for item in task.acceptance),
-            "Files to deliver": _list(f"`{path}`" for path in task.deliverables),
+            "How to go about it": render(templates[kind], context).strip() if kind is not None else "",
+            "Done when": listed(render(item, context) for item in task.acceptance),
+            "Files to deliver": listed(f"`{path}`" for path in task.deliverables),
             "Checked by": _commands(task.verify),
-            "Values to pass on": _promised(task.outputs),
+            "Values to pass on": _promised(task.outputs, by_answer=by_answer),
             "Inputs": _inputs(context.get("inputs", {})),
             "Notes": render(task.notes or "", context).strip(),
             "Results of earlier tasks": _upstream(task.depends_on, context.get("tasks", {})),
-            "The previous attempt failed": _evidence(previous) if previous is not None else "",
+            "Project instructions": _instructions(instructions or ""),
+            "The previous attempt failed": evidence_of(previous) if previous is not None else "",
         },
     )
     return "\n\n".join(section for section in sections if section) + "\n"
+
+
+def type_of(task: Task, templates: Mapping[str, str]) -> str | None:
+    """The type of a task: the first of its labels that there is a template for, in whatever case it is written."""
+    return next((label for label in map(str.lower, task.labels) if label in templates), None)
+
+
+def _instructions(text: str) -> str:
+    return f"They hold for all work in this project.\n\n{fenced(text.strip(), 'markdown')}" if text.strip() else ""
 
 
 def _titled(sections: Mapping[str, str]) -> Iterator[str]:
@@ -65,30 +88,27 @@ def _titled(sections: Mapping[str, str]) -> Iterator[str]:
             yield f"## {title}\n\n{text}"
 
 
-def _list(items: Iterable[str]) -> str:
-    return "\n".join(f"- {item}" for item in items)
-
-
 def _commands(commands: tuple[str, ...]) -> str:
-    return f"Each of these commands has to exit with code 0.\n\n{_fenced(chr(10).join(commands))}" if commands else ""
+    return f"Each of these commands has to exit with code 0.\n\n{fenced(chr(10).join(commands))}" if commands else ""
 
 
-def _promised(names: tuple[str, ...]) -> str:
+def _promised(names: tuple[str, ...], *, by_answer: bool) -> str:
     if not names:
         return ""
-    return (
-        f"Write each as a line `name=value` to the file that `$ORCH_OUTPUT` names.\n\n{_list(f'`{n}`' for n in names)}"
-    )
+    how = "Write each as a line `name=value` to the file that `$ORCH_OUTPUT` names."
+    if by_answer:
+        how = "End the answer with one JSON object that has each of these names."
+    return f"{how}\n\n{listed(f'`{name}`' for name in names)}"
 
 
 def _inputs(inputs: Mapping[str, Any]) -> str:
-    return _list(f"{name}: {_shown(value)}" for name, value in inputs.items())
+    return listed(f"{name}: {_shown(value)}" for name, value in inputs.items())
 
 
 def _shown(value: Any) -> str:  # noqa: ANN401  # whatever stands in YAML
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
-    text = _end_of(text, MAX_UPSTREAM)
-    return f"\n{_fenced(text)}" if "\n" in text else text
+    text = end_of(text, MAX_UPSTREAM)
+    return f"\n{fenced(text)}" if "\n" in text else text
 
 
 def _upstream(names: Iterable[str], tasks: Mapping[str, Mapping[str, Any]]) -> str:
@@ -102,31 +122,5 @@ def _earlier(task_id: str, seen: Mapping[str, Any], share: int) -> str:
     if outputs := _inputs(seen.get("outputs") or {}):
         parts.append(outputs)
     if output := (seen.get("output") or "").strip():
-        parts.append(_fenced(_end_of(output, share)))
+        parts.append(fenced(end_of(output, share)))
     return "\n\n".join(parts)
-
-
-def _evidence(previous: Outcome) -> str:
-    parts = [f"It ended with: {previous.failure.value if previous.failure else 'nothing wrong'}."]
-    if previous.error:
-        parts.append(_fenced(_end_of(previous.error.strip(), MAX_EVIDENCE)))
-    failed = [check for check in previous.checks if not check.passed]
-    parts += [_failed(check) for check in failed[:MAX_FAILED_CHECKS]]
-    if more := [check.name for check in failed[MAX_FAILED_CHECKS:]]:
-        parts.append(f"These checks failed too:\n\n{_list(f'`{name}`' for name in more)}")
-    return "\n\n".join(parts)
-
-
-def _failed(check: CheckResult) -> str:
-    how = f" (exit code {check.exit_code})" if check.exit_code is not None else ""
-    said = f"\n\n{_fenced(_end_of(check.log.strip(), MAX_EVIDENCE))}" if check.log.strip() else ""
-    return f"Failed {check.kind}: `{check.name}`{how}{said}"
-
-
-def _end_of(text: str, size: int) -> str:
-    return text if len(text) <= size else f"[{len(text) - size} characters left out]\n{text[-size:]}"
-
-
-def _fenced(text: str) -> str:
-    fence = "`" * max([3, *(len(found) + 1 for found in _FENCES.findall(text))])
-    return f"{fence}\n{text}\n{fence}"
