@@ -112,6 +112,7 @@ def _command(argv: tuple[str, ...], work: Work, log: Path) -> Command:
         stderr_log=log,
         max_log=MAX_CHECK_LOG,
         max_capture=0,
+        masker=work.masker,
         marker=None if marker is None else (MARKER, marker),
     )
 

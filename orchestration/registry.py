@@ -14,15 +14,31 @@ from pydantic import TypeAdapter, ValidationError
 from orchestration.errors import UnknownAgent, UsageError
 from orchestration.graph import nearest
 from orchestration.kinds import Mode
-from orchestration.models import BUILT_IN_AGENTS, SAFE_ID, Agent, Settings, Task, Written
+from orchestration.models import BUILT_IN_AGENTS, SAFE_ID, Agent, ApiAgent, Settings, Task, Written
 
 EXECUTORS: Final[Mapping[str, str]] = {
     "shell": "orchestration.executors.shell:ShellExecutor",
     "script": "orchestration.executors.script:ScriptExecutor",
     "python": "orchestration.executors.function:FunctionExecutor",
     "interactive": "orchestration.executors.interactive:InteractiveExecutor",
+    "cli": "orchestration.executors.agent:AgentExecutor",
+    "scripted": "orchestration.executors.agent:AgentExecutor",
+    "api": "orchestration.executors.api:ApiExecutor",
 }
 """Kind of agent → `module:class` of its executor."""
+
+_KINDS: Final[Mapping[Mode, frozenset[str]]] = {
+    Mode.API: frozenset({"api"}),
+    Mode.HYBRID: frozenset({"hybrid"}),
+    Mode.SCRIPT: frozenset({"script", "shell"}),
+}
+"""Mode → the kinds of agents that work so; any named agent can be asked directly, at the model that is bound to it."""
+
+_MODE_HINTS: Final[Mapping[Mode, str]] = {
+    Mode.API: "name an agent, or add one of kind api",
+    Mode.HYBRID: "add an agent of kind hybrid",
+    Mode.SCRIPT: "add an agent of kind script",
+}
 
 LAST_RESORT: Final = "interactive"
 """The agent for tasks that nobody else is good for: a person."""
@@ -122,10 +138,12 @@ class AgentRegistry:
 
         Raises:
             UnknownAgent: the one who is named does not exist or is disabled, or there is no enabled agent at all.
-            UsageError: the mode is not available in this version.
+            UsageError: nobody can do it in that mode.
         """
         name = self._choice(task, override, mode)[0]
-        return name, self.get(name)
+        agent = self.get(name)
+        effective = mode or (None if override is not None else task.mode)
+        return name, _asked_directly(agent) if effective is Mode.API else agent
 
     def recommend(self, task: Task) -> str:
         """The enabled agent with most capabilities among the task's labels; the first-declared one of several.
@@ -147,22 +165,36 @@ class AgentRegistry:
         return f"{name}: {reason}"
 
     def _choice(self, task: Task, override: str | None, mode: Mode | None) -> tuple[str, str]:
+        named = override or task.agent
+        if override is None:
+            mode = mode or task.mode
+        if mode is Mode.INTERACTIVE:
+            return self._person(named), "the task is to be done by a person"
+        if mode is not None:
+            return self._of_kind(mode, named), f"the task is to be done in mode {mode.value}"
         if override is not None:
             return override, "the caller names it"
-        mode = mode or task.mode
-        if mode is Mode.INTERACTIVE:
-            return self._person(task), "the task is to be done by a person"
-        if mode is not None:
-            raise UsageError(f"mode {mode.value!r} is not available in this version", hint="leave the mode out")
         if task.agent is not None:
             return task.agent, "the task names it"
         return self._recommendation(task)
 
-    def _person(self, task: Task) -> str:
+    def _of_kind(self, mode: Mode, named: str | None) -> str:
+        """Who does a task in a mode: whoever is named, if they can, else the first one who can."""
+        if named is not None:
+            agent = self.get(named)
+            if mode is Mode.API or agent.kind in _KINDS[mode]:
+                return named
+        able = [name for name, agent in self._enabled() if agent.kind in _KINDS[mode]]
+        about = [name for name in able if named in getattr(self.get(name), "members", ())]
+        if not able:
+            raise UsageError(f"no enabled agent can do a task in mode {mode.value!r}", hint=_MODE_HINTS[mode])
+        return (about or able)[0]
+
+    def _person(self, named: str | None) -> str:
         people = [name for name, agent in self._enabled() if agent.kind == "interactive"]
         if not people:
             raise UnknownAgent("there is no enabled agent of kind interactive", hint="enable or add one")
-        return task.agent if task.agent in people else people[0]
+        return named if named in people else people[0]
 
     def _recommendation(self, task: Task) -> tuple[str, str]:
         labels = {label.casefold() for label in task.labels}
@@ -183,6 +215,14 @@ class AgentRegistry:
 
     def _enabled(self) -> Iterator[tuple[str, Agent]]:
         return ((name, agent) for name, agent in self.items() if agent.enabled)
+
+
+def _asked_directly(agent: Agent) -> Agent:
+    """The agent as a model that is asked: its surroundings stay, `api.bindings` of its name says which model."""
+    if isinstance(agent, ApiAgent):
+        return agent
+    kept = ("description", "capabilities", "max_concurrent", "timeout", "idle_timeout", "env", "pass_env", "secrets")
+    return ApiAgent.model_validate({name: getattr(agent, name) for name in (*kept, "account", "fallback")})
 
 
 _AGENT: Final[TypeAdapter[Agent]] = TypeAdapter(Agent)

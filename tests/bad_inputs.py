@@ -7,8 +7,6 @@ out by `lay_out`; what is neither text nor bytes is a `Link`, a `Pipe` or a `Fol
 from typing import Final
 
 from tests.bad_input_rows import (
-    CHAIN,
-    LAUGHS,
     BadInput,
     Entry,
     Expected,
@@ -20,39 +18,9 @@ from tests.bad_input_rows import (
     settings_row,
     task_row,
 )
+from tests.bad_yaml import YAML_ROWS
 
 __all__ = ["BAD_INPUTS", "BadInput", "Entry", "Expected", "Folder", "Link", "Pipe", "lay_out"]
-
-YAML_ROWS: Final = (
-    task_row(
-        "a list that is not closed", "id: a\nlabels: [x, y\ntitle: b\n", (2, "not valid YAML", "close the bracket")
-    ),
-    task_row(
-        "a quote that is not closed", 'id: a\ntitle: "b\nagent: shell\n', (2, "not valid YAML", "close the quote")
-    ),
-    task_row("a tab as indentation", "id: a\nretry:\n\tmax: 3\n", (3, "not valid YAML", "spaces, not with tabs")),
-    task_row("a colon in a title", "id: a\ntitle: Fix: the bug\n", (2, "not valid YAML", "': ' in quotes")),
-    task_row("text that begins with an at sign", "id: a\ntitle: @home\n", (2, "not valid YAML", "begins with @")),
-    task_row("a line that is no key", "id: a\ntitle\nagent: shell\n", (2, "not valid YAML", "`key: value`")),
-    task_row("text that begins with a star", "id: a\ntitle: *important\n", (2, "nothing above is called", "quotes")),
-    task_row("text that begins with braces", "id: a\nwhen: {{ x }}\n", (2, "a key has to be plain text", "quotes")),
-    task_row("a key given twice", "id: a\ntitle: b\ntitle: c\n", (3, "'title' stands twice", "remove one")),
-    task_row("a nested key given twice", "id: a\nenv:\n  A: 1\n  A: 2\n", (4, "'A' stands twice", "remove one")),
-    task_row("a tag that makes objects", "id: a\nnotes: !!python/name:os.system x\n", (2, "!!python/name", "!tags")),
-    task_row("a tag of the user's own", "id: a\nenv: !secret {A: b}\n", (2, "the tag !secret", "!tags")),
-    task_row("two documents in one file", "id: a\n---\nid: b\n", (2, "a second document", "`tasks:`")),
-    task_row("a billion laughs", LAUGHS, (6, "more than 1,000,000 values", "split the file")),
-    task_row("aliases nested two thousand deep", f"id: a\n{CHAIN}", (65, "nested deeper than 64", "quotes")),
-    task_row(
-        "a hundred thousand brackets", "id: a\nmetadata: " + "[" * 100_000, (2, "nested deeper than 64", "quotes")
-    ),
-    task_row("a hundred thousand dashes", "- " * 100_000 + "x", (1, "nested deeper than 64", "quotes")),
-    task_row("a value that contains itself", "id: a\nmetadata: &m\n  x: *m\n", (3, "inside of what it stands for", "")),
-    task_row("a merge of what is no mapping", "id: a\nenv:\n  <<: b\n", (3, "merged by <<", "of a mapping")),
-    task_row("a control character", "id: a\ntitle: x\x01y\n", (2, "control character '\\x01'", "remove it")),
-    task_row("an escape of NUL", 'id: a\ntitle: "x\\0y"\n', (2, "no program takes", "escape")),
-    task_row("a value in front of which there is no key", "id: a\n?\n: b\n", (2, "nothing before the colon", "key")),
-)
 
 FIELD_ROWS: Final = (
     task_row(
@@ -98,7 +66,16 @@ FIELD_ROWS: Final = (
     task_row(
         "hours beyond all numbers", "id: a\nestimate_hours: 1e999\n", (2, "estimate_hours must be a finite number", "")
     ),
-    task_row("a truth that is none", "id: a\napprove: maybe\n", (2, "approve must be true or false; got 'maybe'", "")),
+    task_row(
+        "a truth that is none",
+        "id: a\nexpects_changes: maybe\n",
+        (2, "expects_changes must be true or false; got 'maybe'", ""),
+    ),
+    task_row(
+        "an approval at no time",
+        "id: a\napprove: maybe\n",
+        (2, "approve must be one of before, after; got 'maybe'", ""),
+    ),
     task_row(
         "a condition that is a list", "id: a\nwhen: [x]\n", (2, "when must be text or true or false; got a list", "")
     ),
@@ -120,11 +97,6 @@ FIELD_ROWS: Final = (
         "a container",
         "id: a\ncontainer: {image: x}\n",
         (2, "`container` is not available in this version", "this machine"),
-    ),
-    task_row(
-        "a mode that does not exist yet",
-        "id: a\nmode: hybrid\n",
-        (2, "`mode: hybrid` is not available in this version", "interactive"),
     ),
     task_row(
         "a list item that is no task",
@@ -234,9 +206,9 @@ AGENT_ROWS: Final = (
     ),
     task_row("a pool where there are none", "id: a\nuses: gpu\n", (2, "there is no pool 'gpu'", "pools: {gpu: 1}")),
     settings_row(
-        "a kind that does not exist yet",
+        "an agent program that is not named",
         "agents:\n  c:\n    kind: cli\n",
-        (3, "agents.c: kind 'cli' is not available in this version", "known kinds: shell, script, python, interactive"),
+        (2, "agents.c: give `preset` (an agent that ships) or `adapter` (a file), one of them", ""),
     ),
     settings_row(
         "an unknown kind", "agents:\n  c: {kind: shel}\n", (2, "there is no kind 'shel'", "did you mean shell?")

@@ -2,7 +2,6 @@
 
 from orchestration.executor.assembly import (
     LiveRun,
-    Planned,
     Shape,
     assemble,
     limits_for,
@@ -12,12 +11,15 @@ from orchestration.executor.assembly import (
     shape_of,
 )
 from orchestration.executor.executor import ExecutorTable, TaskExecutor, assignment_of
+from orchestration.executor.parts import Planned
+from orchestration.executor.surroundings import Surroundings
 
 __all__ = [
     "ExecutorTable",
     "LiveRun",
     "Planned",
     "Shape",
+    "Surroundings",
     "TaskExecutor",
     "assemble",
     "assignment_of",

@@ -4,15 +4,17 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
-from orchestration.attempts import Assignment, Crew, Place
+from orchestration.attempts import Crew, Place
 from orchestration.errors import OrchError
+from orchestration.events import TaskExpanded
+from orchestration.executor.parts import Assign, Planned, parts_of
 from orchestration.graph import Graph
 from orchestration.kinds import RunStatus
 from orchestration.ledger import Ledger
-from orchestration.models import RetryPolicy, Settings
-from orchestration.plan import Limits, Node, Plan
+from orchestration.models import Agent, Budget, RetryPolicy, Settings, Task
+from orchestration.plan import Fallback, Limits, Node, Plan
 from orchestration.protocols import Listener, RunRecord, RunStore
 from orchestration.registry import AgentRegistry
 from orchestration.results import RunResult
@@ -22,17 +24,8 @@ Shape: TypeAlias = Mapping[str, Mapping[str, Any]]
 """For each task of a run what its identity is made of: the ids it needs, its kind of agent, whether it is external."""
 
 
-@dataclass(frozen=True, slots=True)
-class Planned:
-    """A task as it enters a run: under which id, who does it, on which of the run's tasks it waits.
-
-    `external` marks a task outside of the selection, which is looked at and never started.
-    """
-
-    id: str
-    assignment: Assignment
-    needs: tuple[str, ...] = ()
-    external: bool = False
+ASKS_MODELS: Final = frozenset({"cli", "api", "scripted"})
+"""Kinds of agents whose refusals mean something for all tasks of the agent, also where no account is named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +39,11 @@ class LiveRun:
     recorder: Recorder
     scheduler: Scheduler
     crew: Crew
+    size: int
 
     def result(self) -> RunResult:
         """The run as far as it is."""
-        own = [i for i, node in enumerate(self.plan.nodes) if not node.external]
+        own = [i for i, node in enumerate(self.plan.nodes[: self.size]) if not node.external]
 
         def critical_path(seconds: Sequence[float]) -> float:
             weights = [0.0] * len(self.plan.nodes)
@@ -67,7 +61,8 @@ def assemble(
     *,
     limits: Limits,
     listener: Listener | None = None,
-    retry: RetryPolicy | None = None,
+    budget: Budget | None = None,
+    assign: Assign | None = None,
 ) -> LiveRun:
     """Build the run; must be called inside the loop that drives it.
 
@@ -77,32 +72,63 @@ def assemble(
         place: where its work happens.
         limits: shared by all runs that share agents and pools.
         listener: told of events and chunks.
-        retry: for tasks that declare none.
+        budget: what the run may use.
+        assign: who does a part of a task, by name; needed where there are hybrid agents.
 
     Raises:
         GraphError: the tasks do not form a graph without cycles.
     """
     nodes = [node_of(task, limits) for task in planned]
     graph = Graph.build([(node.id, node.needs) for node in nodes])
-    plan = Plan(run_id, nodes, limits, graph)
-    ledger = Ledger({task.id: task.assignment.agent_name for task in planned})
+    by_id = {task.id: task for task in planned}
+
+    def expand(event: TaskExpanded) -> list[Node]:
+        parts = parts_of(by_id[event.task_id], event, assign)
+        by_id.update({part.id: part for part in parts})
+        jobs.update({part.id: job_of(part, None, crew) for part in parts})
+        crew.learn(event, {part.id: part.assignment for part in parts})
+        return [node_of(part, limits) for part in parts]
 
     def upstream(task_id: str) -> list[str]:
-        return [need for need in graph.upstream([task_id]) if need != task_id]
+        task = by_id[task_id]
+        above = [*upstream(task.part_of), *task.assignment.draws_on] if task.part_of else []
+        return [*above, *(need for need in graph.upstream([task_id]) if need != task_id)]
 
+    plan = Plan(run_id, nodes, limits, graph, expand)
+    ledger = Ledger({task.id: task.assignment.agent_name for task in planned})
     crew = Crew(run_id, place, {task.id: task.assignment for task in planned}, upstream, ledger)
-    jobs = {
-        task.id: Job(
-            agent=task.assignment.agent_name,
-            retry=task.assignment.task.retry or retry,
-            on_crash=task.assignment.task.on_crash,
-            approval=crew.approval_prompt(task.id) if task.assignment.task.approve else "",
-        )
-        for task in planned
-        if not task.external
-    }
+    jobs = {task.id: job_of(task, place.settings.retry, crew) for task in planned if not task.external}
     recorder = Recorder(plan, ledger, listener)
-    return LiveRun(run_id, graph, plan, ledger, recorder, Scheduler(recorder, crew, jobs), crew)
+    scheduler = Scheduler(recorder, crew, jobs, accounts=place.settings.accounts, budget=budget)
+    return LiveRun(run_id, graph, plan, ledger, recorder, scheduler, crew, len(nodes))
+
+
+def job_of(planned: Planned, retry: RetryPolicy | None, crew: Crew) -> Job:
+    """What the scheduler needs to know of the task; `retry` is for one that declares none."""
+    assignment, task = planned.assignment, planned.assignment.task
+    agent, other = assignment.agent, assignment.fallback
+    return Job(
+        agent=assignment.agent_name,
+        retry=None if planned.part_of else task.retry or retry,
+        on_crash=task.on_crash,
+        approval=crew.approval_prompt(planned.id) if task.approve == "before" else "",
+        approve_after=task.approve == "after",
+        account=account_of(task, assignment.agent_name, agent),
+        fallback=other[0] if other else None,
+        fallback_account=account_of(None, *other) if other else None,
+        gives_way=planned.gives_way,
+        budget=task.budget,
+        parent=planned.part_of,
+    )
+
+
+def account_of(task: Task | None, name: str, agent: Agent | OrchError) -> str | None:
+    """Whose limit a refusal means: the account that is named, else the agent's own where it asks models."""
+    if task is not None and task.account is not None:
+        return task.account
+    if isinstance(agent, OrchError):
+        return None
+    return agent.account or (name if agent.kind in ASKS_MODELS else None)
 
 
 def shape_of(planned: Sequence[Planned]) -> dict[str, dict[str, Any]]:
@@ -128,26 +154,37 @@ async def open_in(store: RunStore, run: LiveRun, planned: Sequence[Planned]) -> 
 
 def node_of(planned: Planned, limits: Limits) -> Node:
     """The task as the plan sees it."""
-    task = planned.assignment.task
-    names = [f"agent {planned.assignment.agent_name}", *(f"pool {pool}" for pool in dict.fromkeys(task.uses))]
+    assignment, task = planned.assignment, planned.assignment.task
+    other = assignment.fallback
     return Node(
         id=planned.id,
         needs=planned.needs,
         run_when=task.run_when,
         conditional=task.when is not None,
-        approve=task.approve,
+        approve=task.approve == "before",
         rank=task.priority.rank,
         weight=1.0 if task.estimate_hours is None else task.estimate_hours,
-        limits=tuple(name for name in names if limits.is_limited(name)),
+        limits=_limits_of(
+            task, assignment.agent_name, account_of(task, assignment.agent_name, assignment.agent), limits
+        ),
         external=planned.external,
+        fallback=Fallback(other[0], _limits_of(task, other[0], account_of(None, *other), limits)) if other else None,
     )
+
+
+def _limits_of(task: Task, agent: str, account: str | None, limits: Limits) -> tuple[str, ...]:
+    """The limits that the task uses when this agent does it; an account counts also without one, as it may pause."""
+    names = [f"agent {agent}", *(f"pool {pool}" for pool in dict.fromkeys(task.uses))]
+    accounts = [f"account {account}"] if account is not None else []
+    return (*(name for name in names if limits.is_limited(name)), *accounts)
 
 
 def limits_for(registry: AgentRegistry, settings: Settings) -> Limits:
     """The limits that agents and pools declare."""
     agents = {f"agent {name}": agent.max_concurrent for name, agent in registry.items()}
     pools: Mapping[str, int | None] = {f"pool {name}": size for name, size in settings.pools.items()}
-    return Limits({name: size for name, size in {**agents, **pools}.items() if size is not None})
+    accounts = {f"account {name}": account.max_concurrent for name, account in settings.accounts.items()}
+    return Limits({name: size for name, size in {**agents, **pools, **accounts}.items() if size is not None})
 
 
 def new_run_id() -> str:

@@ -12,14 +12,16 @@ import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from orchestration.attempts import Assignment, Place
 from orchestration.errors import OrchError
 from orchestration.events import RunStarted
-from orchestration.executor.assembly import LiveRun, Planned, assemble, limits_for, new_run_id, open_in
+from orchestration.executor.assembly import LiveRun, assemble, limits_for, new_run_id, open_in
+from orchestration.executor.parts import Planned
+from orchestration.executor.surroundings import Surroundings
 from orchestration.kinds import ExecutionStatus, Failure, Mode
-from orchestration.models import Settings, Task
+from orchestration.models import Agent, Settings, Task
 from orchestration.process import LiveChildren
 from orchestration.protocols import Executor, Listener
 from orchestration.registry import AgentRegistry, executor_class
@@ -59,7 +61,8 @@ class TaskExecutor:
         self._listener = listener
         self._directory = Path(directory).resolve()
         self._environment = dict(os.environ if environment is None else environment)
-        self._executors = ExecutorTable(self.children, python_in_child=python_in_child)
+        self._surroundings = Surroundings(self._directory, self._settings)
+        self._executors = ExecutorTable(self.children, self._surroundings, python_in_child=python_in_child)
         self._folder: Path | None = None
 
     async def execute(self, task: Task, agent: str | None = None, mode: Mode | str | None = None) -> ExecutionResult:
@@ -101,14 +104,15 @@ class TaskExecutor:
         return Planned(node_id, assignment_of(self.registry, task, agent, mode))
 
     async def _run(self, planned: Sequence[Planned], slots: int) -> list[ExecutionResult]:
-        run_id, store = new_run_id(), MemoryStore()
+        run_id, store, registry = new_run_id(), MemoryStore(), self.registry
         run = assemble(
             run_id,
             planned,
             self._place(run_id),
             limits=self._limits,
             listener=self._listener,
-            retry=self._settings.retry,
+            budget=self._settings.budget,
+            assign=lambda task, agent: assignment_of(registry, task, agent, None),
         )
         run.recorder.emit(RunStarted, tasks=tuple(task.id for task in planned), max_concurrent=slots)
         await open_in(store, run, planned)
@@ -126,15 +130,24 @@ class TaskExecutor:
             settings=self._settings,
             children=self.children,
             executor_for=self._executors,
+            instructions_for=self._surroundings.instructions_for,
+            own_names=self._surroundings.own_names,
+            model_of=self._surroundings.model_of,
+            templates=self._surroundings.templates,
         )
+
+
+_PROGRAMS: Final = ("cli", "scripted")
+"""Kinds of agents that are programs with an adapter."""
 
 
 class ExecutorTable:
     """The executor of each agent kind, made when it is first needed."""
 
-    def __init__(self, children: LiveChildren, *, python_in_child: bool) -> None:
+    def __init__(self, children: LiveChildren, surroundings: "Surroundings", *, python_in_child: bool) -> None:
         """Nothing is imported yet."""
         self._children = children
+        self._surroundings = surroundings
         self._python_in_child = python_in_child
         self._made: dict[str, Executor] = {}
 
@@ -143,11 +156,17 @@ class ExecutorTable:
         made = self._made.get(kind)
         if made is None:
             made = self._made[kind] = executor_class(kind)(**self._options(kind))
+            if kind in _PROGRAMS:  # one executor, which knows what it has asked programs before
+                self._made.update(dict.fromkeys(_PROGRAMS, made))
         return made
 
     def _options(self, kind: str) -> dict[str, Any]:
         if kind == "interactive":  # a person is no process
             return {}
+        if kind == "api":
+            return {"settings": self._surroundings.settings.api}
+        if kind in _PROGRAMS:
+            return {"children": self._children, "adapters": self._surroundings.adapter_for}
         return {"children": self._children} | ({"in_process": not self._python_in_child} if kind == "python" else {})
 
 
@@ -157,7 +176,16 @@ def assignment_of(registry: AgentRegistry, task: Task, agent: str | None, mode: 
         name, chosen = registry.agent_for(task, agent, None if mode is None else Mode(mode))
     except OrchError as error:
         return Assignment(task, agent or task.agent or "", error)
-    return Assignment(task, name, chosen)
+    return Assignment(task, name, chosen, _fallback(registry, chosen))
+
+
+def _fallback(registry: AgentRegistry, agent: Agent) -> tuple[str, Agent] | None:
+    if agent.fallback is None:
+        return None
+    try:
+        return agent.fallback, registry.get(agent.fallback)
+    except OrchError:  # told when the project was loaded; nobody stands in then
+        return None
 
 
 def _renamed(run: LiveRun, planned: Planned) -> ExecutionResult:

@@ -7,7 +7,7 @@ end (the timeout stands).
 
 import codecs
 import signal
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -29,7 +29,20 @@ MARKER: Final = "ORCH_ATTEMPT_ID"
 _BY_US: Final[Mapping[EndedBy, Failure]] = {
     EndedBy.TIMEOUT: Failure.TIMEOUT,
     EndedBy.IDLE_TIMEOUT: Failure.IDLE_TIMEOUT,
+    EndedBy.FIRST_OUTPUT: Failure.IDLE_TIMEOUT,
     EndedBy.CANCELLED: Failure.CANCELLED,
+    EndedBy.BUDGET: Failure.BUDGET,
+    EndedBy.LINGERING: Failure.INVALID_OUTPUT,
+}
+
+
+_WHY: Final[Mapping[EndedBy, Callable[[Work], str]]] = {
+    EndedBy.TIMEOUT: lambda work: f"was ended after its timeout of {work.timeout:g} s",
+    EndedBy.IDLE_TIMEOUT: lambda work: f"was ended because it wrote nothing for {work.idle_timeout:g} s",
+    EndedBy.FIRST_OUTPUT: lambda _: "was ended because it never began to write",
+    EndedBy.CANCELLED: lambda _: "was cancelled",
+    EndedBy.LINGERING: lambda _: "was ended because it did not end by itself after its last word",
+    EndedBy.BUDGET: lambda _: "was ended because its budget was spent",
 }
 
 
@@ -79,7 +92,9 @@ def logs(work: Work) -> tuple[Path, Path]:
     return work.folder / "stdout.log", work.folder / "stderr.log"
 
 
-def command_for(work: Work, argv: Sequence[str], stdin: bytes | None, stdout: Path | None, stderr: Path) -> Command:
+def command_for(
+    work: Work, argv: Sequence[str], stdin: bytes | None, stdout: Path | None, stderr: Path | None
+) -> Command:
     """The command with all that an attempt says about its surroundings and limits."""
     marker = work.environment.get(MARKER)
     return Command(
@@ -90,6 +105,7 @@ def command_for(work: Work, argv: Sequence[str], stdin: bytes | None, stdout: Pa
         timeout=work.timeout,
         idle_timeout=work.idle_timeout,
         kill_grace=work.kill_grace,
+        masker=work.masker,
         stdout_log=stdout,
         stderr_log=stderr,
         marker=None if marker is None else (MARKER, marker),
@@ -148,17 +164,11 @@ def sentence(end: ProcessEnd, work: Work, name: str) -> str:
     what = f"`{short.splitlines()[0] if short else ''}`"
     if end.survivors:
         what = f"{what} (of which processes could not be ended: {', '.join(map(str, end.survivors))})"
-    match end.ended_by:
-        case EndedBy.TIMEOUT:
-            return f"{what} was ended after its timeout of {work.timeout:g} s"
-        case EndedBy.IDLE_TIMEOUT:
-            return f"{what} was ended because it wrote nothing for {work.idle_timeout:g} s"
-        case EndedBy.CANCELLED:
-            return f"{what} was cancelled"
-        case EndedBy.ITSELF if end.signal is not None:
-            return f"{what} was killed by signal {end.signal}{_name_of(end.signal)}"
-        case EndedBy.ITSELF:
-            return f"{what} ended with exit code {end.exit_code}"
+    if end.ended_by is not EndedBy.ITSELF:
+        return f"{what} {_WHY[end.ended_by](work)}"
+    if end.signal is not None:
+        return f"{what} was killed by signal {end.signal}{_name_of(end.signal)}"
+    return f"{what} ended with exit code {end.exit_code}"
 
 
 def _name_of(number: int) -> str:

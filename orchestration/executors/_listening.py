@@ -9,24 +9,57 @@ from typing import Any
 from orchestration.executors._ending import Telling, with_hint
 from orchestration.executors._yielded import Yielded
 from orchestration.kinds import Failure
+from orchestration.masking import Masker
 from orchestration.process import DEFAULT_MAX_CAPTURE, DEFAULT_MAX_LOG, ProcessEnd, Stream
-from orchestration.process.reading import Log
+from orchestration.process.channel import Log
 from orchestration.protocols import Report
 from orchestration.results import Outcome
 from orchestration.worker.frames import BadMessage, Reader
 
 
-class Listening:
-    """Takes the output of one worker as a sink, and judges its end."""
+class _Printed:
+    """One stream as the function printed it, masked: its log and its last bytes."""
 
-    def __init__(self, token: str, report: Report, log: Path) -> None:
-        """Name the token of its messages, and the log for what its function prints."""
+    def __init__(self, path: Path, masker: Masker | None) -> None:
+        self.log = Log(path, DEFAULT_MAX_LOG)
+        self.total = 0
+        self._mask = masker.stream() if masker else None
+        self._tail = bytearray()
+
+    def take(self, data: bytes) -> bytes:
+        """What can be told by now."""
+        return self._keep(data if self._mask is None else self._mask.feed(data))
+
+    def rest(self) -> bytes:
+        """What was held back, now that nothing more comes."""
+        return b"" if self._mask is None else self._keep(self._mask.flush())
+
+    def tail(self) -> bytes:
+        return bytes(self._tail[-DEFAULT_MAX_CAPTURE:])
+
+    def _keep(self, data: bytes) -> bytes:
+        self.log.write(data)
+        self.total += len(data)
+        self._tail += data
+        if len(self._tail) > 2 * DEFAULT_MAX_CAPTURE:  # cut seldom, so that every byte is moved once
+            del self._tail[:-DEFAULT_MAX_CAPTURE]
+        return data
+
+
+class Listening:
+    """Takes the output of one worker as a sink, and judges its end.
+
+    The worker's bytes must come as they are: a mask over them would spoil messages in which a number spells a secret,
+    and miss a secret that is printed before and after a message. What is printed is masked here, once it is told apart;
+    what messages say is masked, value by value, by whoever keeps it.
+    """
+
+    def __init__(self, token: str, report: Report, logs: tuple[Path, Path], masker: Masker | None) -> None:
+        """Name the token of its messages, and the logs for what its function prints."""
         self._reader = Reader(token.encode("ascii"))
         self._telling = Telling(report)
         self._yielded = Yielded(report)
-        self._log = Log(log, DEFAULT_MAX_LOG)
-        self._tail = bytearray()
-        self._total = 0
+        self._printed = {stream: _Printed(path, masker) for stream, path in zip(Stream, logs, strict=True)}
         self._last: Mapping[str, Any] = {}
 
     async def __call__(self, stream: Stream, data: bytes) -> None:
@@ -37,26 +70,35 @@ class Listening:
             OSError: the log cannot be written.
         """
         if stream is Stream.STDERR:
-            await self._tell(stream, data)
+            await self._print(stream, data)
             return
         for is_message, part in self._reader.feed(data):
-            await (self._hear(part) if is_message else self._print(part))
+            await (self._hear(part) if is_message else self._print(stream, part))
 
     async def finish(self) -> None:
         """Take what was held back: nothing more comes."""
         if rest := self._reader.rest():
-            await self._print(rest)
+            await self._print(Stream.STDOUT, rest)
+        for stream, printed in self._printed.items():
+            await self._tell(stream, printed.rest())
         await self._telling.finish()
 
     def close(self) -> None:
-        """Close the log."""
-        self._log.close()
+        """Close the logs."""
+        for printed in self._printed.values():
+            printed.log.close()
 
     def printed(self, end: ProcessEnd) -> ProcessEnd:
         """The end of the process as if its output were only what the function printed."""
-        tail = bytes(self._tail[-DEFAULT_MAX_CAPTURE:])
-        dropped = end.log_dropped + self._log.dropped
-        return replace(end, stdout=tail, stdout_total=self._total, log_dropped=dropped)
+        out, err = self._printed[Stream.STDOUT], self._printed[Stream.STDERR]
+        return replace(
+            end,
+            stdout=out.tail(),
+            stdout_total=out.total,
+            stderr=err.tail(),
+            stderr_total=err.total,
+            log_dropped=end.log_dropped + out.log.dropped + err.log.dropped,
+        )
 
     def judged(self, function: str, outcome: Outcome) -> Outcome:
         """The outcome that the process alone shows, together with what the worker told last."""
@@ -94,13 +136,8 @@ class Listening:
         else:
             self._last = said
 
-    async def _print(self, data: bytes) -> None:
-        self._log.write(data)
-        self._total += len(data)
-        self._tail += data
-        if len(self._tail) > 2 * DEFAULT_MAX_CAPTURE:  # cut seldom, so that every byte is moved once
-            del self._tail[:-DEFAULT_MAX_CAPTURE]
-        await self._tell(Stream.STDOUT, data)
+    async def _print(self, stream: Stream, data: bytes) -> None:
+        await self._tell(stream, self._printed[stream].take(data))
 
     async def _tell(self, stream: Stream, data: bytes) -> None:
         answer = self._telling(stream, data)

@@ -10,6 +10,7 @@ leave processes behind; a child that was ended in the middle of a message; a pro
 
 import secrets
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -72,11 +73,10 @@ class FunctionExecutor:
             return Outcome(failure=Failure.AGENT_MISSING, error="this Python does not know where its own program is")
         token = secrets.token_hex(16)
         document = {**document_of(work), "function": function, "token": token}
-        stdout, stderr = logs(work)
         argv = (sys.executable, "-P", "-c", START, PACKAGE)
-        listening = Listening(token, report, stdout)
+        listening = Listening(token, report, logs(work), work.masker)
         try:
-            command = command_for(work, argv, document_bytes(document), None, stderr)
+            command = replace(command_for(work, argv, document_bytes(document), None, None), masker=None)
             end = await run_process(command, listening, children=self._children)
             await listening.finish()
         except OrchError as error:

@@ -1,13 +1,14 @@
-"""The report of a run in Markdown: what ran, how each task ended and why, its checks, and where its logs are.
+"""The report of a run in Markdown: what ran, how each task ended and why, its checks, usage and logs.
 
 Text of agents and tasks is untrusted: in tables it is escaped, longer text stands in fences that it cannot close.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 from orchestration.exporting.palette import one_line
+from orchestration.exporting.spent import legs_of, spent_in
 from orchestration.kinds import ExecutionStatus
 from orchestration.results import ExecutionResult, RunResult
 
@@ -37,9 +38,10 @@ def _head(run: RunResult) -> Iterator[str]:
         f"- Time: {run.wall_seconds:.1f} s; work {run.step_seconds:.1f} s; "
         f"critical path {run.critical_path_seconds:.1f} s"
     )
-    if usage := run.usage:
-        cost = "unknown" if usage.cost_usd is None else f"${usage.cost_usd:.4f}"
-        yield f"- Usage: {usage.input_total} tokens in, {usage.output_total} out, cost {cost}"
+    if spent := spent_in(run.results):
+        yield f"- Usage: {_escaped(str(spent))}"
+    if changed := {str(path) for result in run.results for path in result.metadata.get("changed_files", ())}:
+        yield f"- Changed files: {len(changed)}"
 
 
 def _time(at: object) -> str:
@@ -47,21 +49,29 @@ def _time(at: object) -> str:
 
 
 def _table(run: RunResult) -> Iterator[str]:
-    yield "| Task | Outcome | Why | Agent | Attempts | Seconds | Checks | Log |"
-    yield "| --- | --- | --- | --- | ---: | ---: | --- | --- |"
-    for result in run.results:
-        passed = sum(check.passed for check in result.checks)
-        row = (
-            result.task_id,
-            result.status.value,
-            why(result),
-            result.agent or "",
-            str(len(result.attempts)),
-            f"{result.duration_seconds:.1f}",
-            f"{passed} of {len(result.checks)} passed" if result.checks else "",
-            result.log_path or "",
-        )
-        yield f"| {' | '.join(_escaped(one_line(cell)[:CELL_CHARACTERS]) for cell in row)} |"
+    """A row for each task and for each of its parts; what nobody has anything to say about has no column."""
+    rows = [[column(result) for _, _, column in COLUMNS] for result in _with_legs(run.results)]
+    shown = [i for i, (_, kept, _) in enumerate(COLUMNS) if kept or any(row[i] for row in rows)]
+    yield f"| {' | '.join(COLUMNS[i][0] for i in shown)} |"
+    yield f"| {' | '.join('---:' if COLUMNS[i][0] in NUMBERS else '---' for i in shown)} |"
+    for row in rows:
+        yield f"| {' | '.join(_escaped(one_line(row[i])[:CELL_CHARACTERS]) for i in shown)} |"
+
+
+def _with_legs(results: Iterable[ExecutionResult]) -> Iterator[ExecutionResult]:
+    for result in results:
+        yield result
+        yield from _with_legs(legs_of(result))
+
+
+def _checks(result: ExecutionResult) -> str:
+    passed = sum(check.passed for check in result.checks)
+    return f"{passed} of {len(result.checks)} passed" if result.checks else ""
+
+
+def _used(result: ExecutionResult) -> str:
+    spent = spent_in([result])
+    return str(spent) if spent else ""
 
 
 def why(result: ExecutionResult) -> str:
@@ -76,7 +86,7 @@ def why(result: ExecutionResult) -> str:
 
 def _details(run: RunResult) -> Iterator[str]:
     """A section for each task that did not succeed or had failed attempts or checks."""
-    for result in run.results:
+    for result in _with_legs(run.results):
         if not _is_worth_details(result):
             continue
         yield from ("", f"## {_escaped(result.task_id)}: {result.status.value}")
@@ -109,3 +119,20 @@ def _fenced(text: str) -> Iterator[str]:
 
 def _escaped(text: str) -> str:
     return _MARKUP.sub(r"\\\1", one_line(text))
+
+
+NUMBERS: Final = frozenset({"Attempts", "Seconds", "Files"})
+
+COLUMNS: Final[tuple[tuple[str, bool, Callable[[ExecutionResult], str]], ...]] = (
+    ("Task", True, lambda result: result.task_id),
+    ("Outcome", True, lambda result: result.status.value),
+    ("Why", True, why),
+    ("Agent", True, lambda result: result.agent or ""),
+    ("Attempts", True, lambda result: str(len(result.attempts))),
+    ("Seconds", True, lambda result: f"{result.duration_seconds:.1f}"),
+    ("Checks", True, _checks),
+    ("Files", False, lambda result: str(len(result.metadata.get("changed_files", ())) or "")),
+    ("Usage", False, _used),
+    ("Log", True, lambda result: result.log_path or ""),
+)
+"""Title, whether the column is there also when it is empty, and what stands in it."""

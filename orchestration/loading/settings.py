@@ -16,6 +16,7 @@ from orchestration.loading.findings import Finding, Refused
 from orchestration.loading.given import given
 from orchestration.loading.reading import read_text
 from orchestration.loading.scalars import numbers_in
+from orchestration.loading.scripts import with_scripts
 from orchestration.loading.unavailable import ignored_in
 from orchestration.loading.unknown import unknown_in_settings
 from orchestration.loading.walking import SETTINGS_FILE
@@ -57,7 +58,14 @@ def _read(root: Path) -> SettingsCatch:
         hint = "for example `max_concurrent: 3`"
         what = Finding("the settings have to be `key: value` lines", SETTINGS_FILE, hint, document.line_of(()))
         return SettingsCatch(findings=[what], knows_agents=False)
-    return _checked(_given(data))
+    catch = _checked(_given(data))
+    catch.settings, wrong = with_scripts(root, catch.settings)
+    if any(agent.kind == "cli" for agent in catch.settings.agents.values()):
+        from orchestration.loading.adapters import wrong_adapters  # noqa: PLC0415  # only who has such agents pays
+
+        wrong += wrong_adapters(root, catch.settings)
+    catch.findings += [finding if finding.file else finding.within(SETTINGS_FILE, ()) for finding in wrong]
+    return catch
 
 
 def settings_document(root: Path, *, every_line: bool = False) -> Document:

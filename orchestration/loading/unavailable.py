@@ -10,17 +10,13 @@ from typing import Final
 from orchestration.loading.findings import Finding
 from orchestration.models import Agent, Task
 
-KINDS_NOT_YET: Final = frozenset({"cli", "api", "hybrid"})
-"""Kinds of agents."""
-
 _ONLY: Final = {
     "workspace": (frozenset({"shared"}), "only `shared` is"),
-    "mode": (frozenset({None, "interactive"}), "only `interactive` is"),
     "container": (frozenset({None}), "tasks run on this machine"),
 }
 """Field of a task → the values that are done, and the remedy for others."""
 
-_IGNORED: Final = ("merge", "expects_changes", "budget", "cache", "account")
+_IGNORED: Final = ("merge", "cache")
 """Fields of a task or an agent that change nothing yet."""
 
 _WATCHED: Final = frozenset({*_ONLY, *_IGNORED})

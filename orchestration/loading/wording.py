@@ -14,7 +14,6 @@ from pydantic_core import ErrorDetails
 
 from orchestration.graph import nearest
 from orchestration.loading.findings import FieldPath, Finding, field_name
-from orchestration.loading.unavailable import KINDS_NOT_YET
 
 _NUMBER: Final = "a number"
 _WHOLE_NUMBER: Final = "a whole number"
@@ -144,8 +143,6 @@ def _unknown_kind(name: str, detail: ErrorDetails) -> tuple[str, str | None]:
     kinds = _QUOTED.findall(detail["ctx"]["expected_tags"])
     kind = str(detail["ctx"]["tag"])
     known = f"known kinds: {', '.join(kinds)}"
-    if kind in KINDS_NOT_YET:
-        return f"{name}: kind {kind!r} is not available in this version", known
     return f"{name}: there is no kind {shown(kind)}; {known}", nearest(kind, kinds)
 
 

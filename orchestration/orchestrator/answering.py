@@ -68,12 +68,29 @@ def _end(run: LiveRun, task_id: str, body: Mapping[str, Any], outcome: Outcome) 
 
 def _approve(run: LiveRun, task_id: str, action: str, body: Mapping[str, Any]) -> None:
     _expect(run, task_id, State.NEEDS_INPUT)
-    if run.plan.attempt_of(task_id) is not None:
-        raise WrongState(f"{task_id} waits to be done, not to be approved", hint=f"orch complete {task_id}")
+    attempt = run.plan.attempt_of(task_id)
+    if attempt is not None:
+        _judge_result(run, task_id, attempt, action, body)
+        return
     _given(run, task_id, action, body)
     if action == "reject":
         cause = body.get("note") or "rejected"
         run.recorder.emit(TaskCancelled, task_id=task_id, reason=CANCELLED, cause=cause)
+
+
+def _judge_result(run: LiveRun, task_id: str, attempt: int, action: str, body: Mapping[str, Any]) -> None:
+    """What an attempt made counts, or the attempt has failed and may be followed by another one."""
+    outcome = run.ledger.awaiting(task_id)
+    if outcome is None:
+        raise WrongState(f"{task_id} waits to be done, not to be approved", hint=f"orch complete {task_id}")
+    last = run.ledger.attempts_of(task_id)[-1]
+    seconds = max(0.0, ((run.ledger.asked_at(task_id) or last.started_at) - last.started_at).total_seconds())
+    _given(run, task_id, action, body)
+    if action == "approve":
+        ending = {"task_id": task_id, "attempt": attempt, "agent": last.agent, "duration_seconds": seconds}
+        run.recorder.emit(TaskCompleted, **ending, outcome=outcome)
+    else:
+        run.scheduler.reject(task_id, attempt, last.agent, outcome, body.get("note") or "", seconds)
 
 
 def retry(run: LiveRun, task_ids: Sequence[str], by: str, note: str | None) -> list[str]:
@@ -114,7 +131,9 @@ def cancel_at_rest(run: LiveRun, task_ids: Sequence[str], cause: str, *, by_name
     A task that has not begun stays cancelled only if it was named itself, not where its whole run was cancelled.
     """
     cancelled = [task_id for task_id in task_ids if run.plan.state_of(task_id) not in FINAL]
-    for task_id in cancelled:
+    parts = [part for task_id in cancelled for part in run.plan.parts_of(task_id)]
+    open_parts = [part for part in parts if run.plan.state_of(part) not in FINAL]
+    for task_id in (*reversed(open_parts), *cancelled):  # parts end before what they are parts of
         attempt = run.plan.attempt_of(task_id)
         outcome = Outcome() if attempt is None else Outcome(failure=Failure.CANCELLED, error=cause)
         run.recorder.emit(

@@ -13,14 +13,13 @@ from typing import Any, Final
 from orchestration.attempts import describe_failed
 from orchestration.errors import ChecksFailed, Problem, RunOwned, UnknownRun, WrongState
 from orchestration.events import RunResumed
-from orchestration.executor import LiveRun
+from orchestration.executor import LiveRun, Planned
 from orchestration.graph import nearest
 from orchestration.kinds import ExecutionStatus
 from orchestration.loading import Project
 from orchestration.orchestrator import answering
 from orchestration.orchestrator.looking import OPEN_RUNS, find_run, ledger_of
 from orchestration.orchestrator.opening import planned_from, replay
-from orchestration.orchestrator.running import Assemble
 from orchestration.protocols import RunRecord, RunStore
 from orchestration.registry import AgentRegistry
 from orchestration.results import ExecutionResult
@@ -28,6 +27,7 @@ from orchestration.results import ExecutionResult
 POLL: Final = 0.05
 """Seconds between looks for the owner's answer; the owner itself looks every fifth of a second."""
 
+Assemble = Callable[[str, Sequence[Planned]], LiveRun]
 Deed = Callable[[LiveRun], list[str]]
 
 
@@ -131,9 +131,12 @@ class Desk:
         """See `ProjectOrchestrator.log_folder`."""
         records = [await find_run(self._store, run_id)] if run_id else await self._store.runs()
         for record in records:
-            if task_id not in record.tasks:
+            if owner_of(task_id) not in record.tasks:
                 continue
-            attempts = (await ledger_of(self._store, record.run_id)).result(task_id).attempts
+            result = (await ledger_of(self._store, record.run_id)).result(task_id)
+            if "winner" in result.metadata and attempt is None:
+                return await self.log_folder(result.metadata["winner"], record.run_id, None)
+            attempts = result.attempts
             numbers = [ended.number for ended in attempts if ended.number]
             if attempt is not None and run_id is not None and attempt not in numbers:
                 raise WrongState(f"{task_id} has no attempt {attempt} in run {record.run_id}; it has {numbers}")
@@ -204,7 +207,7 @@ class Desk:
         return done
 
     async def _replayed(self, record: RunRecord) -> LiveRun:
-        run = self._assemble(record.run_id, planned_from(record, self._project, self._registry), None)
+        run = self._assemble(record.run_id, planned_from(record, self._project, self._registry))
         replay(run, await self._store.events(record.run_id))
         return run
 
@@ -229,6 +232,11 @@ class Desk:
                 if not status.is_final:
                     return record
         return None
+
+
+def owner_of(task_id: str) -> str:
+    """The task of the backlog that an id belongs to: its own, or that of the task that it is a part of."""
+    return task_id.partition("/")[0]
 
 
 def _reopening(task_id: str) -> Deed:

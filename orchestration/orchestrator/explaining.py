@@ -2,8 +2,8 @@
 
 from collections.abc import AsyncIterator, Iterator, Mapping
 
-from orchestration.errors import OrchError
-from orchestration.kinds import ExecutionStatus
+from orchestration.errors import OrchError, UnknownTask
+from orchestration.kinds import ExecutionStatus, Failure
 from orchestration.loading import Project
 from orchestration.orchestrator import looking
 from orchestration.orchestrator.looking import OPEN_RUNS
@@ -16,7 +16,9 @@ _DONE = {ExecutionStatus.SUCCESS, ExecutionStatus.SKIPPED}
 
 
 async def why(project: Project, registry: AgentRegistry, store: RunStore, task_id: str) -> list[str]:
-    """The sentences, the most important one first."""
+    """The sentences, the most important one first; of a part of a task too."""
+    if "/" in task_id:
+        return await _why_part(store, task_id)
     i = project.graph.index[task_id]
     agents = {task.id: task.agent or "" for task in project.tasks}
     ids = [task_id, *(project.graph.ids[j] for j in project.graph.needs[i])]
@@ -24,6 +26,7 @@ async def why(project: Project, registry: AgentRegistry, store: RunStore, task_i
     result = results[task_id]
     sentences = [_state(result), *_waits(result, results)]
     sentences += [sentence for attempt in result.attempts for sentence in _attempt(attempt)]
+    sentences += _parts(result)
     sentences += [sentence async for sentence in _runs(store, task_id, result)]
     if not result.attempts:
         try:
@@ -33,15 +36,31 @@ async def why(project: Project, registry: AgentRegistry, store: RunStore, task_i
     return sentences
 
 
+async def _why_part(store: RunStore, task_id: str) -> list[str]:
+    owner = task_id.partition("/")[0]
+    for record in await store.runs():
+        if owner in record.tasks:
+            ledger = await looking.ledger_of(store, record.run_id)
+            if task_id in ledger.known:
+                result = ledger.result(task_id)
+                told = [sentence for attempt in result.attempts for sentence in _attempt(attempt)]
+                return [_state(result), *told, f"It is a part of {owner} in run {record.run_id}."]
+    raise UnknownTask(f"no run has a part {task_id}", hint=f"orch show {owner}")
+
+
 def _state(result: ExecutionResult) -> str:
     said = f"{result.task_id} is {result.status.value}"
-    details = [text for text in (result.reason, result.error if result.error != result.reason else None) if text]
+    reason, error = result.reason or "", result.error or ""
+    details = [text for text in (reason, error if error not in reason else "") if text]
     return f"{said}: {'; '.join(details)}" if details else f"{said}."
 
 
 def _waits(result: ExecutionResult, results: Mapping[str, ExecutionResult]) -> Iterator[str]:
     if result.status is ExecutionStatus.NEEDS_INPUT:
-        yield f"It waits for a person: `orch complete {result.task_id}` or `orch fail {result.task_id} --reason …`."
+        yield _ask(result)
+    if result.status is ExecutionStatus.IN_PROGRESS and result.failure is Failure.RATE_LIMITED:
+        until = result.attempts[-1].outcome.metadata.get("resets_at") if result.attempts else None
+        yield f"Its account has reached its limit{f' until {until}' if until else ''}; waiting uses up no try."
     open_needs = {name: need for name, need in results.items() if name != result.task_id and need.status not in _DONE}
     if result.status in {ExecutionStatus.PENDING, ExecutionStatus.BLOCKED}:
         for name, need in open_needs.items():
@@ -54,6 +73,20 @@ def _waits(result: ExecutionResult, results: Mapping[str, ExecutionResult]) -> I
         yield f"`orch retry {result.task_id}` opens it again."
     if "adopted_from" in result.metadata:
         yield f"Its end was adopted from run {result.metadata['adopted_from']}."
+
+
+def _ask(result: ExecutionResult) -> str:
+    """What a person can do."""
+    name = result.task_id
+    if "approval" in (result.reason or ""):
+        return f"It waits for a person: `orch approve {name}` or `orch reject {name} --note …`."
+    return f"It waits for a person: `orch complete {name}` or `orch fail {name} --reason …`."
+
+
+def _parts(result: ExecutionResult) -> Iterator[str]:
+    for leg in result.metadata.get("legs", ()):
+        why = leg["error"] or leg["reason"] or ""
+        yield f"Part {leg['task_id']} by {leg['agent'] or 'nobody'}: {leg['status']}{f': {why}' if why else ''}"
 
 
 def _attempt(attempt: AttemptRecord) -> Iterator[str]:

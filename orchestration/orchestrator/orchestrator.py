@@ -12,17 +12,28 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from orchestration.attempts import Place
+from orchestration.attempts import Assignment, Place
 from orchestration.errors import UnmetDependencies, UsageError
 from orchestration.events import Event
-from orchestration.executor import ExecutorTable, LiveRun, Planned, assemble, limits_for
+from orchestration.executor import (
+    ExecutorTable,
+    LiveRun,
+    Planned,
+    Surroundings,
+    assemble,
+    assignment_of,
+    limits_for,
+)
 from orchestration.kinds import Mode
 from orchestration.loading import Project, load_project
+from orchestration.models import Budget, Task
 from orchestration.orchestrator import looking
-from orchestration.orchestrator.desk import Desk
+from orchestration.orchestrator.agents import AgentCheck, Inspector
+from orchestration.orchestrator.desk import Desk, owner_of
 from orchestration.orchestrator.explaining import why
 from orchestration.orchestrator.forecast import Forecast, forecast
 from orchestration.orchestrator.opening import missing_of, plan_selection
+from orchestration.orchestrator.prompting import Prompter
 from orchestration.orchestrator.running import Options, Runs
 from orchestration.orchestrator.selection import Selection, check_known
 from orchestration.process import LiveChildren
@@ -66,10 +77,12 @@ class ProjectOrchestrator:
         self.store: RunStore = store or SqliteStore(self.project.state_folder)
         self.children = children or LiveChildren()
         self._environment = dict(os.environ if environment is None else environment)
-        self._executors = ExecutorTable(self.children, python_in_child=python_in_child)
+        self._surroundings = Surroundings(self.project.root, settings)
+        self._executors = ExecutorTable(self.children, self._surroundings, python_in_child=python_in_child)
         self._limits = limits_for(self.registry, settings)
         self._runs = Runs(self.store, self._assemble)
-        self._desk = Desk(self.project, self.registry, self.store, self._assemble)
+        self._desk = Desk(self.project, self.registry, self.store, self._at_rest)
+        self._prompter = Prompter(self._plan, self.project, self.registry, self.store, self._at_rest, self._place)
 
     async def __aenter__(self) -> Self:
         """Nothing to open: what is needed is opened when it is needed."""
@@ -142,7 +155,9 @@ class ProjectOrchestrator:
         *,
         selection: Selection | None = None,
         agent: str | None = None,
+        mode: Mode | str | None = None,
         timeout: float | None = None,  # noqa: ASYNC109  # ends the run gracefully, which no cancel scope can
+        budget: Budget | None = None,
         force: bool = False,
         listener: Listener | None = None,
     ) -> RunResult:
@@ -154,7 +169,9 @@ class ProjectOrchestrator:
             fail_fast: end what runs and start nothing new after the first failure.
             selection: criteria instead of ids.
             agent: who is to do them, instead of whom the tasks name.
+            mode: how they are to be done, such as `api`.
             timeout: seconds after which the run is ended gracefully.
+            budget: what the run may use before it is stopped; the project's by default.
             force: do again what was done before.
             listener: told of events and chunks.
 
@@ -166,17 +183,18 @@ class ProjectOrchestrator:
         """
         if max_concurrent is not None and max_concurrent < 1:
             raise UsageError(f"max_concurrent is {max_concurrent}; at least one task must be able to run")
-        planned = self._plan(selection or Selection.of(task_ids), agent, None)
+        planned = self._plan(selection or Selection.of(task_ids), agent, mode)
         options = Options(
             slots=max_concurrent or self.project.settings.max_concurrent,
             fail_fast=fail_fast,
             force=frozenset(task.id for task in planned) if force else frozenset(),
             timeout=timeout,
+            budget=budget,
             listener=listener,
         )
         return await self._runs.run(planned, options)
 
-    def stream_batch(  # the same as run_batch
+    def stream_batch(  # noqa: PLR0913  # the same as run_batch
         self,
         task_ids: Sequence[str] | None = None,
         max_concurrent: int | None = None,
@@ -184,7 +202,9 @@ class ProjectOrchestrator:
         *,
         selection: Selection | None = None,
         agent: str | None = None,
+        mode: Mode | str | None = None,
         timeout: float | None = None,
+        budget: Budget | None = None,
         force: bool = False,
     ) -> RunStream:
         """`run_batch` watched while it goes on; see `RunStream`."""
@@ -196,7 +216,9 @@ class ProjectOrchestrator:
                 fail_fast,
                 selection=selection,
                 agent=agent,
+                mode=mode,
                 timeout=timeout,
+                budget=budget,
                 force=force,
                 listener=listener,
             )
@@ -233,13 +255,13 @@ class ProjectOrchestrator:
         check_known(self.project, [task_id])
         return await self._desk.answer(task_id, "fail", note=reason, by=by)
 
-    async def approve(self, task_id: str, *, by: str = "") -> ExecutionResult:
-        """Let a task start that waits for approval; raises WrongState where none does."""
+    async def approve(self, task_id: str, *, note: str = "", by: str = "") -> ExecutionResult:
+        """Approve a task that waits to start, or its result; raises WrongState where nothing waits for that."""
         check_known(self.project, [task_id])
-        return await self._desk.answer(task_id, "approve", by=by)
+        return await self._desk.answer(task_id, "approve", note=note, by=by)
 
     async def reject(self, task_id: str, reason: str = "", *, by: str = "") -> ExecutionResult:
-        """Cancel a task that waits for approval; raises WrongState where none does."""
+        """Refuse what `approve` would approve: the task is cancelled, or its attempt has failed; raises WrongState."""
         check_known(self.project, [task_id])
         return await self._desk.answer(task_id, "reject", note=reason, by=by)
 
@@ -287,8 +309,18 @@ class ProjectOrchestrator:
 
     async def why(self, task_id: str) -> list[str]:
         """Sentences that say why the task is as it is. Raises UnknownTask."""
-        check_known(self.project, [task_id])
+        check_known(self.project, [owner_of(task_id)])
         return await why(self.project, self.registry, self.store, task_id)
+
+    async def prompt(self, task_id: str, agent: str | None = None, mode: Mode | str | None = None) -> str:
+        """What would be sent next about a task, with secrets masked; raises what keeps it from being sent."""
+        check_known(self.project, [task_id])
+        return await self._prompter.prompt(task_id, agent, mode)
+
+    async def check_agents(self, names: Sequence[str] = (), *, probe: bool = False) -> list[AgentCheck]:
+        """What is installed and what is missing; `probe` has each do a trivial task, for money; raises UnknownAgent."""
+        used = {task.id: task.assignment for task in self._plan(Selection(), None, None)}
+        return await Inspector(self.registry, self._surroundings, self._place).check(names, used, probe=probe)
 
     async def log_folder(self, task_id: str, run_id: str | None = None, attempt: int | None = None) -> Path:
         """The folder with an attempt's logs, the latest by default; it is there only if something was written.
@@ -297,8 +329,8 @@ class ProjectOrchestrator:
             UnknownTask: the backlog does not have it.
             WrongState: no attempt of it has begun.
         """
-        if not any(task_id in record.tasks for record in await self.store.runs()):
-            check_known(self.project, [task_id])
+        if not any(owner_of(task_id) in record.tasks for record in await self.store.runs()):
+            check_known(self.project, [owner_of(task_id)])
         return await self._desk.log_folder(task_id, run_id, attempt)
 
     async def forecast(
@@ -307,10 +339,11 @@ class ProjectOrchestrator:
         max_concurrent: int | None = None,
         *,
         agent: str | None = None,
+        mode: Mode | str | None = None,
         force: bool = False,
     ) -> Forecast:
         """What a run of the selection would do now."""
-        planned = self._plan(selection or Selection(), agent, None)
+        planned = self._plan(selection or Selection(), agent, mode)
         standings = await self.store.standings([task.id for task in planned])
         return forecast(
             planned,
@@ -326,23 +359,38 @@ class ProjectOrchestrator:
     def _plan(self, selection: Selection, agent: str | None, mode: Mode | str | None) -> list[Planned]:
         return plan_selection(self.project, self.registry, selection.choose(self.project), agent, mode)
 
-    def _assemble(self, run_id: str, planned: Sequence[Planned], listener: Listener | None) -> LiveRun:
+    def _assemble(
+        self, run_id: str, planned: Sequence[Planned], listener: Listener | None, budget: Budget | None
+    ) -> LiveRun:
         return assemble(
             run_id,
             planned,
             self._place(run_id),
             limits=self._limits,
             listener=listener,
-            retry=self.project.settings.retry,
+            budget=budget or self.project.settings.budget,
+            assign=self._assign,
         )
 
-    def _place(self, run_id: str) -> Place:
+    def _at_rest(self, run_id: str, planned: Sequence[Planned], state: Path | None = None) -> LiveRun:
+        """A run that is only looked at or answered: what it replays must not touch the limits of those that go on."""
+        limits = limits_for(self.registry, self.project.settings)
+        return assemble(run_id, planned, self._place(run_id, state), limits=limits, assign=self._assign)
+
+    def _assign(self, task: Task, agent: str) -> Assignment:
+        return assignment_of(self.registry, task, agent, None)
+
+    def _place(self, run_id: str, state: Path | None = None) -> Place:
         return Place(
             directory=self.project.root,
-            state=self.project.state_folder / "runs" / run_id,
+            state=state or self.project.state_folder / "runs" / run_id,
             environment=self._environment,
             settings=self.project.settings,
             children=self.children,
             executor_for=self._executors,
             parameters=self.project.settings.parameters,
+            instructions_for=self._surroundings.instructions_for,
+            own_names=self._surroundings.own_names,
+            model_of=self._surroundings.model_of,
+            templates=self._surroundings.templates,
         )

@@ -15,6 +15,7 @@ from orchestration.errors import RunOwned, StoreError
 from orchestration.events import RunResumed
 from orchestration.executor import LiveRun, Planned, new_run_id, open_in, shape_of
 from orchestration.kinds import RunStatus
+from orchestration.models import Budget
 from orchestration.orchestrator.driving import Drive
 from orchestration.orchestrator.looking import ledger_of, run_result
 from orchestration.orchestrator.opening import begin, catch_up, check_unchanged, replay
@@ -24,7 +25,7 @@ from orchestration.results import RunResult
 MAX_LOOKS: Final = 20
 """How often a run is built anew because others changed what it was built on; more means something is wrong."""
 
-Assemble: TypeAlias = Callable[[str, Sequence[Planned], Listener | None], LiveRun]
+Assemble: TypeAlias = Callable[[str, Sequence[Planned], Listener | None, Budget | None], LiveRun]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,7 @@ class Options:
     force: frozenset[str] = frozenset()
     reopen: frozenset[str] = frozenset()
     timeout: float | None = None
+    budget: Budget | None = None
     listener: Listener | None = None
 
 
@@ -101,7 +103,7 @@ class Runs:
         options: Options,
         standings: Mapping[str, Standing],
     ) -> RunResult | None:
-        run = self._assemble(new_run_id(), planned, options.listener)
+        run = self._assemble(new_run_id(), planned, options.listener, options.budget)
         begin(
             run,
             planned,
@@ -129,10 +131,10 @@ class Runs:
         options: Options,
         standings: Mapping[str, Standing],
     ) -> RunResult | None:
-        run = self._assemble(record.run_id, planned, options.listener)
+        run = self._assemble(record.run_id, planned, options.listener, options.budget)
         replay(run, await self._store.events(record.run_id))
         run.recorder.emit(RunResumed, max_concurrent=options.slots, fail_fast=options.fail_fast)
-        run.scheduler.interrupt_open_attempts()
+        run.scheduler.take_up()
         catch_up(run, standings)
         nothing_new = len(run.recorder.pending) == 1 and record.status is RunStatus.PAUSED and not run.plan.is_over
         if run.scheduler.can_do_nothing and nothing_new:
@@ -145,7 +147,7 @@ class Runs:
 
     async def _still(self, run: LiveRun, standings: Mapping[str, Standing]) -> bool:
         """Whether the standings are what the run was built on, now that its tasks are claimed."""
-        now = await self._store.standings(run.graph.ids)
+        now = await self._store.standings(run.graph.ids[: run.size])  # parts of tasks are no other run's
         return _versions(now) == _versions(standings)
 
     async def _known(self, run: LiveRun) -> RunRecord | None:

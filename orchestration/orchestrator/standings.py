@@ -24,6 +24,8 @@ def is_kept(standing: Standing | None, *, reopen_failed: bool = False) -> bool:
         return False
     if isinstance(standing.event, TaskCancelled):
         return standing.event.reason == CANCELLED
+    if isinstance(standing.event, TaskError) and standing.event.outcome.metadata.get("budget_of") == "run":
+        return False  # it was the run whose budget was spent
     return standing.status is ExecutionStatus.FAILED
 
 

@@ -8,7 +8,19 @@ from hypothesis import strategies as st
 
 from orchestration.errors import UnknownAgent, UsageError
 from orchestration.kinds import Mode
-from orchestration.models import Agent, InteractiveAgent, PythonAgent, ScriptAgent, Settings, ShellAgent, Task
+from orchestration.models import (
+    PRESETS,
+    Agent,
+    ApiAgent,
+    CliAgent,
+    HybridAgent,
+    InteractiveAgent,
+    PythonAgent,
+    ScriptAgent,
+    Settings,
+    ShellAgent,
+    Task,
+)
 from orchestration.registry import EXECUTORS, AgentRegistry, Registrable, executor_class
 
 
@@ -26,7 +38,7 @@ def shell(*capabilities: str, enabled: bool = True) -> ShellAgent:
 def test_built_in_agents_come_last_and_a_project_can_replace_them() -> None:
     own = ShellAgent(command="make")
     registry = AgentRegistry({"tester": shell(), "shell": own})
-    assert registry.names() == ["tester", "shell", "interactive"]
+    assert registry.names() == ["tester", "shell", "interactive", *PRESETS]
     assert registry.get("shell") is own
     assert "interactive" in registry
     assert "nobody" not in registry
@@ -44,12 +56,16 @@ def test_the_agents_of_a_project_come_from_its_settings() -> None:
         {"default_agent": "b", "agents": {"b": {"kind": "shell"}, "a": {"kind": "shell"}}}
     )
     registry = AgentRegistry.from_settings(settings)
-    assert registry.names() == ["b", "a", "shell", "interactive"]
+    assert registry.names() == ["b", "a", "shell", "interactive", *PRESETS]
     assert registry.recommend(task()) == "b"
 
 
 @pytest.mark.parametrize(
-    ("name", "hint"), [("shel", "did you mean shell?"), ("qqq", "known agents: a, shell, interactive")]
+    ("name", "hint"),
+    [
+        ("shel", "did you mean shell?"),
+        ("qqq", "known agents: a, shell, interactive, claude-code, codex, opencode, aider"),
+    ],
 )
 def test_an_unknown_agent_is_told_with_the_nearest_name_or_all_names(name: str, hint: str) -> None:
     with pytest.raises(UnknownAgent) as caught:
@@ -100,7 +116,7 @@ def test_what_is_no_agent_cannot_be_registered(name: str, agent: Registrable, me
     registry = AgentRegistry()
     with pytest.raises(UsageError, match=message):
         registry.register(name, agent)
-    assert registry.names() == ["shell", "interactive"]
+    assert registry.names() == ["shell", "interactive", *PRESETS]
 
 
 # -- choosing -------------------------------------------------------------------------------------------------------
@@ -162,9 +178,72 @@ def test_a_task_that_names_an_agent_who_cannot_do_it_gets_no_other_one(name: str
         AgentRegistry(TEAM).agent_for(task(), override=name)
 
 
-def test_a_mode_of_a_later_version_is_refused() -> None:
-    with pytest.raises(UsageError, match="mode 'hybrid' is not available"):
-        AgentRegistry(TEAM).agent_for(task(mode="hybrid"))
+MODEL = ApiAgent(provider="ollama", model="qwen3")
+EITHER = HybridAgent(strategy="fallback", agents=("coder", "writer"))
+BOTH = HybridAgent(strategy="race", agents=("second", "person"))
+WORKSHOP: dict[str, Agent] = {
+    "gone": ScriptAgent(command=("./gone",), enabled=False),
+    **TEAM,
+    "model": MODEL,
+    "either": EITHER,
+    "both": BOTH,
+}
+
+
+@pytest.mark.parametrize(
+    ("mode", "named", "expected"),
+    [
+        ("api", None, "model"),
+        ("api", "model", "model"),
+        ("hybrid", None, "either"),
+        ("hybrid", "both", "both"),
+        ("hybrid", "second", "both"),
+        ("hybrid", "model", "either"),
+        ("script", None, "writer"),
+        ("script", "coder", "coder"),
+        ("script", "model", "writer"),
+    ],
+)
+def test_a_mode_goes_to_whoever_is_named_if_they_work_so_else_to_the_first_who_does(
+    mode: str, named: str | None, expected: str
+) -> None:
+    registry = AgentRegistry(WORKSHOP, built_in=False)
+    assert registry.agent_for(task(agent=named, mode=mode)) == (expected, WORKSHOP[expected])
+    assert registry.agent_for(task(agent=named), mode=Mode(mode)) == (expected, WORKSHOP[expected])
+
+
+def test_an_agent_of_another_kind_that_is_asked_directly_keeps_its_surroundings_and_nothing_of_its_program() -> None:
+    own = CliAgent(preset="codex", model="its-own-word", timeout=300, secrets=("KEY",), account="team")
+    name, asked = AgentRegistry({"codex": own}).agent_for(task(agent="codex", mode="api"))
+    assert (name, asked) == ("codex", ApiAgent(timeout=300, secrets=("KEY",), account="team"))
+
+
+def test_the_caller_who_names_an_agent_overrides_the_mode_of_the_task_too() -> None:
+    registry = AgentRegistry(WORKSHOP)
+    assert registry.agent_for(task(mode="api"), override="coder") == ("coder", WORKSHOP["coder"])
+    name, asked = registry.agent_for(task(), override="coder", mode=Mode.API)
+    assert (name, asked.kind) == ("coder", "api")
+
+
+@pytest.mark.parametrize(
+    ("mode", "hint"),
+    [
+        ("api", "name an agent, or add one of kind api"),
+        ("hybrid", "add an agent of kind hybrid"),
+        ("script", "add an agent of kind script"),
+    ],
+)
+def test_a_mode_that_nobody_works_in_is_refused_with_what_to_do(mode: str, hint: str) -> None:
+    registry = AgentRegistry({"person": InteractiveAgent()}, built_in=False)
+    with pytest.raises(UsageError, match=f"no enabled agent can do a task in mode '{mode}'") as caught:
+        registry.agent_for(task(mode=mode))
+    assert caught.value.hint == hint
+
+
+@pytest.mark.parametrize("mode", ["api", "hybrid", "script"])
+def test_a_mode_does_not_hide_that_the_named_agent_is_disabled(mode: str) -> None:
+    with pytest.raises(UnknownAgent, match="'gone' is disabled"):
+        AgentRegistry(WORKSHOP).agent_for(task(agent="gone", mode=mode))
 
 
 @pytest.mark.parametrize(
@@ -173,6 +252,8 @@ def test_a_mode_of_a_later_version_is_refused() -> None:
         ({"agent": "writer"}, "writer: the task names it"),
         ({"labels": ["tests", "api", "x"]}, "coder: it has the capabilities api, tests"),
         ({"mode": "interactive"}, "person: the task is to be done by a person"),
+        ({"mode": "script"}, "writer: the task is to be done in mode script"),
+        ({"mode": "hybrid"}, "nobody: no enabled agent can do a task in mode 'hybrid'"),
         ({}, "interactive: no other agent is named or has a capability among the task's labels"),
         ({"agent": "off"}, "nobody: the agent 'off' is disabled"),
         ({"agent": "x"}, "nobody: there is no agent 'x'"),
@@ -218,7 +299,10 @@ def test_every_kind_of_agent_has_an_executor(kind: str) -> None:
     assert executor_class(kind).__name__ == EXECUTORS[kind].partition(":")[2]
 
 
-def test_an_unknown_kind_is_told_with_the_known_ones() -> None:
-    with pytest.raises(UnknownAgent, match="no kind of agent 'cli'") as caught:
-        executor_class("cli")
-    assert "shell, script, python, interactive" in (caught.value.hint or "")
+def test_an_unknown_kind_is_told_with_the_nearest_or_all_known_ones() -> None:
+    with pytest.raises(UnknownAgent, match="no kind of agent 'shel'") as caught:
+        executor_class("shel")
+    assert caught.value.hint == "did you mean shell?"
+    with pytest.raises(UnknownAgent, match="no kind of agent 'quux'") as caught:
+        executor_class("quux")
+    assert caught.value.hint == "known kinds: shell, script, python, interactive, cli, scripted, api"

@@ -69,10 +69,13 @@ def test_retry_can_be_a_number_in_the_settings_too() -> None:
     assert kinds(schema["properties"]["retry"], schema) == {"object", "integer", "null"}
 
 
+KINDS = {"shell", "script", "python", "interactive", "cli", "api", "hybrid", "scripted"}
+
+
 def test_an_agent_is_told_by_its_kind() -> None:
     schema = agent_schema()
     assert schema["discriminator"]["propertyName"] == "kind"
-    assert set(schema["discriminator"]["mapping"]) == {"shell", "script", "python", "interactive"}
+    assert set(schema["discriminator"]["mapping"]) == KINDS
     for name in schema["discriminator"]["mapping"].values():
         one = schema["$defs"][name.rpartition("/")[2]]
         assert "kind" in one["required"]

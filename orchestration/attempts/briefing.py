@@ -1,0 +1,216 @@
+"""All that an attempt is given before it begins: its text, its inputs, what it may see, and what of that is secret.
+
+Nothing is written for a cheap task except the files named by `$ORCH_OUTPUT` and `$ORCH_INPUTS`; they live in folders
+for the whole run (names that begin with a dot, so no task can have them), and tasks without inputs share one file.
+"""
+
+import contextlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+from orchestration import prompts
+from orchestration.attempts.outputs import make_empty, write_inputs
+from orchestration.attempts.place import Assignment, Place
+from orchestration.ledger import Ledger
+from orchestration.masking import Masker
+from orchestration.models import Agent, Task
+from orchestration.process import child_environment
+from orchestration.process.environment import ALLOWED
+from orchestration.protocols import Session, Work
+from orchestration.results import Outcome
+from orchestration.vault import secret_names, secrets_for
+
+PROXIES: Final = frozenset(name for name in ALLOWED if name.lower().endswith("_proxy"))
+"""Variables that every child sees and that may hold a password, inside of an address."""
+
+ENDS_OF_SESSIONS: Final = frozenset({"session_unknown", "context_overflow"})
+"""Classes of errors after which going on with the session can only fail again: it is gone, or it is full."""
+
+
+class Briefing:
+    """Briefs the attempts of one run.
+
+    Args:
+        run_id: the run.
+        place: where it happens.
+        upstream: for a task, the ids of everything that it depends on, directly or not.
+        ledger: knows what came of them.
+    """
+
+    def __init__(self, run_id: str, place: Place, upstream: Callable[[str], list[str]], ledger: Ledger) -> None:
+        """Nothing is written."""
+        self._run_id = run_id
+        self._place = place
+        self._upstream = upstream
+        self._ledger = ledger
+        self._no_inputs: Path | None = None
+
+    async def work(self, task_id: str, assignment: Assignment, agent: Agent, attempt: int, slot: int) -> Work:
+        """The attempt, with all that it is given.
+
+        Raises:
+            TemplateError: a text of the task cannot be rendered.
+            SecretMissing: a secret that it needs cannot be had.
+        """
+        task, settings = assignment.task, self._place.settings
+        context = self.context(task_id, assignment, attempt)
+        inputs = context["inputs"] = prompts.render_value(task.inputs, context)
+        needs = (*task.depends_on, *assignment.draws_on)
+        work = Work(
+            run_id=self._run_id,
+            task=task if task.id == task_id else task.model_copy(update={"id": task_id}),
+            agent_name=assignment.agent_name,
+            agent=agent,
+            attempt=attempt,
+            slot=slot,
+            prompt=self.prompt(task_id, assignment, agent, context),
+            directory=self._place.directory,
+            folder=self.folder(task_id, attempt),
+            upstream={need: context["tasks"][need] for need in needs if need in context["tasks"]},
+            inputs=inputs,
+            parameters=self._place.parameters,
+            timeout=_first(task.timeout, agent.timeout, settings.timeout),
+            idle_timeout=_first(task.idle_timeout, agent.idle_timeout, settings.idle_timeout),
+            kill_grace=_first(task.kill_grace, agent.kill_grace, settings.kill_grace) or 0.0,
+            session=self._session(task_id, assignment),
+        )
+        return await self._with_environment(work, context)
+
+    def prompt(self, task_id: str, assignment: Assignment, agent: Agent, context: Mapping[str, Any]) -> str:
+        """The exact text for whoever does the work; a shell command needs none, and is never a template."""
+        task = assignment.task
+        if agent.kind == "shell":
+            return task.description
+        if assignment.draws_on:
+            task = task.model_copy(update={"depends_on": (*task.depends_on, *assignment.draws_on)})
+        return prompts.prompt_for(
+            task,
+            context,
+            self._failed_before(task_id, context["attempt"]),
+            instructions=self._place.instructions_for(assignment.agent_name, agent) or None,
+            templates=self._place.templates(),
+            by_answer=agent.kind == "api",
+        )
+
+    def context(self, task_id: str, assignment: Assignment, attempt: int) -> dict[str, Any]:
+        """What templates and conditions can name."""
+        task = assignment.task
+        needs = self._upstream(task_id) if _has_templates(task) else task.depends_on
+        return {
+            "tasks": {need: self._came_of(need) for need in dict.fromkeys((*needs, *assignment.draws_on))},
+            "inputs": task.inputs,
+            "parameters": self._place.parameters,
+            "task": {"id": task.id, "title": task.name, "labels": task.labels, "phase": task.phase},
+            "run_id": self._run_id,
+            "attempt": attempt,
+        }
+
+    def folder(self, task_id: str, attempt: int) -> Path:
+        """The attempt's own folder; it need not exist."""
+        return self._place.state / task_id / str(attempt)
+
+    def forget(self, work: Work) -> None:
+        """Remove what was only there to be passed in and out."""
+        for name in ("ORCH_OUTPUT", "ORCH_INPUTS"):
+            path = Path(work.environment[name])
+            if path != self._no_inputs:
+                _remove(path)
+
+    # -- the environment ----------------------------------------------------------------------------------------
+
+    async def _with_environment(self, work: Work, context: Mapping[str, Any]) -> Work:
+        task, agent, settings, place = work.task, work.agent, self._place.settings, self._place
+        written = {**settings.env, **agent.env, **task.env}
+        extra = {name: str(prompts.render(text, context)) for name, text in written.items()}
+        wanted = dict.fromkeys((*agent.secrets, *task.secrets))
+        secrets = (
+            await secrets_for(wanted, settings.secrets, place.environment, place.directory, children=place.children)
+            if wanted
+            else {}
+        )
+        passed = (*settings.pass_env, *agent.pass_env, *task.pass_env)
+        environment = child_environment(place.environment, passed, {**extra, **secrets, **self._ours(work)})
+        own = [name for name in place.own_names(work.agent_name, agent) if name not in environment]
+        keys = {name: place.environment[name] for name in own if name in place.environment}
+        every = {**environment, **keys}
+        suspects = secret_names(every, secrets, guess={*extra, *passed, *keys, *PROXIES})
+        masker = Masker({name: every[name] for name in suspects}) if suspects else None
+        return replace(work, environment=environment, keys=keys, masker=masker)
+
+    def _ours(self, work: Work) -> dict[str, str]:
+        """What the run itself tells an attempt."""
+        number = f"{work.task.id.replace('/', '~')}.{work.attempt}"
+        given = self._place.state / ".outputs" / number
+        make_empty(given)
+        if work.attempt > 1:  # whoever was killed with the attempt before could not remove what that had to pass on
+            _remove(given.with_name(f"{number.rpartition('.')[0]}.{work.attempt - 1}"))
+        return {
+            "ORCH_TASK_ID": work.task.id,
+            "ORCH_RUN_ID": work.run_id,
+            "ORCH_ATTEMPT": str(work.attempt),
+            "ORCH_ATTEMPT_ID": work.attempt_id,
+            "ORCH_IDEMPOTENCY_KEY": f"{work.run_id}/{work.task.id}",
+            "ORCH_OUTPUT": str(given),
+            "ORCH_INPUTS": str(self._inputs_file(work, number)),
+            "ORCH_SLOT": str(work.slot),
+        }
+
+    def _inputs_file(self, work: Work, number: str) -> Path:
+        folder = self._place.state / ".inputs"
+        if work.upstream or work.inputs:
+            path = folder / f"{number}.json"
+            write_inputs(path, work.upstream, work.inputs)
+            return path
+        if self._no_inputs is None:
+            self._no_inputs = folder / "none.json"
+            write_inputs(self._no_inputs, {}, {})
+        return self._no_inputs
+
+    # -- what is known ------------------------------------------------------------------------------------------
+
+    def _failed_before(self, task_id: str, attempt: int) -> Outcome | None:
+        """What failed before this attempt; for a part of a task, what failed of the whole."""
+        found = self._ledger.previous_failure(task_id) if attempt > 1 else None
+        whole = task_id.rpartition("/")[0]
+        return self._ledger.previous_failure(whole) if found is None and whole else found
+
+    def _came_of(self, task_id: str) -> dict[str, Any]:
+        result = self._ledger.result(task_id)
+        return {"status": result.status.value, "output": result.output, "outputs": dict(result.outputs)}
+
+    def _session(self, task_id: str, assignment: Assignment) -> Session | None:
+        """The session of the latest attempt by the same agent, if the task wants its attempts to go on with it."""
+        retry = assignment.task.retry or self._place.settings.retry
+        if retry is None or retry.session != "resume":
+            return None
+        mine = [one.outcome for one in self._ledger.attempts_of(task_id) if one.agent == assignment.agent_name]
+        return session_of(mine)
+
+
+def session_of(outcomes: Sequence[Outcome]) -> Session | None:
+    """The session that these attempts, oldest first, leave to go on with; none where the latest came to its end."""
+    for one in reversed(outcomes):
+        if one.metadata.get("error_class") in ENDS_OF_SESSIONS:
+            return None
+        if one.session_id is not None:
+            own = (it.metadata.get("session_totals") for it in reversed(outcomes) if it.session_id == one.session_id)
+            return Session(one.session_id, next((totals for totals in own if totals), None))
+    return None
+
+
+def _remove(path: Path) -> None:
+    with contextlib.suppress(OSError):  # a task may have made anything of it
+        path.unlink()
+
+
+def _has_templates(task: Task) -> bool:
+    """Whether a text of the task could name what is further up than its own dependencies."""
+    texts = [task.description, str(task.when or ""), str(task.inputs), *task.env.values()]
+    return task.when is not None or any("{{" in text or "{%" in text for text in texts)
+
+
+def _first(*values: float | None) -> float | None:
+    """The first that was given: the attempt's own over the agent's over the project's."""
+    return next((value for value in values if value is not None), None)

@@ -1,0 +1,56 @@
+"""Whether an attempt did what it was to do, beyond what its agent says."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+from orchestration import checks
+from orchestration.errors import OrchError
+from orchestration.kinds import Failure
+from orchestration.process import LiveChildren
+from orchestration.protocols import Work
+from orchestration.results import CheckResult, Outcome
+
+MAX_EVIDENCE: Final = 4000
+"""Characters of a failed check's log that the error quotes."""
+
+NO_CHANGE: Final = "the task expects changes, and no file in its folder has changed"
+
+
+async def check_work(work: Work, outputs: Mapping[str, Any], children: LiveChildren) -> tuple[CheckResult, ...]:
+    """All checks of a task; none where it declares none."""
+    task = work.task
+    if not (task.verify or task.deliverables or task.outputs):
+        return ()
+    return await checks.run_checks(work, outputs=outputs, children=children)
+
+
+def denied(outcome: Outcome, *, proved: bool) -> Outcome:
+    """An agent that was refused something and says it is done has failed, unless checks prove that it is."""
+    refused = outcome.metadata.get("permission_denials")
+    if not refused or proved or outcome.failure is not None:
+        return outcome
+    told = f"it was not allowed to: {'; '.join(map(str, refused))}"
+    return replace(outcome, failure=Failure.PERMISSION, error=told)
+
+
+def describe_failed(failed: list[CheckResult]) -> str:
+    """What failed, with the end of each log, bounded; the next attempt's agent reads this."""
+    return "\n".join(
+        f"{check.kind} failed: {check.name}"
+        + (f" (exit code {check.exit_code})" if check.exit_code is not None else "")
+        + (f"\n{check.log[-MAX_EVIDENCE:].rstrip()}" if check.log else "")
+        for check in failed
+    )
+
+
+def failed_setup(setup: CheckResult, folder: Path) -> Outcome:
+    """The outcome of an attempt whose agent was never asked."""
+    log = str(folder) if folder.exists() else None
+    return Outcome(failure=Failure.CHECK_FAILED, error=describe_failed([setup]), checks=(setup,), log_path=log)
+
+
+def with_hint(error: OrchError) -> str:
+    """What is wrong and what to do, in one text."""
+    return f"{error.message} ({error.hint})" if error.hint else error.message

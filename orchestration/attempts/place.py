@@ -1,0 +1,74 @@
+"""Where a run's work happens, and who does each task."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from orchestration.errors import OrchError
+from orchestration.models import Agent, Settings, Task
+from orchestration.process import LiveChildren
+from orchestration.protocols import Executor
+
+
+def _nothing(_: str, __: Agent) -> str:
+    return ""
+
+
+def _no_model(_: str, __: Agent) -> str | None:
+    return None
+
+
+def _no_names(_: str, __: Agent) -> tuple[str, ...]:
+    return ()
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a run's work happens.
+
+    Attributes:
+        directory: where tasks run.
+        state: the run's own folder, for logs and the files tasks get and give.
+        environment: what the children's allow-list draws from; never passed on whole.
+        settings: the project's defaults.
+        children: every live process tree, so that all can be ended at once.
+        executor_for: the executor of an agent's kind.
+        instructions_for: what the project tells an agent that does not read it by itself.
+        own_names: the variables that an agent may see because it is what it is: its keys.
+        model_of: the model that an agent is told to use, as far as that is written down.
+        templates: how work of a type is done, by type.
+    """
+
+    directory: Path
+    state: Path
+    environment: Mapping[str, str]
+    settings: Settings
+    children: LiveChildren
+    executor_for: Callable[[str], Executor]
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    instructions_for: Callable[[str, Agent], str] = _nothing
+    own_names: Callable[[str, Agent], tuple[str, ...]] = _no_names
+    model_of: Callable[[str, Agent], str | None] = _no_model
+    templates: Callable[[], Mapping[str, str]] = dict
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """A task and who does it; an error instead of an agent is what the attempt then fails with.
+
+    `fallback` does it while the account of `agent` is exhausted; `draws_on` are tasks beside its dependencies whose
+    results it starts from.
+    """
+
+    task: Task
+    agent_name: str
+    agent: Agent | OrchError
+    fallback: tuple[str, Agent] | None = None
+    draws_on: tuple[str, ...] = ()
+
+    def by(self, name: str | None) -> "Assignment":
+        """The same task, done by whom a fallback names."""
+        if name is None or self.fallback is None or self.fallback[0] != name:
+            return self
+        return Assignment(self.task, *self.fallback, draws_on=self.draws_on)
