@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.options import By, TaskId
+from cli.options import By, TaskId, refuse_both
 from cli.render.words import count, listed
 from cli.session import Session, session_of
 from orchestration.errors import UsageError
@@ -19,6 +19,8 @@ Values = Annotated[
     list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A value for the tasks after it (repeatable).")
 ]
 Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why.", show_default=False)]
+Note = Annotated[str | None, typer.Option("--note", metavar="TEXT", help="What is to be said about it.")]
+SameAsNote = Annotated[str | None, typer.Option("--reason", metavar="TEXT", help="The same as --note.")]
 Target = Annotated[str, typer.Argument(metavar="TARGET", help="A run or a task.", show_default=False)]
 RetryIds = Annotated[list[str] | None, typer.Argument(metavar="[IDS]...", help="Tasks.", show_default=False)]
 AllFailed = Annotated[bool, typer.Option("--failed", help="All that failed, were cancelled, or are blocked by it.")]
@@ -52,24 +54,28 @@ def fail(context: typer.Context, task_id: TaskId, reason: Reason, by: By = "") -
     _give(session, work)
 
 
-def approve(context: typer.Context, task_id: TaskId, by: By = "") -> None:
-    """Let a task start that waits for approval."""
+def approve(context: typer.Context, task_id: TaskId, note: Note = None, by: By = "") -> None:
+    """Approve a task that waits to start, or its result."""
     session = session_of(context)
 
     async def work(_: "Interrupts") -> "ExecutionResult":
         async with session.orchestrator() as orchestrator:
-            return await orchestrator.approve(task_id, by=by or _person(session))
+            return await orchestrator.approve(task_id, note=note or "", by=by or _person(session))
 
     _give(session, work)
 
 
-def reject(context: typer.Context, task_id: TaskId, reason: Reason = "", by: By = "") -> None:
-    """Cancel a task that waits for approval."""
+def reject(context: typer.Context, task_id: TaskId, note: Note = None, reason: SameAsNote = None, by: By = "") -> None:
+    """Refuse a task that waits to start, or its result.
+
+    A task that may not start is cancelled; one whose result is refused is tried again if its `retry` allows.
+    """
     session = session_of(context)
+    refuse_both("--note", "--reason", both=note is not None and reason is not None)
 
     async def work(_: "Interrupts") -> "ExecutionResult":
         async with session.orchestrator() as orchestrator:
-            return await orchestrator.reject(task_id, reason, by=by or _person(session))
+            return await orchestrator.reject(task_id, note or reason or "", by=by or _person(session))
 
     _give(session, work)
 

@@ -5,7 +5,7 @@ and `orch --help` reads the table below. Global options are understood before th
 """
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -30,7 +30,7 @@ class Entry:
     help: str
 
 
-COMMANDS: Final[Mapping[str, Entry]] = {
+COMMANDS: Final[Mapping[str, Entry]] = {  # a name of two words is a command of the first one's
     "init": Entry("cli.writing", "init", "Make a folder a project: settings and a first task."),
     "add": Entry("cli.writing", "add", "Add a task to the backlog."),
     "list": Entry("cli.backlog", "list_tasks", "List the tasks with their state."),
@@ -49,21 +49,26 @@ COMMANDS: Final[Mapping[str, Entry]] = {
     "cancel": Entry("cli.answers", "cancel", "Cancel a run or a task."),
     "complete": Entry("cli.answers", "complete", "Say that a task which waits for a person is done."),
     "fail": Entry("cli.answers", "fail", "Say that a task which waits for a person cannot be done."),
-    "approve": Entry("cli.answers", "approve", "Let a task start that waits for approval."),
-    "reject": Entry("cli.answers", "reject", "Cancel a task that waits for approval."),
+    "approve": Entry("cli.answers", "approve", "Approve a task that waits to start, or its result."),
+    "reject": Entry("cli.answers", "reject", "Refuse a task that waits to start, or its result."),
     "retry": Entry("cli.answers", "retry", "Reopen tasks, so that the next run does them again."),
-    "report": Entry("cli.reports", "report", "Report on a run: outcomes, reasons, durations, checks, logs."),
+    "report": Entry("cli.reports", "report", "Report on a run: outcomes, reasons, durations, usage, checks, logs."),
+    "agents": Entry("cli.agents", "agents", "List the agents that tasks can be given to."),
+    "agents check": Entry("cli.agents", "check", "Say which agents are installed and ready, and which version."),
+    "agents test": Entry("cli.agents", "replay", "Show what an adapter makes of recorded output."),
     "schema": Entry("cli.reports", "schema", "Print the JSON Schemas of what users write."),
     "version": Entry("cli.reports", "version", "Print the version."),
 }
 
 
 class Commands(TyperGroup):
-    """The group of all commands, each of which is built when it is asked for."""
+    """A group of commands, each of which is built when it is asked for: all of them, or those of one command."""
+
+    family = ""
 
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ANN401, ARG002  # Typer's context, of whichever version
         """The names, in the order of the table."""
-        return list(COMMANDS)
+        return [name.removeprefix(self.family) for name in COMMANDS if name.startswith(self.family)]
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ANN401, ARG002  # as above
         """Import and build one command.
@@ -71,38 +76,54 @@ class Commands(TyperGroup):
         Raises:
             UsageError: there is no such command.
         """
-        entry = COMMANDS.get(cmd_name)
+        entry = COMMANDS.get(self.family + cmd_name)
         if entry is None:
-            raise UsageError(f"there is no command {cmd_name!r}", hint=_hint_for(cmd_name))
-        return build(cmd_name, entry)
+            raise UsageError(f"there is no command {self.family + cmd_name!r}", hint=self._hint_for(cmd_name))
+        return build(self.family + cmd_name, entry)
 
-    def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401, ARG002  # as above
+    def _hint_for(self, name: str) -> str:
+        from orchestration.graph import nearest
+
+        return nearest(name, self.list_commands(None)) or f"orch {self.family}--help lists the commands"
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401  # as above
         """List the commands from the table, without importing any."""
         with formatter.section("Commands"):
-            formatter.write_dl([(name, entry.help) for name, entry in COMMANDS.items()])
+            formatter.write_dl([(name, COMMANDS[self.family + name].help) for name in self.list_commands(ctx)])
 
 
 def build(name: str, entry: Entry) -> Any:  # noqa: ANN401  # Typer's command, of whichever version
     """The command, with the global options behind its own."""
-    single = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
-    single.command(name)(getattr(importlib.import_module(entry.module), entry.function))
-    command = get_command(single)
+    function = getattr(importlib.import_module(entry.module), entry.function)
+    family = f"{name} "
+    if any(other.startswith(family) for other in COMMANDS):
+        command: Any = get_command(_group(function, invoke_without_command=True))
+        command.family, command.name = family, name.rpartition(" ")[2]
+    else:
+        single = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+        single.command(name.rpartition(" ")[2])(function)
+        command = get_command(single)
     command.params.extend(global_options())
     return command
 
 
-def application() -> Any:  # noqa: ANN401  # Typer's group, of whichever version
-    """The whole command line."""
+def _group(function: Callable[..., Any], *, invoke_without_command: bool) -> typer.Typer:
     app = typer.Typer(
         cls=Commands,
-        help=HELP,
         add_completion=False,
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
+        invoke_without_command=invoke_without_command,
     )
-    app.callback()(_nothing)
-    group = get_command(app)
+    app.callback()(function)
+    return app
+
+
+def application() -> Any:  # noqa: ANN401  # Typer's group, of whichever version
+    """The whole command line."""
+    group = get_command(_group(_nothing, invoke_without_command=False))
+    group.help = HELP
     group.params.extend([*global_options(), _version_option()])
     return group
 
@@ -159,9 +180,3 @@ def _version_option() -> TyperOption:
         expose_value=False,
         show_default=False,
     )
-
-
-def _hint_for(name: str) -> str:
-    from orchestration.graph import nearest
-
-    return nearest(name, COMMANDS) or "orch --help lists the commands"

@@ -1,16 +1,18 @@
 """`list`, `show`, `next`, `validate`: the backlog as it is written, with the state of each task."""
 
+import sys
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.options import Labels, Phases, Priorities, TaskId
+from cli.options import AgentName, Labels, ModeName, Phases, Priorities, TaskId
 from cli.render.clean import clean, clean_line
 from cli.render.tables import Cell, table
-from cli.render.words import STATUS_COLOURS, STATUS_WORDS, count, hours
+from cli.render.words import STATUS_COLOURS, STATUS_WORDS, count, hours, listed
 from cli.session import Session, say, session_of
-from orchestration.kinds import ExecutionStatus
+from orchestration.errors import UsageError
+from orchestration.kinds import ExecutionStatus, Mode
 
 if TYPE_CHECKING:
     from cli.interrupts import Interrupts
@@ -23,6 +25,8 @@ Statuses = Annotated[
     list[ExecutionStatus] | None,
     typer.Option("--status", case_sensitive=False, help="Only tasks in this state (repeatable)."),
 ]
+
+Prompt = Annotated[bool, typer.Option("--prompt", help="Only what would be sent next, to the letter.")]
 
 _TO_DO = frozenset({ExecutionStatus.PENDING, ExecutionStatus.NEEDS_INPUT})
 _SATISFIED = frozenset({ExecutionStatus.SUCCESS, ExecutionStatus.SKIPPED})
@@ -94,11 +98,21 @@ def task_data(project: "Project", task: "Task", results: "Mapping[str, Execution
     }
 
 
-def show(context: typer.Context, task_id: TaskId) -> None:
-    """Show everything about one task."""
+def show(
+    context: typer.Context, task_id: TaskId, prompt: Prompt = False, agent: AgentName = None, mode: ModeName = None
+) -> None:
+    """Show everything about one task.
+
+    With --prompt only what would be sent next to whoever does it, with secrets masked.
+    """
     from orchestration.orchestrator import Selection
 
     session = session_of(context)
+    if prompt:
+        _give_prompt(session, task_id, agent, mode)
+        return
+    if agent is not None or mode is not None:
+        raise UsageError("--agent and --mode belong to --prompt", hint=f"orch show {task_id} --prompt --agent AGENT")
     project, results = backlog_of(session)
     (task,) = Selection.of([task_id]).choose(project)
     result = results.get(task_id)
@@ -110,6 +124,18 @@ def show(context: typer.Context, task_id: TaskId) -> None:
         "result": result.to_dict() if result else None,
     }
     session.give("task", data, _details(data, result))
+
+
+def _give_prompt(session: Session, task_id: str, agent: str | None, mode: Mode | None) -> None:
+    """On a terminal, control sequences are taken out; elsewhere it is the text to the letter."""
+    from cli.main import drive
+
+    async def work(_: "Interrupts") -> str:
+        async with session.orchestrator() as orchestrator:
+            return await orchestrator.prompt(task_id, agent, mode)
+
+    text = drive(work)
+    session.give("prompt", {"task_id": task_id, "prompt": text}, clean(text) if sys.stdout.isatty() else text)
 
 
 def _details(data: Mapping[str, Any], result: "ExecutionResult | None") -> Iterator[str]:
@@ -124,9 +150,29 @@ def _details(data: Mapping[str, Any], result: "ExecutionResult | None") -> Itera
     for name in ("acceptance", "verify"):
         for item in data[name]:
             yield f"  {name:<12} {clean_line(item)}"
+    if result is not None:
+        yield from _came_of(result)
     if description := clean(data["description"]).strip():
         yield ""
         yield from (f"  {line}".rstrip() for line in description.split("\n"))
+    if result is not None and (asked := clean(str(result.metadata.get("prompt") or "")).strip()):
+        yield from ("", "  waits for a person:")
+        yield from (f"    {line}".rstrip() for line in asked.split("\n"))
+
+
+def _came_of(result: "ExecutionResult") -> Iterator[str]:
+    """What its attempts used and changed, and the parts that it became."""
+    from orchestration.exporting.spent import legs_of, spent_in
+
+    if spent := spent_in([result]):
+        yield f"  {'used':<12} {spent}"
+    if changed := result.metadata.get("changed_files"):
+        yield f"  {'changed':<12} {clean_line(listed(map(str, changed), 10))}"
+    for leg in legs_of(result):
+        failed = f", {leg.failure.value}" if leg.failure else ""
+        by = f", by {leg.agent}" if leg.agent else ""
+        words = f"{leg.task_id}: {STATUS_WORDS[leg.status]}{failed}{by}"
+        yield f"    {clean_line(words)}"
 
 
 def _shown(name: str, value: object) -> str:

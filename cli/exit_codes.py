@@ -16,7 +16,7 @@
 from collections.abc import Sequence
 from typing import Final
 
-from orchestration.kinds import ExecutionStatus, Failure
+from orchestration.kinds import ExecutionStatus, Failure, RunStatus
 from orchestration.results import ExecutionResult, RunResult
 
 SUCCESS: Final = 0
@@ -30,6 +30,7 @@ AGENT_MISSING: Final = 127
 SIGNALLED: Final = 128
 
 TIMEOUT_REASON: Final = "timeout"
+BUDGET_REASON: Final = "budget"
 
 _DONE: Final = frozenset({ExecutionStatus.SUCCESS, ExecutionStatus.SKIPPED})
 _UNDONE: Final = frozenset({ExecutionStatus.FAILED, ExecutionStatus.BLOCKED, ExecutionStatus.CANCELLED})
@@ -42,7 +43,7 @@ def of_signal(number: int) -> int:
 
 def of_run(run: RunResult, signal: int | None = None) -> int:
     """The code of a run; `signal` is the first one that asked to stop it, if any did."""
-    return of_results(run.results, run.reason, signal)
+    return of_results(run.results, run.reason, signal, paused=run.status is RunStatus.PAUSED)
 
 
 def of_task(result: ExecutionResult, signal: int | None = None) -> int:
@@ -50,28 +51,39 @@ def of_task(result: ExecutionResult, signal: int | None = None) -> int:
     return of_results([result], None, signal)
 
 
-def of_results(results: Sequence[ExecutionResult], reason: str | None = None, signal: int | None = None) -> int:
-    """The first row of the table that applies; work that was done before the signal came is not stopped by it."""
+def of_results(
+    results: Sequence[ExecutionResult], reason: str | None = None, signal: int | None = None, *, paused: bool = False
+) -> int:
+    """The first row of the table that applies; work that was done before the signal came is not stopped by it.
+
+    Args:
+        results: of all tasks.
+        reason: why the run ended as it did.
+        signal: the first one that asked to stop it.
+        paused: whether the run waits for something from outside.
+    """
     done = all(result.status in _DONE for result in results)
     if signal is not None and not done:
         return of_signal(signal)
     failures = [result.failure for result in results if _failed(result)]
-    if Failure.BUDGET in failures:
+    if Failure.BUDGET in failures or (reason == BUDGET_REASON and not done):
         return BUDGET_SPENT
     if reason == TIMEOUT_REASON:
         return RUN_TIMEOUT
     if failures and all(failure is Failure.AGENT_MISSING for failure in failures):
         return AGENT_MISSING
-    return SUCCESS if done else _of_what_remains(results)
+    return SUCCESS if done else _of_what_remains(results, paused=paused)
 
 
-def _of_what_remains(results: Sequence[ExecutionResult]) -> int:
+def _of_what_remains(results: Sequence[ExecutionResult], *, paused: bool) -> int:
     if any(result.status in _UNDONE and not _waits_for_limit(result) for result in results):
         return FAILED
     if any(_waits_for_limit(result) for result in results):
         return RATE_LIMITED
     if any(result.status is ExecutionStatus.NEEDS_INPUT for result in results):
         return NEEDS_PERSON
+    if paused:  # for no person: tasks that were never tried wait for an account as well
+        return RATE_LIMITED
     return FAILED  # open for a reason that has no row: not done is not success
 
 

@@ -62,7 +62,7 @@ def logs(
             if session.json:
                 _give_log(session, task_id, folder)
             else:
-                LogPrinter(folder / name).print_to_the_end()
+                LogPrinter(folder, name).print_to_the_end()
 
     drive(work)
 
@@ -98,7 +98,7 @@ def _give_log(session: Session, task_id: str, folder: Path) -> None:
 async def _live_run(orchestrator: "ProjectOrchestrator", task_id: str, run: str | None) -> str | None:
     """The run in which the task may print something now: the given one or the newest with it, if it goes on."""
     for record in await orchestrator.runs():
-        if record.run_id == run or (run is None and task_id in record.tasks):
+        if record.run_id == run or (run is None and task_id.partition("/")[0] in record.tasks):
             return record.run_id if orchestrator.store.is_live(record.run_id) else None
     return None
 
@@ -109,10 +109,10 @@ async def _follow(orchestrator: "ProjectOrchestrator", run: str, task_id: str, a
     await _look(orchestrator, run, followed)
     number = attempt or followed.begun or 1
     if not await _has_begun(orchestrator, run, followed, number):
-        LogPrinter(await orchestrator.log_folder(task_id, None, attempt) / name).print_to_the_end()  # of an earlier run
+        LogPrinter(await orchestrator.log_folder(task_id, None, attempt), name).print_to_the_end()  # of an earlier run
         return
     while True:
-        log = LogPrinter(await orchestrator.log_folder(task_id, run, number) / name)
+        log = LogPrinter(await orchestrator.log_folder(task_id, run, number), name)
         while not followed.has_ended(number):
             log.print_what_is_new()
             await asyncio.sleep(SECONDS_BETWEEN_LOOKS)

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Final, TypeAlias
 import typer
 
 from orchestration.errors import UsageError
-from orchestration.kinds import Priority
+from orchestration.kinds import Mode, Priority
 
 if TYPE_CHECKING:
+    from orchestration.models import Budget
     from orchestration.orchestrator import Selection
 
 MOST_AT_ONCE: Final = 10_000
@@ -63,6 +64,9 @@ AgentName: TypeAlias = Annotated[
 ]
 Force: TypeAlias = Annotated[bool, typer.Option("--force", help="Run what is done already, too.")]
 Events: TypeAlias = Annotated[bool, typer.Option("--events", help="Print every event as a line of JSON.")]
+ModeName: TypeAlias = Annotated[
+    Mode | None, typer.Option("--mode", case_sensitive=False, help="How it is to be done, whatever the task says.")
+]
 RunOption: TypeAlias = Annotated[
     str | None, typer.Option("--run", "-r", metavar="RUN", help="The run (default: the newest).", show_default=False)
 ]
@@ -103,6 +107,47 @@ def seconds_option(text: str | None, option: str) -> float | None:
     if seconds <= 0:
         raise UsageError(f"{option} {text} would end the run before it starts", hint=f"for example: {option} 30m")
     return seconds
+
+
+BUDGET_EXAMPLE: Final = "for example: --budget 5 (dollars), or --budget cost_usd=5,tokens=1000000,wall=2h"
+BUDGET_PARTS: Final = ("cost_usd", "tokens", "wall")
+
+
+def budget_option(text: str | None) -> "Budget | None":
+    """What a run may use: `5` for dollars, or `cost_usd=5,tokens=1000000,wall=2h`; None where nothing was given.
+
+    Raises:
+        UsageError: it is no budget.
+    """
+    from pydantic import ValidationError
+
+    from orchestration.models import Budget
+
+    if text is None:
+        return None
+    given = _budget_parts(text)
+    try:
+        return Budget.model_validate(given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        part = str(first["loc"][0])
+        said = first["msg"].removeprefix("Value error, ")
+        said = said[:1].lower() + said[1:]
+        raise UsageError(f"--budget: {part} {given[part]!r} cannot be: {said}", hint=BUDGET_EXAMPLE) from error
+
+
+def _budget_parts(text: str) -> dict[str, str]:
+    plain = text.strip().removeprefix("$")
+    if "=" not in plain:
+        return {"cost_usd": plain}
+    given: dict[str, str] = {}
+    for item in text.split(","):
+        name, equals, value = (part.strip() for part in item.partition("="))
+        if not equals or name not in BUDGET_PARTS or name in given:
+            wrong = "is there twice" if name in given else f"is none of {', '.join(BUDGET_PARTS)}"
+            raise UsageError(f"--budget: {name[:80]!r} {wrong}", hint=BUDGET_EXAMPLE)
+        given[name] = value.removeprefix("$") if name == "cost_usd" else value.replace("_", "")
+    return given
 
 
 def refuse_both(first: str, second: str, *, both: bool) -> None:

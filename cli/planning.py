@@ -10,7 +10,7 @@ from cli.session import Session, session_of
 
 if TYPE_CHECKING:
     from cli.interrupts import Interrupts
-    from orchestration.kinds import ExecutionStatus
+    from orchestration.kinds import ExecutionStatus, Mode
     from orchestration.loading import Project
     from orchestration.orchestrator import Forecast, Selection
 
@@ -47,6 +47,7 @@ def give_forecast(
     max_concurrent: int | None,
     *,
     agent: str | None = None,
+    mode: "Mode | None" = None,
     force: bool = False,
 ) -> None:
     """Print what a run of the selection would do; nothing is started and nothing is written."""
@@ -55,7 +56,7 @@ def give_forecast(
 
     async def work(_: "Interrupts") -> "Forecast":
         async with session.orchestrator() as orchestrator:
-            return await orchestrator.forecast(selection, max_concurrent, agent=agent, force=force)
+            return await orchestrator.forecast(selection, max_concurrent, agent=agent, mode=mode, force=force)
 
     forecast = drive(work)
     lines = forecast_lines(forecast, width=session.width(), colour=session.colour_of_data)

@@ -25,7 +25,7 @@ Topic = Annotated[
 
 
 def report(context: typer.Context, run: RunArgument = None, kind: Format = "md", output: OutFile = None) -> None:
-    """Report on a run: outcomes, reasons, durations, checks, logs."""
+    """Report on a run: outcomes, reasons, durations, usage, checks, logs."""
     from cli.main import drive
     from cli.render.envelope import envelope, for_stream
     from orchestration.exporting.markdown import markdown

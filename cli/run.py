@@ -11,16 +11,17 @@ from cli.options import (
     Events,
     Force,
     Labels,
+    ModeName,
     Phases,
     Priorities,
     TaskId,
     TaskIds,
+    budget_option,
     refuse_both,
     seconds_option,
     selection_of,
 )
 from cli.session import Session, say, session_of
-from orchestration.kinds import Mode
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -30,9 +31,6 @@ if TYPE_CHECKING:
     from orchestration.orchestrator import ProjectOrchestrator
     from orchestration.results import ExecutionResult, RunResult
 
-ModeOption = Annotated[
-    Mode | None, typer.Option("--mode", case_sensitive=False, help="How it is to be done, whatever the task says.")
-]
 WithDependencies = Annotated[bool, typer.Option("--with-dependencies", help="First run what it depends on.")]
 FailFast = Annotated[
     bool, typer.Option("--fail-fast/--keep-going", help="At the first failure end everything, or only what needs it.")
@@ -42,12 +40,17 @@ TimeOut = Annotated[
     str | None, typer.Option("--timeout", metavar="DURATION", help="End the run after this time, such as 30m.")
 ]
 
+BudgetOption = Annotated[
+    str | None,
+    typer.Option("--budget", metavar="BUDGET", help="Stop when it is spent: 5 (dollars), or tokens=1000000,wall=2h."),
+]
+
 
 def execute_task(
     context: typer.Context,
     task_id: TaskId,
     agent: AgentName = None,
-    mode: ModeOption = None,
+    mode: ModeName = None,
     with_dependencies: WithDependencies = False,
     force: Force = False,
     events: Events = False,
@@ -87,7 +90,9 @@ def run_batch(
     priorities: Priorities = None,
     fail_fast: FailFast = False,
     timeout: TimeOut = None,
+    budget: BudgetOption = None,
     agent: AgentName = None,
+    mode: ModeName = None,
     dry_run: DryRun = False,
     force: Force = False,
     events: Events = False,
@@ -103,12 +108,12 @@ def run_batch(
     session = session_of(context)
     refuse_both("--json", "--events", both=session.json and events)
     refuse_both("--dry-run", "--events", both=dry_run and events)
-    seconds = seconds_option(timeout, "--timeout")
+    seconds, bounds = seconds_option(timeout, "--timeout"), budget_option(budget)
     selection = selection_of(ids, labels, phases, priorities)
     if dry_run:
         from cli.planning import give_forecast
 
-        give_forecast(session, selection, max_concurrent, agent=agent, force=force)
+        give_forecast(session, selection, max_concurrent, agent=agent, mode=mode, force=force)
         return exit_codes.SUCCESS
 
     async def work(interrupts: "Interrupts") -> "tuple[RunResult, int, int]":
@@ -118,7 +123,9 @@ def run_batch(
                 fail_fast=fail_fast,
                 selection=selection,
                 agent=agent,
+                mode=mode,
                 timeout=seconds,
+                budget=bounds,
                 force=force,
                 listener=watcher.hear,
             )

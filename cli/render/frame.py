@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from cli.render.clean import cells, clip, pad
-from cli.render.progress import Progress
+from cli.render.clean import cells, clean_line, clip, pad
+from cli.render.progress import Progress, Running
 from cli.render.words import duration
 from orchestration.kinds import ExecutionStatus
 
@@ -34,10 +34,10 @@ FrameLine = list[Span]
 
 
 def frame(progress: Progress, now: float, columns: int, rows: int) -> list[FrameLine]:
-    """The lines to show: a row for each running task, for retries that wait, and the count of everything."""
+    """The lines to show: a row for each task at work, retry that waits and paused account, and the counts."""
     width = max(1, columns - MARGIN)
     room = max(0, min(MAX_ROWS, rows - SPARE_ROWS - 1))
-    lines = [*_running(progress, now, width), *_retries(progress, now, width)]
+    lines = [*_running(progress, now, width), *_retries(progress, now, width), *_pauses(progress, now, width)]
     if len(lines) > room:
         hidden = len(lines) - max(0, room - 1)
         lines = [*lines[: max(0, room - 1)], [Span(clip(f"  and {hidden} more", width), "dim")]][:room]
@@ -45,22 +45,36 @@ def frame(progress: Progress, now: float, columns: int, rows: int) -> list[Frame
 
 
 def _running(progress: Progress, now: float, width: int) -> Iterator[FrameLine]:
-    shown = list(progress.running.values())[:MAX_ROWS]
-    id_cells = max((min(LONGEST_ID, width // 3, cells(task.task_id)) for task in shown), default=0)
+    every = progress.shown()
+    shown = every[:MAX_ROWS]
+    id_cells = max((min(LONGEST_ID, width // 3, cells(_name(task))) for task in shown), default=0)
     agent_cells = max((min(LONGEST_AGENT, cells(task.agent)) for task in shown), default=0) if width >= NARROW else 0
     for task in shown:
-        line = [Span("> ", "cyan"), Span(pad(clip(task.task_id, id_cells), id_cells), "bold")]
+        line = [Span("> ", "cyan"), Span(pad(clip(_name(task), id_cells), id_cells), "bold")]
         if agent_cells:
             line.append(Span("  " + pad(clip(task.agent, agent_cells), agent_cells), "dim"))
         line += [Span(f"  {duration(now - task.since):>7}"), Span(f"  {task.last_line}", "dim")]
         yield _fitted(line, width)
-    for _ in range(len(progress.running) - len(shown)):
+    for _ in range(len(every) - len(shown)):
         yield []
+
+
+def _name(task: Running) -> str:
+    """Its id; a part has only its own name, indented below its task."""
+    return "  " * task.depth + task.task_id.rpartition("/")[2]
 
 
 def _retries(progress: Progress, now: float, width: int) -> Iterator[FrameLine]:
     for task_id, due in sorted(progress.due.items(), key=lambda item: item[1]):
         yield _fitted([Span("~ ", "yellow"), Span(task_id), Span(f"  again in {duration(due - now)}", "yellow")], width)
+
+
+def _pauses(progress: Progress, now: float, width: int) -> Iterator[FrameLine]:
+    """Accounts that have reached their limit, with what is left of the time."""
+    for account, until in sorted(progress.paused.items(), key=lambda item: item[1]):
+        if until > now:
+            words = f"account {clean_line(account)} paused"
+            yield _fitted([Span("~ ", "yellow"), Span(words), Span(f", {duration(until - now)} left", "yellow")], width)
 
 
 def _counts(progress: Progress, now: float) -> Iterator[Span]:
@@ -79,6 +93,8 @@ def _counts(progress: Progress, now: float) -> Iterator[Span]:
     left = progress.seconds_left(now)
     if left is not None and (progress.running or progress.due):
         yield Span(f", about {duration(left)} left", "dim")
+    if spent := progress.spent:
+        yield Span(f", {spent.short}", "dim")
 
 
 def _fitted(line: FrameLine, width: int) -> FrameLine:

@@ -15,12 +15,16 @@ EVIDENCE_LINES: Final = 8
 EVIDENCE_COLUMNS: Final = 500
 """A line of evidence is cut here: an agent may print megabytes without a newline."""
 
-FOR_APPROVAL: Final = "waits for approval"
+FOR_APPROVAL: Final = frozenset({"waits for approval", "its result waits for approval"})
+"""Reasons of questions that are answered by yes or no."""
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """What happened to one task: a verb of ours, the task, the rest in words; `evidence` are lines of its output."""
+    """What happened to one task: a verb of ours, the task, the rest in words; `evidence` are lines of its output.
+
+    Parts of a task (`TASK/leg-1`) are indented; what is about no task has something else in the task's place.
+    """
 
     verb: str
     task_id: str
@@ -41,11 +45,11 @@ class Line:
     @property
     def rest(self) -> str:
         """What follows the verb."""
-        first = f"{self.task_id}  {clean_line(self.text)}".rstrip()
+        first = f"{'  ' * self.task_id.count('/')}{self.task_id}  {clean_line(self.text)}".rstrip()
         return "\n".join([first, *(f"    | {line}" for line in self.evidence)])
 
 
-def line_of(event: events.Event | events.TaskChunk, tail: str = "") -> Line | None:  # noqa: C901, PLR0911  # a table
+def line_of(event: events.Event | events.TaskChunk, tail: str = "") -> Line | None:  # noqa: C901, PLR0911, PLR0912  # a table
     """The line for an event, None for what needs none; `tail` is the end of the task's output so far."""
     match event:
         case events.TaskStarted():
@@ -72,13 +76,22 @@ def line_of(event: events.Event | events.TaskChunk, tail: str = "") -> Line | No
         case events.TaskInputGiven():
             by = f" by {event.by}" if event.by else ""
             return Line("answered", event.task_id, f"{event.action}{by}")
+        case events.TaskExpanded():
+            return Line("expands", event.task_id, _parts(event), "cyan")
+        case events.AccountPaused():
+            return Line("paused", f"account {clean_line(event.account)}", _pause(event), "yellow")
+        case events.LimitsChanged():
+            limit = "no limit any more" if event.limit is None else f"at most {event.limit} at once"
+            return Line("limit", clean_line(event.limit_name), f"{limit}: {event.reason}")
         case _:
             return None
 
 
-def how_to_answer(task_id: str, reason: str | None = None) -> str:
-    """What a person types when the task is done, or cannot be, or may start."""
-    if reason == FOR_APPROVAL:
+def how_to_answer(task_id: str, reason: str | None = None, *, short: bool = False) -> str:
+    """What a person types when the task is done, or cannot be, or may start, or is good; `short` only the first."""
+    if short:
+        return f"orch {'approve' if reason in FOR_APPROVAL else 'complete'} {task_id}"
+    if reason in FOR_APPROVAL:
         return f"orch approve {task_id}, or orch reject {task_id}"
     return f"when it is done: orch complete {task_id}; if not: orch fail {task_id} --reason TEXT"
 
@@ -116,6 +129,18 @@ def _failed(event: events.TaskError, tail: str) -> Line:
 
 def _retry(event: events.RetryScheduled) -> str:
     return f"in {duration(seconds_until(event.due_at, event.at))}" if event.due_at else "at once"
+
+
+def _parts(event: events.TaskExpanded) -> str:
+    """How the task becomes several, and who does each."""
+    shown = (f"{str(item.get('id', '')).rpartition('/')[2]} {item.get('agent') or 'a command'}" for item in event.items)
+    return f"{event.template or 'parts'}: {listed(shown, 6)}"
+
+
+def _pause(event: events.AccountPaused) -> str:
+    if event.until is None:
+        return event.reason
+    return f"for {duration(seconds_until(event.until, event.at))}: {event.reason}"
 
 
 def seconds_until(due_at: datetime, now: datetime) -> float:

@@ -6,13 +6,19 @@ of a task that already ended, tasks that are reopened, attempts that follow each
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Final
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Final
 
 from cli.render.clean import last_line
 from cli.render.lines import Line, line_of, seconds_until
 from orchestration import events
+from orchestration.exporting.spent import Spent
 from orchestration.kinds import ExecutionStatus, OnCrash
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from orchestration.results import Usage
 
 TAIL_CHARACTERS: Final = 4096
 """As much of a stream's end as could ever be shown."""
@@ -41,9 +47,14 @@ class Running:
 
     @property
     def evidence(self) -> str:
-        """The end of what it complained about, or else of what it printed."""
-        complaint = self.tails.get("stderr", "")
-        return complaint if complaint.strip() else self.tails.get("stdout", "")
+        """The end of what it complained about, or else of what it printed, or of what an agent said."""
+        told = (self.tails.get(stream, "") for stream in ("stderr", "stdout", None))
+        return next((tail for tail in told if tail.strip()), "")
+
+    @property
+    def depth(self) -> int:
+        """How far it is a part of another task."""
+        return self.task_id.count("/")
 
 
 class Progress:
@@ -62,6 +73,11 @@ class Progress:
         self.started = 0
         self.adopted = 0
         self.running: dict[str, Running] = {}
+        self.expanded: dict[str, Running] = {}
+        self.paused: dict[str, float] = {}
+        self._until: dict[str, datetime] = {}
+        self._used: dict[tuple[str, int | None], Usage] = {}
+        self._spent = Spent()
         self.due: dict[str, float] = {}
         self.asked: dict[str, None] = {}
         self.ended: dict[str, ExecutionStatus] = {}
@@ -72,14 +88,35 @@ class Progress:
         """Take over what happened before the run was resumed; nothing of that still runs."""
         for event in past:
             self.hear(event, 0.0)
-        self.running.clear()
-        self.due.clear()
+        for left in (self.running, self.expanded, self.due, self.paused):
+            left.clear()
         self.started = 0
 
     @property
     def total(self) -> int:
-        """How many tasks the run has, as far as it is known."""
-        return max(len(self.tasks), len(self.ended) + len(self.running) + len(self.asked) + len(self.due))
+        """How many tasks the run has, as far as it is known; parts of them do not count."""
+        open_tasks = (*self.running, *self.expanded, *self.asked, *self.due)
+        return max(len(self.tasks), len(self.ended) + sum(not is_part(task_id) for task_id in open_tasks))
+
+    @property
+    def spent(self) -> Spent:
+        """What was used of models so far, by attempts that ended and by those that run."""
+        total = replace(self._spent)
+        for usage in self._used.values():
+            total.add(usage)
+        return total
+
+    def shown(self) -> list[Running]:
+        """What is under way, in the order in which it began, parts below their task."""
+        heads = sorted((*self.expanded.values(), *self.running.values()), key=lambda one: (one.depth, one.since))
+        order = {one.task_id: n for n, one in enumerate(heads)}
+
+        def place(one: Running) -> list[int]:
+            names = one.task_id.split("/")
+            above = ("/".join(names[: n + 1]) for n in range(len(names)))
+            return [order.get(name, len(order)) for name in above]
+
+        return sorted(heads, key=place)
 
     def number(self, *statuses: ExecutionStatus) -> int:
         """How many tasks ended in one of these states."""
@@ -94,27 +131,36 @@ class Progress:
         ran = self.running.get(event.task_id) if isinstance(event, events.TaskEvent) else None
         line = line_of(event, ran.evidence if ran else "")
         if not isinstance(event, events.TaskEvent):
-            self._hear_run(event)
-        elif not self._own or event.task_id in self._own:
+            self._hear_run(event, now)
+        elif not self._own or event.task_id.partition("/")[0] in self._own:
             self._hear_task(event, now)
         else:
             return None  # a task outside of the selection that the run only looks at
         return line
 
-    def _hear_run(self, event: events.Event) -> None:
+    def _hear_run(self, event: events.Event, now: float) -> None:
         if isinstance(event, events.RunStarted):
             self.tasks = event.tasks
             self._own = frozenset(event.tasks)
         if isinstance(event, events.RunStarted | events.RunResumed) and event.max_concurrent:
             self.slots = event.max_concurrent
+        if isinstance(event, events.RunResumed):
+            self.paused = {account: now + seconds_until(until, event.at) for account, until in self._until.items()}
+        if isinstance(event, events.AccountPaused) and event.until is not None:
+            self._until[event.account] = event.until
+            self.paused[event.account] = now + seconds_until(event.until, event.at)
 
-    def _hear_task(self, event: events.TaskEvent, now: float) -> None:  # a table, one row per kind
+    def _hear_task(self, event: events.TaskEvent, now: float) -> None:  # noqa: C901  # a table, one row per kind
         task_id = event.task_id
         match event:
             case events.TaskStarted():
                 self._forget(task_id)
                 self.started += 1
                 self.running[task_id] = Running(task_id, event.agent or "", now)
+            case events.TaskExpanded():
+                self._expand(task_id, now)
+            case events.UsageRecorded():
+                self._used[task_id, event.attempt] = event.usage
             case events.RetryScheduled(due_at=due_at) if due_at is not None:
                 self._forget(task_id)
                 self.due[task_id] = now + seconds_until(due_at, event.at)
@@ -135,10 +181,22 @@ class Progress:
             case _:
                 pass
 
+    def _expand(self, task_id: str, now: float) -> None:
+        begun = self.running.get(task_id) or self.expanded.get(task_id)
+        self._forget(task_id)
+        self.expanded[task_id] = begun or Running(task_id, "", now)
+
     def _hear_end(self, event: events.AttemptEnd) -> None:
         task_id = event.task_id
+        used = self._used.pop((task_id, event.attempt), None)
+        used = event.outcome.usage or used
+        if used is not None and not event.outcome.metadata.get("sum_of_parts"):
+            self._spent.add(used)
         if isinstance(event, events.TaskCompleted):
-            if task_id in self.running:  # what a person did took no slot, and says nothing of how long the rest takes
+            at_work = task_id in self.running or task_id in self.expanded
+            if at_work and not is_part(
+                task_id
+            ):  # what a person did took no slot, and says nothing of how long the rest takes
                 self._work_seconds += event.duration_seconds
                 self._work_weight += self._weight(task_id)
             self._end(task_id, ExecutionStatus.SUCCESS)
@@ -151,13 +209,15 @@ class Progress:
 
     def _forget(self, task_id: str) -> None:
         self.running.pop(task_id, None)
+        self.expanded.pop(task_id, None)
         self.due.pop(task_id, None)
         self.asked.pop(task_id, None)
         self.ended.pop(task_id, None)
 
     def _end(self, task_id: str, status: ExecutionStatus) -> None:
         self._forget(task_id)
-        self.ended[task_id] = status
+        if not is_part(task_id):
+            self.ended[task_id] = status
 
     def _weight(self, task_id: str) -> float:
         return self._weights.get(task_id, self._mean)
@@ -167,10 +227,16 @@ class Progress:
         if not self._work_weight:
             return None
         pace = self._work_seconds / self._work_weight
-        waiting = self._own - self.ended.keys() - self.running.keys() - self.asked.keys()
-        left = [max(0.0, pace * self._weight(r.task_id) - (now - r.since)) for r in self.running.values()]
+        at_work = [one for one in (*self.running.values(), *self.expanded.values()) if not one.depth]
+        waiting = self._own - self.ended.keys() - {one.task_id for one in at_work} - self.asked.keys()
+        left = [max(0.0, pace * self._weight(one.task_id) - (now - one.since)) for one in at_work]
         work = sum(pace * self._weight(task_id) for task_id in waiting) + sum(left)
         return max([work / max(1, self.slots), *left])
+
+
+def is_part(task_id: str) -> bool:
+    """Whether this is a part of a task, such as `TASK/leg-1`."""
+    return "/" in task_id
 
 
 def _goes_on(event: events.AttemptEnd) -> bool:

@@ -1,13 +1,14 @@
 """The end of a run in words: a summary for people, and the one line that says what went wrong and what to do."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from cli.render.clean import clean_line
 from cli.render.lines import how_to_answer
 from cli.render.words import RUN_COLOURS, STATUS_COLOURS, STATUS_WORDS, count, counted, duration, listed, painted
 from orchestration.exporting.markdown import why
-from orchestration.kinds import ExecutionStatus, RunStatus
+from orchestration.exporting.spent import legs_of, spent_in
+from orchestration.kinds import ExecutionStatus, Failure, RunStatus
 from orchestration.results import ExecutionResult, RunResult
 
 SHOWN_PROBLEMS: Final = 20
@@ -35,10 +36,13 @@ def run_summary(run: RunResult, started: int, colour: bool = False) -> str:
     status = painted(run.status.value, RUN_COLOURS[run.status], colour)
     head = f"run {run.run_id}: {status}{reason} after {duration(run.wall_seconds)}; {counted(run.counts)}"
     open_results = [result for status in _OPEN for result in run.results if result.status is status]
-    lines = [_result_line(result, colour) for result in open_results[:SHOWN_PROBLEMS]]
+    lines = [
+        line for result in open_results[:SHOWN_PROBLEMS] for line in (_result_line(result, colour), *_legs(result))
+    ]
     if len(open_results) > SHOWN_PROBLEMS:
         lines.append(f"  and {len(open_results) - SHOWN_PROBLEMS} more: orch status")
-    return "\n".join([head, *lines])
+    used = _used_and_changed(run.results)
+    return "\n".join([head, *([f"  {used}"] if used else []), *lines])
 
 
 def _all_done(run: RunResult) -> str:
@@ -49,7 +53,29 @@ def task_summary(result: ExecutionResult, colour: bool = False) -> str:
     """What came of a single task."""
     if result.succeeded and "adopted_from" in result.metadata:
         return f"nothing to do: {result.task_id} is done since run {result.metadata['adopted_from']}"
-    return _result_line(result, colour).strip()
+    used = _used_and_changed([result])
+    return "\n".join([_result_line(result, colour).strip(), *_legs(result), *([f"  {used}"] if used else [])])
+
+
+def _used_and_changed(results: Sequence[ExecutionResult]) -> str:
+    """What attempts used of models, and how many files they changed; empty where nobody said anything of that."""
+    spent = spent_in(results)
+    changed = {str(path) for result in results for path in result.metadata.get("changed_files", ())}
+    parts = [f"used {spent}"] if spent else []
+    if changed:
+        parts.append(f"{count(len(changed), 'file')} changed")
+    return "; ".join(parts)
+
+
+def _legs(result: ExecutionResult) -> list[str]:
+    """The parts of a task, a line for each."""
+    lines = []
+    for leg in legs_of(result):
+        took = f" in {duration(leg.duration_seconds)}" if leg.succeeded else ""
+        said = clean_line(why(leg)) if not leg.succeeded else ""
+        by = f", {leg.agent}" if leg.agent else ""
+        lines.append(f"    {leg.task_id}  {STATUS_WORDS[leg.status]}{took}{by}  {said}".rstrip())
+    return lines
 
 
 def _result_line(result: ExecutionResult, colour: bool) -> str:
@@ -83,10 +109,20 @@ def _problem_parts(run: RunResult, started: int) -> Iterator[str]:
             yield f"{count(len(ids), 'task')} {word} ({listed(ids, 3)})"
     if asked:
         yield f"{count(len(asked), 'task')} waiting for a person ({listed(asked, 3)})"
-    yield _remedy(failed, blocked, cancelled, by_name, asked)
+    limited = [result.task_id for result in run.results if _waits_for_limit(result)]
+    if limited:
+        yield f"{count(len(limited), 'task')} waiting for an account that has reached its limit ({listed(limited, 3)})"
+    if asked and not (failed or by_name or cancelled or blocked):
+        yield f"then: {how_to_answer(asked[0], run.by_id[asked[0]].reason, short=True)}"
+    else:
+        yield _remedy(failed, blocked, cancelled, by_name, limited)
 
 
-def _remedy(failed: list[str], blocked: list[str], cancelled: list[str], by_name: list[str], asked: list[str]) -> str:
+def _waits_for_limit(result: ExecutionResult) -> bool:
+    return result.status is ExecutionStatus.IN_PROGRESS and result.failure is Failure.RATE_LIMITED
+
+
+def _remedy(failed: list[str], blocked: list[str], cancelled: list[str], by_name: list[str], limited: list[str]) -> str:
     """What to do; tasks that were cut off with their run, or had not begun, need nothing but the same command."""
     if failed:
         return f"see: orch why {failed[0]}; then: orch retry --failed"
@@ -97,7 +133,7 @@ def _remedy(failed: list[str], blocked: list[str], cancelled: list[str], by_name
         return "to go on: orch run-batch"
     if blocked:
         return f"see: orch why {blocked[0]}"
-    return f"then: orch complete {asked[0]}" if asked else "to go on: orch run-batch"
+    return "to go on when it works again: orch run-batch" if limited else "to go on: orch run-batch"
 
 
 def problem_of_task(result: ExecutionResult) -> str:

@@ -18,9 +18,11 @@ PENDING = ExecutionStatus.PENDING
 GOES_ON = ExecutionStatus.IN_PROGRESS
 
 
-def run_of(*ends: tuple[ExecutionStatus, Failure | None], reason: str | None = None) -> RunResult:
+def run_of(
+    *ends: tuple[ExecutionStatus, Failure | None], reason: str | None = None, status: RunStatus = RunStatus.FAILED
+) -> RunResult:
     results = [ExecutionResult(f"T-{i}", "shell", status, failure) for i, (status, failure) in enumerate(ends)]
-    return RunResult("r", RunStatus.FAILED, tuple(results), reason=reason)
+    return RunResult("r", status, tuple(results), reason=reason)
 
 
 def plain(*statuses: ExecutionStatus) -> list[tuple[ExecutionStatus, Failure | None]]:
@@ -43,6 +45,9 @@ def plain(*statuses: ExecutionStatus) -> list[tuple[ExecutionStatus, Failure | N
         # a budget, before the run's own time limit
         (run_of((FAILED, Failure.BUDGET), (FAILED, Failure.EXIT_CODE)), None, 3),
         (run_of((FAILED, Failure.BUDGET), reason="timeout"), None, 3),
+        (run_of(*plain(OK, CANCELLED), reason="budget"), None, 3),
+        (run_of((FAILED, Failure.EXIT_CODE), (PENDING, None), reason="budget"), None, 3),
+        (run_of(*plain(OK, SKIPPED), reason="budget"), None, 0),  # nothing was stopped
         # the run's own time limit, before what failed
         (run_of((FAILED, Failure.EXIT_CODE), (CANCELLED, None), reason="timeout"), None, 124),
         (run_of((FAILED, Failure.TIMEOUT)), None, 1),
@@ -60,6 +65,11 @@ def plain(*statuses: ExecutionStatus) -> list[tuple[ExecutionStatus, Failure | N
         (run_of((GOES_ON, Failure.RATE_LIMITED), (PENDING, None)), None, 75),
         (run_of((GOES_ON, Failure.RATE_LIMITED), (ASKS, None)), None, 75),
         (run_of((FAILED, Failure.RATE_LIMITED), (BLOCKED, None)), None, 1),
+        # tasks that wait for their account were perhaps never tried
+        (run_of(*plain(OK, PENDING), status=RunStatus.PAUSED), None, 75),
+        (run_of((GOES_ON, Failure.EXIT_CODE), (PENDING, None), status=RunStatus.PAUSED), None, 75),
+        (run_of(*plain(ASKS, PENDING), status=RunStatus.PAUSED), None, 4),
+        (run_of(*plain(BLOCKED, PENDING), status=RunStatus.PAUSED), None, 1),
         # what needs a person
         (run_of(*plain(OK, ASKS)), None, 4),
         (run_of(*plain(ASKS, PENDING)), None, 4),
@@ -81,7 +91,7 @@ def test_a_single_task_has_the_code_of_a_run_with_that_task() -> None:
 
 @given(
     st.lists(st.tuples(st.sampled_from(ExecutionStatus), st.none() | st.sampled_from(Failure)), max_size=5),
-    st.none() | st.just("timeout"),
+    st.none() | st.sampled_from(["timeout", "budget"]),
     st.none() | st.sampled_from([1, 2, 15]),
 )
 def test_zero_means_that_everything_is_done(

@@ -11,7 +11,7 @@ from cli.render.frame import frame
 from cli.render.progress import Progress
 from orchestration import events
 from orchestration.kinds import Failure
-from orchestration.results import Outcome
+from orchestration.results import Outcome, Usage
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 
@@ -44,6 +44,29 @@ def test_running_tasks_retries_and_counts_are_shown() -> None:
         "~ TASK-002  again in 7.0s",
         "1/5 done, 1 failed, 1 to retry (in 7.0s), 2 running, about 0.5s left",
     ]
+
+
+def test_parts_paused_accounts_and_what_was_used_are_shown() -> None:
+    progress = Progress()
+    until = NOW + timedelta(seconds=252)
+    for event in (
+        events.RunStarted("r", 1, NOW, ("A",)),
+        events.TaskStarted("r", 2, NOW, "A", 1, "pair"),
+        events.TaskExpanded("r", 3, NOW, "A", 1, "race", ({"id": "A/leg-1"}, {"id": "A/leg-2"})),
+        events.TaskStarted("r", 4, NOW, "A/leg-1", 1, "one"),
+        events.TaskStarted("r", 5, NOW, "A/leg-2", 1, "two"),
+        events.UsageRecorded("r", 6, NOW, "A/leg-2", 1, Usage(1200, output_total=34)),
+        events.AccountPaused("r", 7, NOW, "te\x1b[31mam", until),
+    ):
+        progress.hear(event, 0.0)
+    assert texts(progress, 0.0, 100, 24) == [
+        "> A        pair     0.0s  ",
+        ">   leg-1  one      0.0s  ",
+        ">   leg-2  two      0.0s  ",
+        "~ account team paused, 4m 12s left",
+        "0/1 done, 2 running, 1,234 tokens, unpriced",
+    ]
+    assert not any("paused" in line for line in texts(progress, 253.0, 100, 24))
 
 
 def test_more_tasks_than_rows_are_counted() -> None:

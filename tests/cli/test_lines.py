@@ -10,7 +10,7 @@ from cli.render.lines import evidence_of, line_of
 from cli.render.summary import problem_of_run, problem_of_task, run_summary, task_summary
 from orchestration import events
 from orchestration.kinds import ExecutionStatus, Failure, RunStatus
-from orchestration.results import CheckResult, ExecutionResult, Outcome, RunResult
+from orchestration.results import CheckResult, ExecutionResult, Outcome, RunResult, Usage
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 DUE = NOW + timedelta(seconds=2)
@@ -55,6 +55,26 @@ UNCHECKED = Outcome(Failure.CHECK_FAILED, checks=(CheckResult("verify", "make te
         ),
         (events.TaskInputGiven("r", 1, NOW, "T", action="complete", by="ada"), "answered  T  complete by ada"),
         (events.TaskChunk("r", "T", 1, 1, NOW, "output"), None),
+        (
+            events.TaskNeedsInput("r", 1, NOW, "T", 1, reason="its result waits for approval"),
+            "needs you T  orch approve T, or orch reject T",
+        ),
+        (
+            events.AccountPaused("r", 1, NOW, "te\x1b[31mam", NOW + timedelta(seconds=252), reason="T was\nrefused"),
+            "paused    account team  for 4m 12s: T was refused",
+        ),
+        (events.AccountPaused("r", 1, NOW, "team", reason="why"), "paused    account team  why"),
+        (
+            events.LimitsChanged("r", 1, NOW, "account team", 2, "it works"),
+            "limit     account team  at most 2 at once: it works",
+        ),
+        (events.LimitsChanged("r", 1, NOW, "account team", None, "x"), "limit     account team  no limit any more: x"),
+        (
+            events.TaskExpanded("r", 1, NOW, "T", 1, "race", ({"id": "T/leg-1", "agent": "one"}, {"id": "T/check"})),
+            "expands   T  race: leg-1 one, check a command",
+        ),
+        (events.TaskStarted("r", 1, NOW, "T/leg-1", 1, agent="one"), "started     T/leg-1  one"),
+        (events.UsageRecorded("r", 1, NOW, "T", 1, Usage(5)), None),
     ],
 )
 def test_an_event_has_the_line_that_people_need(event: events.Event | events.TaskChunk, text: str | None) -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from cli.render.progress import TAIL_CHARACTERS, Progress
 from orchestration import events
 from orchestration.kinds import ExecutionStatus, Failure, OnCrash
-from orchestration.results import Outcome
+from orchestration.results import Outcome, Usage
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 SEQ = count(1)
@@ -148,6 +148,58 @@ def test_estimates_weigh_the_tasks() -> None:
     assert progress.seconds_left(0.0) == pytest.approx(30.0)
 
 
+def expanded(task: str) -> events.TaskExpanded:
+    items = ({"id": f"{task}/leg-1", "agent": "one"}, {"id": f"{task}/leg-2", "agent": "two"})
+    return events.TaskExpanded("r", next(SEQ), NOW, task, 1, "race", items)
+
+
+def test_parts_are_below_their_task_and_count_for_nothing() -> None:
+    progress = heard([began("A", "B"), started("A"), expanded("A"), started("B"), started("A/leg-2")])
+    progress.hear(started("A/leg-1"), 1.0)
+    assert [one.task_id for one in progress.shown()] == ["A", "A/leg-2", "A/leg-1", "B"]
+    assert progress.total == 2
+    progress.hear(completed("A/leg-1"), 2.0)
+    assert not progress.ended
+    progress.hear(completed("A", 10.0), 2.0)
+    assert progress.ended == {"A": ExecutionStatus.SUCCESS}
+    assert "A" not in progress.expanded
+
+
+def test_what_agents_say_is_shown_live() -> None:
+    progress = heard(
+        [began("A"), started("A"), said("A", "Let me see.\n", None), said("A", "I \x1b[31mread it\n", None)]
+    )
+    assert progress.running["A"].last_line == "I read it"
+    assert progress.running["A"].evidence.endswith("read it\n")
+
+
+def test_usage_is_summed_over_attempts_and_what_has_no_price_is_never_zero() -> None:
+    progress = heard([began("A", "B"), started("A"), started("B")])
+    assert not progress.spent
+    progress.hear(events.UsageRecorded("r", 1, NOW, "A", 1, Usage(1000, output_total=10)), 0.0)
+    progress.hear(events.UsageRecorded("r", 1, NOW, "A", 1, Usage(20_000, output_total=300)), 0.0)
+    assert progress.spent.short == "20.3k tokens, unpriced"
+    priced = Outcome(usage=Usage(700, cost_usd=0.25))
+    progress.hear(events.TaskCompleted("r", 1, NOW, "B", 1, "x", 1.0, priced), 0.0)
+    assert progress.spent.short == "21.0k tokens, $0.25 and unpriced"
+    progress.hear(events.TaskCancelled("r", 1, NOW, "A", 1), 0.0)  # its end says nothing of it
+    assert progress.spent.short == "21.0k tokens, $0.25 and unpriced"
+    whole = Outcome(usage=Usage(9999), metadata={"sum_of_parts": True})
+    progress.hear(events.TaskCompleted("r", 1, NOW, "A", 1, "x", 1.0, whole), 0.0)
+    assert progress.spent.tokens_in == 20_700
+
+
+def test_a_paused_account_is_known_also_after_the_run_is_resumed() -> None:
+    paused = events.AccountPaused("r", next(SEQ), NOW, "team", NOW + timedelta(seconds=252))
+    progress = heard([began("A"), paused])
+    assert progress.paused == {"team": 252.0}
+    resumed = Progress()
+    resumed.learn([began("A"), paused])
+    assert not resumed.paused
+    resumed.hear(events.RunResumed("r", next(SEQ), NOW + timedelta(seconds=52)), 1000.0)
+    assert resumed.paused == {"team": 1200.0}
+
+
 TASKS = st.sampled_from(["A", "B", "C"])
 
 
@@ -162,6 +214,9 @@ TASKS = st.sampled_from(["A", "B", "C"])
             TASKS.map(lambda task: events.TaskNeedsInput("r", 1, NOW, task)),
             TASKS.map(lambda task: events.RetryScheduled("r", 1, NOW, task, 1, NOW)),
             TASKS.map(lambda task: events.TaskInputGiven("r", 1, NOW, task, action="retry")),
+            TASKS.map(expanded),
+            TASKS.map(lambda task: started(f"{task}/leg-1")),
+            TASKS.map(lambda task: completed(f"{task}/leg-1")),
         )
     )
 )
@@ -170,7 +225,9 @@ def test_a_task_is_in_one_place_at_a_time_whatever_happens(
 ) -> None:
     progress = heard([began("A", "B", "C"), *happened])
     for task in "ABC":
-        assert sum(task in place for place in (progress.running, progress.asked, progress.ended)) <= 1
+        assert (
+            sum(task in place for place in (progress.running, progress.expanded, progress.asked, progress.ended)) <= 1
+        )
     assert progress.total == 3
     left = progress.seconds_left(1.0)
     assert left is None or left >= 0

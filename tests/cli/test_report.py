@@ -10,6 +10,7 @@ from orchestration.exporting.markdown import markdown
 from orchestration.kinds import ExecutionStatus, Failure, RunStatus
 from orchestration.results import AttemptRecord, CheckResult, ExecutionResult, Outcome, RunResult, Usage
 
+USED = "10 tokens in, 5 out, $0.50"
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
@@ -41,12 +42,12 @@ def test_the_report_has_every_task_and_all_that_went_wrong() -> None:
         "- Started: 2026-01-02 03:04:05 UTC",
         "- Ended: 2026-01-02 03:04:05 UTC",
         "- Time: 2.5 s; work 2.0 s; critical path 2.0 s",
-        "- Usage: 10 tokens in, 5 out, cost $0.5000",
+        "- Usage: 10 tokens in, 5 out, $0.50",
         "",
-        "| Task | Outcome | Why | Agent | Attempts | Seconds | Checks | Log |",
-        "| --- | --- | --- | --- | ---: | ---: | --- | --- |",
-        "| A | success | done in run r0 | shell | 0 | 0.0 |  |  |",
-        r"| B | failed | exit\_code: exited with 3 | shell | 1 | 2.0 | 0 of 1 passed | runs/r/B/1 |",
+        "| Task | Outcome | Why | Agent | Attempts | Seconds | Checks | Usage | Log |",
+        "| --- | --- | --- | --- | ---: | ---: | --- | --- | --- |",
+        "| A | success | done in run r0 | shell | 0 | 0.0 |  |  |  |",
+        r"| B | failed | exit\_code: exited with 3 | shell | 1 | 2.0 | 0 of 1 passed | " + USED + " | runs/r/B/1 |",
         "",
         "## B: failed",
         "",
@@ -81,7 +82,7 @@ def test_no_text_breaks_out_of_its_place(error: str, reason: str, log: str, name
     assert all(line.startswith(("#", "-", "|")) or not line for line in outside)
     assert sum(line.startswith("#") for line in outside) == 2
     for row in (line for line in outside if line.startswith("|")):
-        assert len(re.findall(r"(?<!\\)\|", row.replace("\\\\", ""))) == 9
+        assert len(re.findall(r"(?<!\\)\|", row.replace("\\\\", ""))) == 10
     assert not any(re.search(r"(?<!\\)[<`]", line.replace("\\\\", "")) for line in outside)
 
 
@@ -92,3 +93,23 @@ def test_backticks_cannot_close_a_fence(error: str) -> None:
     if shown:
         (fence,) = re.findall(r"^(`{3,})text\n" + re.escape(shown) + r"\n\1$", text, re.MULTILINE)
         assert fence not in shown
+
+
+def test_usage_without_a_price_is_unpriced_and_files_and_parts_are_told() -> None:
+    def attempt(usage: Usage | None, **metadata: object) -> AttemptRecord:
+        return AttemptRecord(1, "x", NOW, NOW, 1.0, outcome=Outcome(usage=usage, metadata=metadata))
+
+    leg = ExecutionResult("A/leg-1", "x", ExecutionStatus.SUCCESS, attempts=(attempt(Usage(7, output_total=3)),))
+    priced = ExecutionResult("B", "y", ExecutionStatus.SUCCESS, attempts=(attempt(Usage(10_000, cost_usd=1.5)),))
+    whole = ExecutionResult(
+        "A",
+        "pair",
+        ExecutionStatus.SUCCESS,
+        attempts=(attempt(Usage(7, output_total=3), sum_of_parts=True),),
+        metadata={"legs": [leg.to_dict()], "changed_files": ["a.py", "b|.py"]},
+    )
+    report = markdown(RunResult("r", RunStatus.SUCCESS, (whole, priced), NOW, NOW, 1.0))
+    assert "- Usage: 10,007 tokens in, 3 out, $1.50 and unpriced" in report
+    assert "- Changed files: 2" in report
+    assert "| A/leg-1 | success |  | x | 1 | 0.0 |  |  | 7 tokens in, 3 out, unpriced |  |" in report
+    assert "$0.00" not in report

@@ -238,3 +238,36 @@ def test_a_reader_that_stalls_does_not_hold_up_the_run(project: Project) -> None
         assert running.wait(30) == 1
     assert (project.root / "finished").exists()
     assert project.orch("status", "--json").data["counts"] == {"success": 1, "failed": 1}
+
+
+def test_tasks_that_wait_for_an_account_pause_the_run_also_those_that_were_never_tried(project: Project) -> None:
+    project.settings("""
+        accounts: {team: {max_wait: 5}}
+        agents: {limited: {kind: scripted, account: team, script: [{rate_limit: 3600}]}}
+    """)
+    project.shell("A", "text", agent="limited")
+    project.shell("B", "text", agent="limited")
+    done = project.orch("run-batch", "-j", "1")
+    assert done.code == 75, done.err
+    assert "paused    account team  for " in done.err
+    assert "1 task waiting for an account that has reached its limit (A)" in done.last
+    assert done.last.endswith("to go on when it works again: orch run-batch")
+
+
+def test_a_spent_budget_stops_the_run_and_is_told_with_what_was_used(project: Project) -> None:
+    script = "[{usage: {input: 5000, output: 1}}, {final: {verdict: good, text: fine}}]"
+    project.settings(f"agents: {{player: {{kind: scripted, script: {script}}}}}")
+    project.shell("A", "text", agent="player")
+    project.shell("B", "text", "A", agent="player")
+    done = project.orch("run-batch", "--budget", "tokens=4000")
+    assert done.code == 3, done.err
+    assert "budget" in done.last
+    assert "used 5,000 tokens in, 1 out, unpriced" in done.out
+    assert "$0.00" not in done.out + done.err
+
+
+def test_a_whole_run_can_be_done_in_another_mode(project: Project) -> None:
+    project.shell("A", "echo hello")
+    done = project.orch("run-batch", "--mode", "interactive")
+    assert done.code == 4
+    assert "then: orch complete A" in done.last
