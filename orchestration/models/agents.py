@@ -1,0 +1,213 @@
+"""The kinds of agents, as they are written: a union by `kind`."""
+
+import re
+from collections.abc import Callable
+from typing import Annotated, Any, Final, Literal, Self, TypeAlias
+
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic.json_schema import SkipJsonSchema
+
+from orchestration.kinds import Failure
+from orchestration.models.fields import AgentName, Duration, Limit, TaskId, Texts, Variables, Written, listed, or_empty
+
+MAX_ROUNDS: Final = 50
+"""Rounds of a chain, and candidates of a vote: more of them would only be a slip with somebody's money."""
+
+
+class _Agent(Written):
+    """What every kind of agent can be told."""
+
+    description: str = ""
+    enabled: bool = True
+    capabilities: Texts = ()
+    max_concurrent: Annotated[int, Field(ge=1)] | None = None
+    timeout: Limit | None = None
+    idle_timeout: Limit | None = None
+    kill_grace: Duration | None = None
+    env: Variables = Field(default_factory=dict)
+    pass_env: Texts = ()
+    secrets: Texts = ()
+    account: AgentName | None = None
+    fallback: AgentName | None = None
+
+
+class ShellAgent(_Agent):
+    """Runs a command line; without `command`, the task's description is the command."""
+
+    kind: Literal["shell"] = "shell"
+    command: str | None = None
+
+
+class ScriptAgent(_Agent):
+    """Runs an executable that speaks the JSON protocol of `docs/script-agents.md`."""
+
+    kind: Literal["script"] = "script"
+    command: Annotated[Texts, Field(min_length=1)]
+
+
+class PythonAgent(_Agent):
+    """Calls `package.module:function` (or, from Python, a function object): async, an async generator, or plain."""
+
+    kind: Literal["python"] = "python"
+    function: Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_][\w.]*$")] | SkipJsonSchema[Callable[..., Any]]
+
+
+class InteractiveAgent(_Agent):
+    """A person does it; `orch complete` or `orch fail` ends it."""
+
+    kind: Literal["interactive"] = "interactive"
+
+
+class CliAgent(_Agent):
+    """Runs an agent program: by a preset that ships, or by an adapter file of the project (`docs/adapters.md`)."""
+
+    kind: Literal["cli"] = "cli"
+    preset: str | None = None
+    adapter: str | None = None
+    program: Texts = ()
+    model: str | None = None
+    permission: Literal["read", "write", "all"] = "write"
+    max_turns: Annotated[int, Field(ge=1)] | None = None
+    max_cost_usd: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    args: Texts = ()
+    options: Annotated[dict[str, str | int | float | bool], BeforeValidator(or_empty)] = Field(default_factory=dict)
+    first_output_timeout: Limit | None = None
+    own_retries: bool | None = None
+
+    @model_validator(mode="after")
+    def _one_form(self) -> Self:
+        if (self.preset is None) == (self.adapter is None):
+            raise ValueError("give `preset` (an agent that ships) or `adapter` (a file), one of them")
+        return self
+
+
+_KEY_NAME: Final = re.compile(r"(?:env:|\$)\{?([A-Za-z_][A-Za-z0-9_]*)\}?")
+
+
+def _name_of_key(value: str) -> str:
+    """The variable that holds a key: `env:NAME`, `${NAME}` or `$NAME`; never the key itself."""
+    found = _KEY_NAME.fullmatch(value.strip())
+    if found is None:
+        raise ValueError("a key is named and never written down; write env:NAME for the variable that holds it")
+    return f"env:{found[1]}"
+
+
+class Binding(Written):
+    """A model behind an interface of HTTP: whose, which, where, and the *name* of the variable that holds the key."""
+
+    provider: str | None = None
+    model: str | None = None
+    base_url: str | None = None
+    api_key: Annotated[str, AfterValidator(_name_of_key)] | None = None
+    api_key_env: AgentName | None = None
+    system_prompt: str | None = None
+    temperature: Annotated[float, Field(ge=0, le=10)] | None = None
+    max_tokens: Annotated[int, Field(ge=1)] | None = None
+    settings: Annotated[dict[str, Any], BeforeValidator(or_empty)] = Field(default_factory=dict)
+
+    @property
+    def key_name(self) -> str | None:
+        """The variable that holds the key, None where none is named."""
+        return self.api_key_env or (self.api_key.removeprefix("env:") if self.api_key else None)
+
+
+class ApiAgent(_Agent, Binding):
+    """Asks a model directly; what it leaves out comes from `api: {defaults: …}`."""
+
+    kind: Literal["api"] = "api"
+
+
+class ChainStep(Written):
+    """One part of a chain: who does it, what it is called, and what is said to them beyond the task."""
+
+    agent: AgentName
+    name: TaskId | None = None
+    prompt: str = ""
+
+
+def _as_step(value: object) -> object:
+    return {"agent": value} if isinstance(value, str) else value
+
+
+class HybridAgent(_Agent):
+    """Several agents under one name: one after the other, against each other, or by vote.
+
+    `fallback` goes to the next agent only after a failure of a kind in `on`; `race` takes the first that succeeds;
+    `chain` passes what each wrote to the next, `max_rounds` times at most, until `check` (a command) and `until` (a
+    condition) agree; `vote` has `candidates` made and lets the agent `judge` or the command `judge_command` pick.
+    """
+
+    kind: Literal["hybrid"] = "hybrid"
+    strategy: Literal["fallback", "race", "chain", "vote"]
+    agents: Annotated[tuple[AgentName, ...], BeforeValidator(listed, json_schema_input_type=str | list[str])] = ()
+    on: Annotated[tuple[Failure, ...], BeforeValidator(listed, json_schema_input_type=Failure | list[Failure])] = (
+        Failure.AGENT_MISSING,
+        Failure.AUTH,
+        Failure.RATE_LIMITED,
+    )
+    steps: tuple[Annotated[ChainStep, BeforeValidator(_as_step, json_schema_input_type=ChainStep | str)], ...] = ()
+    check: str | None = None
+    until: str | None = None
+    max_rounds: Annotated[int, Field(ge=1, le=MAX_ROUNDS)] = 1
+    candidates: Annotated[int, Field(ge=2, le=MAX_ROUNDS)] | None = None
+    judge: AgentName | None = None
+    judge_command: str | None = None
+
+    @model_validator(mode="after")
+    def _makes_sense(self) -> Self:
+        if self.strategy == "chain":
+            if not (self.steps or self.agents):
+                raise ValueError("a chain needs `steps`, or `agents` in their order")
+        elif self.steps:
+            raise ValueError(f"`steps` belong to a chain; a {self.strategy} takes `agents`")
+        elif not self.agents:
+            raise ValueError(f"a {self.strategy} needs `agents`")
+        if self.strategy == "vote" and (self.judge is None) == (self.judge_command is None):
+            raise ValueError("a vote needs a `judge` (an agent) or a `judge_command`, one of them")
+        return self
+
+    @property
+    def parts(self) -> tuple[ChainStep, ...]:
+        """The parts of a chain, each with a name."""
+        steps = self.steps or tuple(ChainStep(agent=agent) for agent in self.agents)
+        return tuple(
+            step if step.name else step.model_copy(update={"name": f"step-{number}"})
+            for number, step in enumerate(steps, 1)
+        )
+
+    @property
+    def members(self) -> tuple[str, ...]:
+        """Every agent that may be asked, each once."""
+        judge = (self.judge,) if self.judge else ()
+        return tuple(dict.fromkeys((*self.agents, *(step.agent for step in self.steps), *judge)))
+
+
+class ScriptedAgent(_Agent):
+    """Plays a script of what agents do, right and wrong: for demonstrations and rehearsals (`docs/scripted.md`)."""
+
+    kind: Literal["scripted"] = "scripted"
+    script: tuple[Any, ...] = ()
+    file: str | None = None
+    seed: int = 0
+
+    @model_validator(mode="after")
+    def _one_script(self) -> Self:
+        if bool(self.script) == (self.file is not None):
+            raise ValueError("give `script` (a list of steps) or `file`, one of them")
+        return self
+
+
+Agent: TypeAlias = Annotated[
+    ShellAgent | ScriptAgent | PythonAgent | InteractiveAgent | CliAgent | ApiAgent | HybridAgent | ScriptedAgent,
+    Field(discriminator="kind"),
+]
+
+PRESETS: Final = ("claude-code", "codex", "opencode", "aider")
+"""Agent programs that an adapter ships for."""
+
+BUILT_IN_AGENTS: Final[dict[str, ShellAgent | InteractiveAgent | CliAgent]] = {
+    "shell": ShellAgent(description="runs the task's description as a command"),
+    "interactive": InteractiveAgent(description="leaves the task to a person"),
+    **{name: CliAgent(preset=name, description=f"the agent program {name}") for name in PRESETS},
+}
+"""Agents that exist without being written; a project's agent of the same name replaces them."""
