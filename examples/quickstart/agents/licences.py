@@ -111,7 +111,7 @@ def licence_of(dist: Distribution) -> str:
     classes = [line.rpartition(" :: ")[2] for line in classifiers]
     said = [free, *classes] if "\n" not in free and len(free) <= SHORT else classes
     names = [name for one in said if (name := spdx.from_spelling(one)) != spdx.UNKNOWN]
-    return names[0] if names else spdx.UNKNOWN
+    return names[0] if names else spdx.from_text(free)  # some put the whole text there
 
 
 def survey(tree: Path, allowed: Collection[str]) -> dict[str, Any]:
