@@ -30,6 +30,9 @@ from orchestration.pricing import price
 from orchestration.protocols import Decision, Expansion, Reporting, Work
 from orchestration.results import CheckResult, Outcome, Usage
 
+MAX_SHOWN = 4_000
+"""Characters of a description that a person is shown who is asked whether the work may begin."""
+
 KEPT_WHOLE = frozenset({"cli", "scripted", "api"})
 """Kinds of agents of whose attempts everything is kept in files; those of others are in the database."""
 
@@ -155,9 +158,14 @@ class Crew:
         return work
 
     def approval_prompt(self, task_id: str) -> str:
-        """What a person reads who is asked whether the task may start."""
-        task = self._tasks[task_id].task
-        return f"May {task.id} start? {task.name}"
+        """What a person reads who is asked whether the task may start: what would be done, and by whom."""
+        assignment = self._tasks[task_id]
+        task, words = assignment.task, assignment.task.description.strip()
+        shown = words if len(words) <= MAX_SHOWN else f"{words[:MAX_SHOWN]}… ({len(words):,} characters in all)"
+        by = f"By: {assignment.agent_name}" if assignment.agent_name else ""
+        checked = f"Checked by: {'; '.join(task.verify)}" if task.verify else ""
+        title = f"May {task.id} start?{f' {task.title}' if task.title else ''}"
+        return "\n\n".join(part for part in (title, by, shown, checked) if part)
 
     # -- steps --------------------------------------------------------------------------------------------------
 

@@ -1,6 +1,7 @@
 """How the agents are brought: once, by npm as it is set up here, never half, and with a reason where it fails."""
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -15,7 +16,6 @@ ROOT = Path(__file__).resolve().parents[2]
 
 # An npm that makes the program that the package would bring; it says what it does, and can be told to be slow.
 NPM = """\
-#!{python}
 import json, os, pathlib, sys, time
 assert sys.argv[1] == "ci" and "--ignore-scripts" in sys.argv
 locked = json.loads(pathlib.Path("package-lock.json").read_text())["packages"]
@@ -39,7 +39,9 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty cache, and the npm above."""
     npm = tmp_path / "bin" / "npm"
     npm.parent.mkdir()
-    npm.write_text(NPM.format(python=sys.executable))
+    script = npm.with_suffix(".py")
+    script.write_text(NPM)
+    npm.write_text(f'#!/bin/sh\nexec {shlex.join([sys.executable, str(script)])} "$@"\n')  # paths may hold spaces
     npm.chmod(0o755)
     monkeypatch.setenv("PATH", f"{npm.parent}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setenv("NPM_LOG", str(tmp_path / "npm.log"))

@@ -48,3 +48,11 @@ def test_who_waits_for_a_persons_word_on_a_result_is_told_what_to_do(project: Pr
     project.shell("A", "echo made", approve="after")
     assert project.orch("run-batch").code == 4
     assert "orch approve A" in project.orch("why", "A").out
+
+
+def test_who_is_asked_before_the_work_reads_what_would_be_done(project: Project) -> None:
+    project.shell("A", "rm -rf build", approve="before", title="Clean up", verify=["test ! -e build"])
+    done = project.orch("run-batch", "--json")
+    assert done.code == 4
+    prompt = done.data["results"][0]["metadata"]["prompt"]
+    assert prompt == "May A start? Clean up\n\nBy: shell\n\nrm -rf build\n\nChecked by: test ! -e build"

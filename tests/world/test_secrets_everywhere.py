@@ -8,6 +8,7 @@ is likely to show itself: as it is, escaped for JSON once and twice, and in base
 import base64
 import json
 import os
+import shlex
 import subprocess
 import sys
 import textwrap
@@ -128,7 +129,7 @@ def searched(tmp_path: Path) -> Searched:
 def program(root: Path, name: str, text: str) -> str:
     """A Python program of the project, and the command that runs it without anything of the user's."""
     (root / name).write_text(textwrap.dedent(text))
-    return f"{sys.executable} -I -S {name}"
+    return f"{shlex.quote(sys.executable)} -I -S {name}"
 
 
 SEEN = 'python3 -c \'import os;open("{file}","w").write(repr(dict(os.environ)))\''
@@ -210,8 +211,8 @@ def test_what_was_named_reaches_no_file_and_no_screen(searched: Searched) -> Non
     tell, names = program(root, "tell.py", TELLS), list(NAMED)
     wanted = {"secrets": [name for name in names if name.startswith("FROM_")], "env": {"TELL": " ".join(names)}}
     written = NAMED["WRITTEN_PASSWORD"]
-    agents: dict[str, Any] = {kind.replace(" ", "-"): {"kind": "script", "command": [*tell.split(), kind]} for kind in
-              ("report", "failed report", "bad report")}  # fmt: skip
+    kinds, words = ("report", "failed report", "bad report"), shlex.split(tell)
+    agents: dict[str, Any] = {kind.replace(" ", "-"): {"kind": "script", "command": [*words, kind]} for kind in kinds}
     everywhere: list[object] = [
         {"leak": {"name": name, "to": to, "split": True}}
         for name in names
