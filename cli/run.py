@@ -1,4 +1,4 @@
-"""`execute-task` and `run-batch`: the commands that do the work, watched live."""
+"""`execute-task`, `run-batch` and `resume`: the commands that do the work, watched live."""
 
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Annotated
@@ -24,7 +24,7 @@ from cli.options import (
 from cli.session import Session, say, session_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
     from cli.interrupts import Interrupts
     from cli.render.watching import Watcher
@@ -34,6 +34,17 @@ if TYPE_CHECKING:
 WithDependencies = Annotated[bool, typer.Option("--with-dependencies", help="First run what it depends on.")]
 FailFast = Annotated[
     bool, typer.Option("--fail-fast/--keep-going", help="At the first failure end everything, or only what needs it.")
+]
+FailFastAsBefore = Annotated[
+    bool | None,
+    typer.Option(
+        "--fail-fast/--keep-going",
+        help="At the first failure end everything, or only what needs it (default: as before).",
+    ),
+]
+OpenRun = Annotated[
+    str | None,
+    typer.Argument(metavar="[RUN]", help="The run; without it, the newest that is open.", show_default=False),
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only show what would run, and why.")]
 TimeOut = Annotated[
@@ -102,8 +113,6 @@ def run_batch(
     The same command again continues where the last run ended; when all is done, it does nothing.
     """
     from cli import exit_codes
-    from cli.main import drive
-    from cli.render.summary import problem_of_run, run_summary
 
     session = session_of(context)
     refuse_both("--json", "--events", both=session.json and events)
@@ -116,22 +125,73 @@ def run_batch(
         give_forecast(session, selection, max_concurrent, agent=agent, mode=mode, force=force)
         return exit_codes.SUCCESS
 
-    async def work(interrupts: "Interrupts") -> "tuple[RunResult, int, int]":
+    async def work(orchestrator: "ProjectOrchestrator", watcher: "Watcher") -> "RunResult":
+        return await orchestrator.run_batch(
+            max_concurrent=max_concurrent,
+            fail_fast=fail_fast,
+            selection=selection,
+            agent=agent,
+            mode=mode,
+            timeout=seconds,
+            budget=bounds,
+            force=force,
+            listener=watcher.hear,
+        )
+
+    return _give_run(session, work, events=events)
+
+
+def resume(
+    context: typer.Context,
+    run_id: OpenRun = None,
+    max_concurrent: AtOnce = None,
+    fail_fast: FailFastAsBefore = None,
+    timeout: TimeOut = None,
+    budget: BudgetOption = None,
+    agent: AgentName = None,
+    mode: ModeName = None,
+    events: Events = False,
+) -> int:
+    """Continue a run that was interrupted or is paused.
+
+    It goes on with its own tasks. What it had begun when orch was killed is ended first, then on_crash decides.
+    """
+    session = session_of(context)
+    refuse_both("--json", "--events", both=session.json and events)
+    seconds, bounds = seconds_option(timeout, "--timeout"), budget_option(budget)
+
+    async def work(orchestrator: "ProjectOrchestrator", watcher: "Watcher") -> "RunResult":
+        return await orchestrator.resume(
+            run_id,
+            max_concurrent,
+            fail_fast=fail_fast,
+            agent=agent,
+            mode=mode,
+            timeout=seconds,
+            budget=bounds,
+            listener=watcher.hear,
+        )
+
+    return _give_run(session, work, events=events)
+
+
+def _give_run(
+    session: Session,
+    work: "Callable[[ProjectOrchestrator, Watcher], Awaitable[RunResult]]",
+    *,
+    events: bool,
+) -> int:
+    """Drive a run, show it, and say what came of it."""
+    from cli import exit_codes
+    from cli.main import drive
+    from cli.render.summary import problem_of_run, run_summary
+
+    async def watch(interrupts: "Interrupts") -> "tuple[RunResult, int, int]":
         async with watched(session, interrupts, events=events) as (orchestrator, watcher):
-            run = await orchestrator.run_batch(
-                max_concurrent=max_concurrent,
-                fail_fast=fail_fast,
-                selection=selection,
-                agent=agent,
-                mode=mode,
-                timeout=seconds,
-                budget=bounds,
-                force=force,
-                listener=watcher.hear,
-            )
+            run = await work(orchestrator, watcher)
             return run, watcher.progress.started, exit_codes.of_run(run, interrupts.signal)
 
-    run, started, code = drive(work)
+    run, started, code = drive(watch)
     if not events and not (session.quiet and not session.json):
         session.give("run_result", run.to_dict(), run_summary(run, started, session.colour_of_data))
     if code:

@@ -83,10 +83,12 @@ class Session:
         return self.start if self.root is not None else find_root(self.start)
 
     def orchestrator(self) -> "ProjectOrchestrator":
-        """The project's orchestrator; raises what loading raises."""
+        """The project's orchestrator; raises what loading raises. What it starts does not outlive this process."""
         from orchestration.orchestrator import ProjectOrchestrator
+        from orchestration.process import LiveChildren
+        from orchestration.warden import Warden
 
-        return ProjectOrchestrator(self.folder, environment=self.environment)
+        return ProjectOrchestrator(self.folder, environment=self.environment, children=LiveChildren(Warden()))
 
     def watcher(self, progress: "Progress", past: "Past", *, events: bool = False) -> "Watcher":
         """Who shows a run: JSON lines, nobody, the board on a terminal, or plain lines.

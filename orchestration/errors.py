@@ -236,6 +236,25 @@ class RunOwned(OrchError):
     exit_code = 2
 
 
+class StillAlive(OrchError):
+    """Processes that a run left when `orch` was killed cannot be ended, so nothing of it may begin anew.
+
+    Attributes:
+        pids: those processes.
+    """
+
+    code = "still_alive"
+
+    def __init__(self, run_id: str, pids: Iterable[int]) -> None:
+        """Name them."""
+        self.pids = tuple(pids)
+        listed = ", ".join(map(str, self.pids))
+        super().__init__(
+            f"what run {run_id} left running cannot be ended: {listed}",
+            hint="end these processes, then give the same command again",
+        )
+
+
 class StoreError(OrchError):
     """The state could not be read or written: full disk, read-only folder, damaged or newer file, lock not given."""
 

@@ -18,8 +18,11 @@ from orchestration.graph import nearest
 from orchestration.kinds import ExecutionStatus
 from orchestration.loading import Project
 from orchestration.orchestrator import answering
+from orchestration.orchestrator.leftovers import end_what_is_left
 from orchestration.orchestrator.looking import OPEN_RUNS, find_run, ledger_of
 from orchestration.orchestrator.opening import planned_from, replay
+from orchestration.plan import State
+from orchestration.process import LiveChildren
 from orchestration.protocols import RunRecord, RunStore
 from orchestration.registry import AgentRegistry
 from orchestration.results import ExecutionResult
@@ -34,8 +37,16 @@ Deed = Callable[[LiveRun], list[str]]
 class Desk:
     """Hands answers to the runs of one project."""
 
-    def __init__(self, project: Project, registry: AgentRegistry, store: RunStore, assemble: Assemble) -> None:
+    def __init__(
+        self,
+        project: Project,
+        registry: AgentRegistry,
+        store: RunStore,
+        assemble: Assemble,
+        children: LiveChildren,
+    ) -> None:
         """Nothing is read yet."""
+        self._children = children
         self._project = project
         self._registry = registry
         self._store = store
@@ -118,7 +129,8 @@ class Desk:
             wanted |= dict.fromkeys(task_id for task_id in ended if ended[task_id].status in kinds)
         found: list[tuple[str, RunRecord]] = []
         for task_id in wanted:
-            record = records[ended[task_id].run_id] if task_id in ended else None
+            record = await self._asking(task_id, list(records.values()))
+            record = record or (records[ended[task_id].run_id] if task_id in ended else None)
             record = record or await self._open_run_with(task_id, list(records.values()))
             if record is None:
                 raise WrongState(f"{task_id} has not failed; there is nothing to retry")
@@ -199,6 +211,8 @@ class Desk:
     async def _do_here(self, record: RunRecord, deed: Deed, *, resume: bool) -> list[str]:
         """A retry first resumes the run, as whatever stopped it then (fail-fast) says nothing about another try."""
         run = await self._replayed(record)
+        if run.plan.count(State.RUNNING):  # its owner died: what it ran may still be there
+            await end_what_is_left(self._children, record)
         if resume:
             run.recorder.emit(RunResumed)
         done = deed(run)
@@ -215,15 +229,23 @@ class Desk:
 
     async def _waiting(self, task_id: str) -> RunRecord:
         """The newest open run in which the task waits for a person."""
-        status = ExecutionStatus.PENDING
-        for record in await self._store.runs():
+        records = await self._store.runs()
+        asking = await self._asking(task_id, records)
+        if asking is not None:
+            return asking
+        record = await self._open_run_with(task_id, records)
+        standing = (await self._store.standings([task_id])).get(task_id)
+        status = (await ledger_of(self._store, record.run_id)).status_of(task_id) if record else ExecutionStatus.PENDING
+        said = standing.status.value if standing else status.value
+        raise WrongState(f"{task_id} does not wait for a person; it is {said}", hint=f"orch why {task_id}")
+
+    async def _asking(self, task_id: str, records: Sequence[RunRecord]) -> RunRecord | None:
+        for record in records:
             if record.status in OPEN_RUNS and task_id in record.tasks:
                 status = (await ledger_of(self._store, record.run_id)).status_of(task_id)
                 if status is ExecutionStatus.NEEDS_INPUT:
                     return record
-        standing = (await self._store.standings([task_id])).get(task_id)
-        said = standing.status.value if standing else status.value
-        raise WrongState(f"{task_id} does not wait for a person; it is {said}", hint=f"orch why {task_id}")
+        return None
 
     async def _open_run_with(self, task_id: str, records: Sequence[RunRecord]) -> RunRecord | None:
         for record in records:

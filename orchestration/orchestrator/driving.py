@@ -15,8 +15,10 @@ from orchestration.errors import IllegalEvent, OrchError
 from orchestration.events import TaskAdopted
 from orchestration.executor import LiveRun
 from orchestration.orchestrator import answering
+from orchestration.orchestrator.leftovers import end_what_others_left
 from orchestration.orchestrator.standings import adoption
 from orchestration.plan import FINAL, State
+from orchestration.process import LiveChildren
 from orchestration.protocols import CommandRow, RunStore, Standing
 from orchestration.scheduler import cancel_all
 
@@ -32,6 +34,7 @@ class Drive:
     run: LiveRun
     store: RunStore
     standings: Mapping[str, Standing]
+    children: LiveChildren
     waiting: dict[int, CommandRow] = field(default_factory=dict)
 
     async def claim(self) -> None:
@@ -129,6 +132,7 @@ class Drive:
         freed = [task_id for task_id in held if task_id not in still]
         if not freed:
             return
+        await end_what_others_left(self.store, self.children, self.run.run_id, freed)
         standings = await self.store.standings(freed)
         for task_id in freed:
             standing = standings.get(task_id)

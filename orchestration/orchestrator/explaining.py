@@ -80,6 +80,12 @@ def _ask(result: ExecutionResult) -> str:
     name = result.task_id
     if "approval" in (result.reason or ""):
         return f"It waits for a person: `orch approve {name}` or `orch reject {name} --note …`."
+    if result.attempts and result.attempts[-1].outcome.failure is Failure.INTERRUPTED:
+        return (
+            f"orch died while it ran, and `on_crash: ask` leaves to a person what follows: `orch retry {name}` "
+            f"and then `orch run-batch` do it again, `orch fail {name} --reason …` gives it up, "
+            f"`orch complete {name}` says that it was done."
+        )
     return f"It waits for a person: `orch complete {name}` or `orch fail {name} --reason …`."
 
 

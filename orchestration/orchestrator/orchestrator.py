@@ -10,38 +10,33 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
-from orchestration.attempts import Assignment, Place
 from orchestration.errors import UnmetDependencies, UsageError
 from orchestration.events import Event
-from orchestration.executor import (
-    ExecutorTable,
-    LiveRun,
-    Planned,
-    Surroundings,
-    assemble,
-    assignment_of,
-    limits_for,
-)
+from orchestration.executor import limits_for
 from orchestration.kinds import Mode
 from orchestration.loading import Project, load_project
-from orchestration.models import Budget, Task
+from orchestration.models import Budget
 from orchestration.orchestrator import looking
-from orchestration.orchestrator.agents import AgentCheck, Inspector
 from orchestration.orchestrator.desk import Desk, owner_of
 from orchestration.orchestrator.explaining import why
 from orchestration.orchestrator.forecast import Forecast, forecast
-from orchestration.orchestrator.opening import missing_of, plan_selection
+from orchestration.orchestrator.opening import missing_of
 from orchestration.orchestrator.prompting import Prompter
+from orchestration.orchestrator.resuming import driven_before, open_run, selection_of
 from orchestration.orchestrator.running import Options, Runs
 from orchestration.orchestrator.selection import Selection, check_known
+from orchestration.orchestrator.workshop import Workshop
 from orchestration.process import LiveChildren
 from orchestration.protocols import Listener, RunRecord, RunStore
 from orchestration.registry import AgentRegistry
 from orchestration.results import ExecutionResult, RunResult
 from orchestration.store.sqlite import SqliteStore
 from orchestration.streams import RunStream
+
+if TYPE_CHECKING:
+    from orchestration.orchestrator.agents import AgentCheck
 
 
 class ProjectOrchestrator:
@@ -52,7 +47,7 @@ class ProjectOrchestrator:
         store: where state is kept; `.orchestration/state.db` in the project by default.
         registry: who does tasks; the project's agents by default.
         python_in_child: run `kind: python` tasks in child processes, as the command line does.
-        children: every live process tree, so that all can be ended at once.
+        children: every live process tree, so that all can be ended at once, and who ends them if this process dies.
         environment: what the children's allow-list draws from; this process's own by default.
 
     Raises:
@@ -75,14 +70,12 @@ class ProjectOrchestrator:
         settings = self.project.settings
         self.registry = registry or AgentRegistry.from_settings(settings)
         self.store: RunStore = store or SqliteStore(self.project.state_folder)
-        self.children = children or LiveChildren()
-        self._environment = dict(os.environ if environment is None else environment)
-        self._surroundings = Surroundings(self.project.root, settings)
-        self._executors = ExecutorTable(self.children, self._surroundings, python_in_child=python_in_child)
-        self._limits = limits_for(self.registry, settings)
-        self._runs = Runs(self.store, self._assemble)
-        self._desk = Desk(self.project, self.registry, self.store, self._at_rest)
-        self._prompter = Prompter(self._plan, self.project, self.registry, self.store, self._at_rest, self._place)
+        self.children = LiveChildren() if children is None else children  # an empty book is false
+        seen = dict(os.environ if environment is None else environment)
+        self._shop = shop = Workshop(self.project, self.registry, self.children, seen, python_in_child=python_in_child)
+        self._runs = Runs(self.store, shop.assemble, self.children)
+        self._desk = Desk(self.project, self.registry, self.store, shop.at_rest, self.children)
+        self._prompter = Prompter(shop.plan, self.project, self.registry, self.store, shop.at_rest, shop.place)
 
     async def __aenter__(self) -> Self:
         """Nothing to open: what is needed is opened when it is needed."""
@@ -99,6 +92,7 @@ class ProjectOrchestrator:
 
     async def aclose(self) -> None:
         """Close the store; what was acknowledged is durable."""
+        self.children.dismiss_warden()
         await self.store.close()
 
     # -- doing --------------------------------------------------------------------------------------------------
@@ -130,8 +124,8 @@ class ProjectOrchestrator:
         """
         check_known(self.project, [task_id])
         wanted = self.project.graph.upstream([task_id]) if with_dependencies else [task_id]
-        planned = self._plan(Selection.of(wanted), None, None)
-        own = {task.id: task for task in self._plan(Selection.of([task_id]), agent, mode)}
+        planned = self._shop.plan(Selection.of(wanted), None, None)
+        own = {task.id: task for task in self._shop.plan(Selection.of([task_id]), agent, mode)}
         planned = [
             replace(task, assignment=own[task_id].assignment) if task.id == task_id else task for task in planned
         ]
@@ -183,7 +177,7 @@ class ProjectOrchestrator:
         """
         if max_concurrent is not None and max_concurrent < 1:
             raise UsageError(f"max_concurrent is {max_concurrent}; at least one task must be able to run")
-        planned = self._plan(selection or Selection.of(task_ids), agent, mode)
+        planned = self._shop.plan(selection or Selection.of(task_ids), agent, mode)
         options = Options(
             slots=max_concurrent or self.project.settings.max_concurrent,
             fail_fast=fail_fast,
@@ -224,6 +218,43 @@ class ProjectOrchestrator:
             )
 
         return RunStream(start)
+
+    async def resume(  # noqa: PLR0913  # each is an option of the command line too
+        self,
+        run_id: str | None = None,
+        max_concurrent: int | None = None,
+        *,
+        fail_fast: bool | None = None,
+        agent: str | None = None,
+        mode: Mode | str | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109  # as in run_batch
+        budget: Budget | None = None,
+        listener: Listener | None = None,
+    ) -> RunResult:
+        """Continue a run that was interrupted or is paused: the newest one, or the one that is named.
+
+        What is not given is as it was when the run was driven last (`agent` and `mode` are not kept); see `run_batch`.
+
+        Raises:
+            UnknownRun: there is none.
+            WrongState: it has ended.
+            RunOwned: somebody drives it.
+            GraphChanged: its tasks are not what they were.
+            StillAlive: something that it left running cannot be ended.
+        """
+        if max_concurrent is not None and max_concurrent < 1:
+            raise UsageError(f"max_concurrent is {max_concurrent}; at least one task must be able to run")
+        record = await open_run(self.store, run_id)
+        slots, failed_fast = await driven_before(self.store, record.run_id)
+        options = Options(
+            slots=max_concurrent or slots or self.project.settings.max_concurrent,
+            fail_fast=failed_fast if fail_fast is None else fail_fast,
+            timeout=timeout,
+            budget=budget,
+            listener=listener,
+        )
+        planned = self._shop.plan(selection_of(record, self.project), agent, mode)
+        return await self._runs.resume(record, planned, options)
 
     def stop(self, cause: str, *, now: bool = False) -> None:
         """End all runs that go on here: gracefully, or at once (`now`); their results say why they ended."""
@@ -291,7 +322,7 @@ class ProjectOrchestrator:
 
     async def status(self) -> list[ExecutionResult]:
         """How each task of the backlog stands, in declaration order."""
-        agents = {planned.id: planned.assignment.agent_name for planned in self._plan(Selection(), None, None)}
+        agents = {planned.id: planned.assignment.agent_name for planned in self._shop.plan(Selection(), None, None)}
         return await looking.status(self.store, list(agents), agents)
 
     async def runs(self) -> Sequence[RunRecord]:
@@ -317,10 +348,12 @@ class ProjectOrchestrator:
         check_known(self.project, [task_id])
         return await self._prompter.prompt(task_id, agent, mode)
 
-    async def check_agents(self, names: Sequence[str] = (), *, probe: bool = False) -> list[AgentCheck]:
+    async def check_agents(self, names: Sequence[str] = (), *, probe: bool = False) -> "list[AgentCheck]":
         """What is installed and what is missing; `probe` has each do a trivial task, for money; raises UnknownAgent."""
-        used = {task.id: task.assignment for task in self._plan(Selection(), None, None)}
-        return await Inspector(self.registry, self._surroundings, self._place).check(names, used, probe=probe)
+        from orchestration.orchestrator.agents import Inspector  # noqa: PLC0415  # brings the adapters
+
+        used = {task.id: task.assignment for task in self._shop.plan(Selection(), None, None)}
+        return await Inspector(self.registry, self._shop.surroundings, self._shop.place).check(names, used, probe=probe)
 
     async def log_folder(self, task_id: str, run_id: str | None = None, attempt: int | None = None) -> Path:
         """The folder with an attempt's logs, the latest by default; it is there only if something was written.
@@ -343,7 +376,7 @@ class ProjectOrchestrator:
         force: bool = False,
     ) -> Forecast:
         """What a run of the selection would do now."""
-        planned = self._plan(selection or Selection(), agent, mode)
+        planned = self._shop.plan(selection or Selection(), agent, mode)
         standings = await self.store.standings([task.id for task in planned])
         return forecast(
             planned,
@@ -352,45 +385,4 @@ class ProjectOrchestrator:
             {task.id: self.registry.explain(task.assignment.task) for task in planned},
             max_concurrent or self.project.settings.max_concurrent,
             force=force,
-        )
-
-    # -- parts --------------------------------------------------------------------------------------------------
-
-    def _plan(self, selection: Selection, agent: str | None, mode: Mode | str | None) -> list[Planned]:
-        return plan_selection(self.project, self.registry, selection.choose(self.project), agent, mode)
-
-    def _assemble(
-        self, run_id: str, planned: Sequence[Planned], listener: Listener | None, budget: Budget | None
-    ) -> LiveRun:
-        return assemble(
-            run_id,
-            planned,
-            self._place(run_id),
-            limits=self._limits,
-            listener=listener,
-            budget=budget or self.project.settings.budget,
-            assign=self._assign,
-        )
-
-    def _at_rest(self, run_id: str, planned: Sequence[Planned], state: Path | None = None) -> LiveRun:
-        """A run that is only looked at or answered: what it replays must not touch the limits of those that go on."""
-        limits = limits_for(self.registry, self.project.settings)
-        return assemble(run_id, planned, self._place(run_id, state), limits=limits, assign=self._assign)
-
-    def _assign(self, task: Task, agent: str) -> Assignment:
-        return assignment_of(self.registry, task, agent, None)
-
-    def _place(self, run_id: str, state: Path | None = None) -> Place:
-        return Place(
-            directory=self.project.root,
-            state=state or self.project.state_folder / "runs" / run_id,
-            environment=self._environment,
-            settings=self.project.settings,
-            children=self.children,
-            executor_for=self._executors,
-            parameters=self.project.settings.parameters,
-            instructions_for=self._surroundings.instructions_for,
-            own_names=self._surroundings.own_names,
-            model_of=self._surroundings.model_of,
-            templates=self._surroundings.templates,
         )

@@ -7,7 +7,7 @@ so already, nothing is written at all: that run's last event is told again, and 
 """
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
@@ -17,8 +17,10 @@ from orchestration.executor import LiveRun, Planned, new_run_id, open_in, shape_
 from orchestration.kinds import RunStatus
 from orchestration.models import Budget
 from orchestration.orchestrator.driving import Drive
+from orchestration.orchestrator.leftovers import end_what_is_left, end_what_others_left
 from orchestration.orchestrator.looking import ledger_of, run_result
 from orchestration.orchestrator.opening import begin, catch_up, check_unchanged, replay
+from orchestration.process import LiveChildren
 from orchestration.protocols import Listener, RunRecord, RunStore, Standing
 from orchestration.results import RunResult
 
@@ -44,9 +46,10 @@ class Options:
 class Runs:
     """The live runs of one orchestrator."""
 
-    def __init__(self, store: RunStore, assemble: Assemble) -> None:
+    def __init__(self, store: RunStore, assemble: Assemble, children: LiveChildren) -> None:
         """None yet."""
         self._store = store
+        self._children = children
         self._assemble = assemble
         self._live: list[LiveRun] = []
         self._calls = 0
@@ -61,10 +64,30 @@ class Runs:
 
     async def run(self, planned: Sequence[Planned], options: Options) -> RunResult:
         """Continue the newest open run of just these tasks, or open a new one, and drive it to its end or pause."""
+        return await self._until_begun(lambda: self._try(planned, options))
+
+    async def resume(self, record: RunRecord, planned: Sequence[Planned], options: Options) -> RunResult:
+        """Continue this very run, and drive it to its end or pause.
+
+        Raises:
+            GraphChanged: the tasks are not what they were.
+            RunOwned: somebody drives it.
+        """
+        check_unchanged(record, shape_of(planned))
+        return await self._until_begun(lambda: self._own_and_resume(record, planned, options))
+
+    async def _own_and_resume(
+        self, record: RunRecord, planned: Sequence[Planned], options: Options
+    ) -> RunResult | None:
+        standings = await self._store.standings([task.id for task in planned])
+        with self._store.own(record.run_id):
+            return await self._resume(record, planned, options, standings)
+
+    async def _until_begun(self, attempt: Callable[[], Awaitable[RunResult | None]]) -> RunResult:
         self._calls += 1
         try:
             for _ in range(MAX_LOOKS):
-                result = await self._try(planned, options)
+                result = await attempt()
                 if result is not None:
                     return result
         finally:
@@ -116,11 +139,12 @@ class Runs:
         if run.scheduler.can_do_nothing and (known := await self._known(run)) is not None:
             return await self._tell_again(known, options)
         with self._store.own(run.run_id):
-            drive = Drive(run, self._store, standings)
+            drive = Drive(run, self._store, standings, self._children)
             await drive.claim()
             if not await self._still(run, standings):
                 await self._store.release(run.run_id)
                 return None
+            await end_what_others_left(self._store, self._children, run.run_id, run.ledger.tasks)
             await open_in(self._store, run, planned)
             return await self._go(drive, options)
 
@@ -139,10 +163,12 @@ class Runs:
         nothing_new = len(run.recorder.pending) == 1 and record.status is RunStatus.PAUSED and not run.plan.is_over
         if run.scheduler.can_do_nothing and nothing_new:
             return await self._tell_again(record, options)
-        drive = Drive(run, self._store, standings)
+        drive = Drive(run, self._store, standings, self._children)
         await drive.claim()
         if not await self._still(run, standings):
             return None
+        await end_what_is_left(self._children, record)
+        await end_what_others_left(self._store, self._children, run.run_id, run.ledger.tasks)
         return await self._go(drive, options)
 
     async def _still(self, run: LiveRun, standings: Mapping[str, Standing]) -> bool:

@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterable
 from functools import cache
 from typing import Protocol, cast
 
+from orchestration.process.command import Command
 from orchestration.process.table import (
     Entry,
     SharedTable,
@@ -32,6 +33,7 @@ from orchestration.process.table import (
     read_table,
 )
 from orchestration.process.tree import Tree, reap
+from orchestration.warden import Warden
 
 NOBODY_WAITS = 5.0  # seconds after which an ended child is nobody's: asyncio takes note of its own within milliseconds
 NO_LIST = -1
@@ -52,10 +54,11 @@ class Life(Protocol):
 class LiveChildren:
     """The book of the processes that live now."""
 
-    __slots__ = ("_dead", "_hasty", "_leaders", "_list", "_lives", "table")
+    __slots__ = ("_dead", "_hasty", "_leaders", "_list", "_lives", "_warden", "table")
 
-    def __init__(self) -> None:
-        """Begin with an empty book."""
+    def __init__(self, warden: Warden | None = None) -> None:
+        """Begin with an empty book; a warden ends what is in it if this program dies."""
+        self._warden = warden
         self._lives: set[Life] = set()
         self._leaders: set[int] = set()
         self._dead: dict[tuple[int, int], float] = {}  # pid and birth of ended children → when first seen so
@@ -97,15 +100,31 @@ class LiveChildren:
         """Enter a process that is about to be started."""
         self._lives.add(life)
 
+    def guard(self, command: Command) -> None:
+        """Have what is about to be started watched, if nobody else does and it can be found again."""
+        if self._warden is not None and command.marker is not None and not command.supervised:
+            name, value = command.marker
+            run, slash, _ = value.partition("/")
+            self._warden.watch(f"{name}={run}{slash}", command.kill_grace)
+
+    def dismiss_warden(self) -> None:
+        """Nothing more is going to be started."""
+        if self._warden is not None:
+            self._warden.dismiss()
+
     def note_leader(self, pid: int) -> None:
         """Note the pid of a process that was started."""
         self._leaders.add(pid)
+        if self._warden is not None:
+            self._warden.note_group(pid)
 
     def strike(self, life: Life, leader: int | None) -> None:
         """Strike a process off, with its pid if asyncio has reaped it."""
         self._lives.discard(life)
         if leader is not None:
             self._leaders.discard(leader)
+            if self._warden is not None:
+                self._warden.strike_group(leader)
 
     def has_orphans(self, tree: Tree) -> bool:
         """Whether one of our children is a living leftover of the tree; adopted dead are reaped on the way."""
@@ -116,11 +135,14 @@ class LiveChildren:
         found = False
         pids = read_list_of_children(self._list)
         for pid in pids:
-            if pid not in self._leaders and self._is_leftover(pid, tree):
+            if pid not in self._leaders and not self._is_warden(pid) and self._is_leftover(pid, tree):
                 found = True
         if self._dead:
             self._dead = {known: since for known, since in self._dead.items() if known[0] in pids}
         return found
+
+    def _is_warden(self, pid: int) -> bool:
+        return self._warden is not None and pid == self._warden.pid
 
     def _is_leftover(self, pid: int, tree: Tree) -> bool:
         """Ask the cheap questions first: most that are not in the book are processes that were spawned this moment."""

@@ -100,6 +100,7 @@ class Running:
     async def run(self) -> ProcessEnd | None:
         """Run it to its end; None if it could not be started, and `result` says why."""
         self._children.enter(self)
+        self._children.guard(self._command)
         self._lead = asyncio.get_running_loop().create_task(self._spawn_and_wait())
         self._lead.add_done_callback(lambda _: self._gone.set())
         try:

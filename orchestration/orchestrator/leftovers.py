@@ -1,0 +1,47 @@
+"""Before anything new starts, what a dead owner of a run left is ended and proved dead.
+
+On resume that is the run's own earlier life. A task that another, dead run had begun may still be at work too, so
+before it is begun here that run's processes are ended as well, while its owner lock is held: nobody can resume it
+meanwhile, and a run that is alive is never touched.
+"""
+
+import logging
+from collections.abc import Sequence
+from typing import Final
+
+from orchestration.checks import MARKER
+from orchestration.errors import RunOwned, StillAlive
+from orchestration.kinds import RunStatus
+from orchestration.process import LiveChildren, end_leftovers, seconds_since
+from orchestration.protocols import RunRecord, RunStore
+
+_LOG: Final = logging.getLogger(__name__)
+
+
+async def end_what_is_left(children: LiveChildren, record: RunRecord) -> None:
+    """End what is left of a run whose owner lock we hold.
+
+    Raises:
+        StillAlive: some of it cannot be ended, so nothing may begin.
+    """
+    age = seconds_since(record.created_at.timestamp())
+    found, survivors = await end_leftovers(children, MARKER, f"{record.run_id}/", age)
+    if survivors:
+        raise StillAlive(record.run_id, survivors)
+    if found:
+        word = "process" if found == 1 else "processes"
+        _LOG.warning("ended %d %s that run %s had left when orch was killed", found, word, record.run_id)
+
+
+async def end_what_others_left(store: RunStore, children: LiveChildren, run_id: str, task_ids: Sequence[str]) -> None:
+    """End what dead runs that had any of these tasks have left; see above for what it raises."""
+    wanted = set(task_ids)
+    for record in await store.runs():
+        begun = record.status is RunStatus.RUNNING and record.run_id != run_id and wanted & set(record.tasks)
+        if not begun or store.is_live(record.run_id):
+            continue
+        try:
+            with store.own(record.run_id):
+                await end_what_is_left(children, record)
+        except RunOwned:  # somebody continues it just now, and has ended it all
+            continue

@@ -1,0 +1,50 @@
+"""Which interrupted or paused run is meant, and how it was driven before."""
+
+from orchestration.errors import UnknownRun, WrongState
+from orchestration.events import RunResumed, RunStarted
+from orchestration.loading import Project
+from orchestration.orchestrator.looking import OPEN_RUNS, find_run
+from orchestration.orchestrator.selection import Selection
+from orchestration.protocols import RunRecord, RunStore
+from orchestration.store.locks import already_owned
+
+
+async def open_run(store: RunStore, run_id: str | None) -> RunRecord:
+    """The run to continue: the named one, or the newest that is open and that nobody drives.
+
+    Raises:
+        UnknownRun: there is none.
+        WrongState: the named run has ended.
+        RunOwned: somebody drives it.
+    """
+    if run_id is None:
+        found = [record for record in await store.runs() if record.status in OPEN_RUNS]
+        at_rest = [record for record in found if not store.is_live(record.run_id)]
+        if at_rest:
+            return at_rest[0]
+        if found:
+            raise already_owned(None, found[0].run_id)
+        raise UnknownRun("there is no interrupted or paused run to continue", hint="orch run-batch starts one")
+    record = await find_run(store, run_id)
+    if record.status not in OPEN_RUNS:
+        raise WrongState(
+            f"run {run_id} has ended ({record.status.value}), there is nothing to continue",
+            hint="`orch retry --failed` opens what failed again; `orch run-batch` does what is left",
+        )
+    if store.is_live(run_id):
+        raise already_owned(None, run_id)
+    return record
+
+
+def selection_of(record: RunRecord, project: Project) -> Selection:
+    """The tasks of a run, as far as the backlog still has them; that some are gone is told as a changed graph."""
+    return Selection.of([task_id for task_id in record.tasks if task_id in project.graph.index])
+
+
+async def driven_before(store: RunStore, run_id: str) -> tuple[int | None, bool]:
+    """How many attempts at once the run was driven with last, and whether it was to fail fast."""
+    slots, fail_fast = None, False
+    for event in await store.events(run_id):
+        if isinstance(event, RunStarted | RunResumed) and event.max_concurrent is not None:
+            slots, fail_fast = event.max_concurrent, event.fail_fast
+    return slots, fail_fast

@@ -1,0 +1,106 @@
+"""What an earlier life of a run left running, found by the run's marker and ended before anything new starts.
+
+A process is known by its marker and its time of birth, never by its number alone. Edges survived: children of marked
+ones that carry no marker themselves, supervisors, which end what they watch and then themselves (so they are asked only
+when nobody else is left), a wall clock that was set since, and a command that is itself part of what was left: it would
+end itself, so that is refused.
+"""
+
+import os
+import time
+from collections.abc import Iterable
+from typing import Final
+
+from orchestration.errors import WrongState
+from orchestration.process.children import LiveChildren
+from orchestration.process.command import DEFAULT_KILL_GRACE
+from orchestration.process.ending import Ending
+from orchestration.process.steadfast import Steadfast
+from orchestration.process.table import HAS_PROC, Entry, environment_of, read_whole, ticks_since_boot
+from orchestration.process.tree import Tree
+
+CLOCKS_MAY_DIFFER: Final = 3600.0
+"""Seconds by which the wall clock may have been set since the run began without a process of it being overlooked."""
+
+SUPERVISOR: Final = b"supervisor/__main__.py"
+
+
+async def end_leftovers(
+    children: LiveChildren, name: str, beginning: str, age: float, *, grace: float = DEFAULT_KILL_GRACE
+) -> tuple[int, tuple[int, ...]]:
+    """End whatever carries a marker, and all that descends from it; a cancellation is raised afterwards.
+
+    Args:
+        children: the book that knows how much of a hurry there is.
+        name: the variable that is the marker.
+        beginning: how its value begins, such as `<run>/`.
+        age: seconds since the run began, by the wall clock.
+        grace: seconds between the request to end and the end by force.
+
+    Returns:
+        How many were found, and the pids of those that no signal has ended. Off Linux nobody is found.
+
+    Raises:
+        WrongState: we carry the marker ourselves.
+    """
+    if not HAS_PROC:
+        return 0, ()
+    tree = Leftovers(name, beginning, _born_after(age))
+    steady = Steadfast()
+    ending = Ending(tree, children.table, 0.0 if children.is_hasty else grace, steady, leader_gone=True)
+    await ending.end()
+    if steady.cancellation is not None:
+        raise steady.cancellation
+    return ending.swept, ending.survivors
+
+
+def _born_after(age: float) -> int:
+    """The time by the clock of `Entry.born` before which nothing of the run can have begun."""
+    if age < 0:  # the clock was set back
+        return 0
+    return max(0, ticks_since_boot() - int((age + CLOCKS_MAY_DIFFER) * os.sysconf("SC_CLK_TCK")))
+
+
+class Leftovers(Tree):
+    """All that carries a marker which begins so; there is no leader."""
+
+    __slots__ = ()
+
+    def __init__(self, name: str, beginning: str, born: int) -> None:
+        """Describe it; this looks only at ourselves.
+
+        Raises:
+            WrongState: we are one of them.
+        """
+        super().__init__(0, born, (name, beginning))
+        self._marker = os.fsencode(f"\0{name}={beginning}")
+        if self.is_marked(environment_of(os.getpid())):
+            raise _part_of_it(beginning)
+
+    def look(self, table: Iterable[Entry]) -> list[Entry]:
+        """Every living process of it; supervisors only when they are the last."""
+        found = super().look(table)
+        if os.getppid() in {entry.pid for entry in found}:
+            raise _part_of_it(self._marker.rpartition(b"=")[2].decode() if self._marker else "")
+        others = [entry for entry in found if not _is_supervisor(entry.pid)]
+        return others or found
+
+
+def _part_of_it(beginning: str) -> WrongState:
+    run = beginning.rstrip("/")
+    return WrongState(
+        f"this command was started by what run {run} left running, which has to end first",
+        hint="give the command in another terminal",
+    )
+
+
+def _is_supervisor(pid: int) -> bool:
+    try:
+        return any(word.endswith(SUPERVISOR) for word in read_whole(f"/proc/{pid}/cmdline").split(b"\0")[:6])
+    except OSError:
+        return False
+
+
+def seconds_since(moment: float) -> float:
+    """Seconds between a moment (as `time.time` tells it) and now; negative where the clock was set back."""
+    return time.time() - moment
