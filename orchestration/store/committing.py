@@ -10,12 +10,14 @@ lost), one that a newer version takes over meanwhile, and a lock that nobody giv
 nothing was written).
 """
 
+import logging
 import os
 import sqlite3
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from orchestration.errors import NewerStore, StoreError
 from orchestration.store.faults import again, is_fault, is_passing, said_clearly, store_error
@@ -24,6 +26,8 @@ from orchestration.store.locks import WRITE_PATIENCE, WriteLock
 from orchestration.store.opening import open_to_write, refuse_newer
 from orchestration.store.recording import Deed, perform
 from orchestration.store.schema import Schema
+
+_LOG: Final = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +141,8 @@ class WritableState:
                     self._opened = self._database.stat()
             except StoreError as error:
                 raise _Fault(error) from error
+            if self.warning is not None:
+                _LOG.warning("%s", self.warning)
         if not self._is_in_place():
             self._poison = StoreError(
                 "the state file was removed or replaced while it was in use",

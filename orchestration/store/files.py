@@ -57,6 +57,11 @@ class StateFiles:
         return self.folder / "state.db-wal"
 
     @property
+    def journal(self) -> Path:
+        """What SQLite undoes after a crash where it uses no log, as while a new file is being set up."""
+        return self.folder / "state.db-journal"
+
+    @property
     def write_lock(self) -> Path:
         """The file whose lock writers hold."""
         return self.folder / "write.lock"
@@ -70,11 +75,11 @@ class StateFiles:
         with said_clearly(self.folder):
             if not self.folder.is_dir():
                 self.folder.mkdir(parents=True, exist_ok=True)
-                _sync(self.folder.parent)
+                sync_folder(self.folder.parent)
             ignore = self.folder / ".gitignore"
             if not ignore.exists():
                 ignore.write_text("*\n", encoding="utf-8")
-                _sync(self.folder)
+                sync_folder(self.folder)
 
     def has_log(self) -> bool:
         """Whether SQLite's log holds anything; an empty one is left behind by readers."""
@@ -115,7 +120,7 @@ def _mounts(text: str) -> Iterator[tuple[Path, str]]:
             yield Path(_ESCAPE.sub(lambda found: chr(int(found[1], 8)), words[1])), words[2]
 
 
-def _sync(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Make the names in a folder durable."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:

@@ -43,19 +43,24 @@ def open_to_write(files: StateFiles, schema: Schema, network: str | None) -> tup
     files.check_links()
     with said_clearly(files.database):
         if files.database.exists():
-            with closing(_connect(files.database, "mode=ro" if files.has_log() else _FROZEN)) as glance:
-                _version(glance, files.database, schema)
-        connection = _connect(files.database, "mode=rwc")
+            with closing(connect(files.database, _glancing(files))) as glance:
+                version_of(glance, files.database, schema)
+        connection = connect(files.database, "mode=rwc")
         try:
             connection.execute("PRAGMA trusted_schema = OFF")
             warning = _set_journal(connection, network)
-            version = _version(connection, files.database, schema)
+            version = version_of(connection, files.database, schema)
             if version < schema.version:
                 build(connection, schema, version)
         except BaseException:
             connection.close()
             raise
         return connection, warning
+
+
+def _glancing(files: StateFiles) -> str:
+    """How to look without changing anything: what stands in the log counts, but a journal would have to be undone."""
+    return "mode=ro" if files.has_log() and not files.journal.exists() else _FROZEN
 
 
 def open_to_read(files: StateFiles, schema: Schema) -> tuple[sqlite3.Connection, bool] | None:
@@ -97,9 +102,9 @@ def _unfinished(files: StateFiles) -> StoreError:
 
 
 def _open_in(files: StateFiles, schema: Schema, mode: str) -> sqlite3.Connection | None:
-    connection = _connect(files.database, mode)
+    connection = connect(files.database, mode)
     try:
-        version = _version(connection, files.database, schema)
+        version = version_of(connection, files.database, schema)
     except BaseException:
         connection.close()
         raise
@@ -111,7 +116,8 @@ def _open_in(files: StateFiles, schema: Schema, mode: str) -> sqlite3.Connection
     raise Outdated
 
 
-def _connect(path: Path, mode: str) -> sqlite3.Connection:
+def connect(path: Path, mode: str) -> sqlite3.Connection:
+    """Open a file as SQLite's parameter `mode` says."""
     return sqlite3.connect(
         f"{path.absolute().as_uri()}?{mode}",
         uri=True,
@@ -121,8 +127,13 @@ def _connect(path: Path, mode: str) -> sqlite3.Connection:
     )
 
 
-def _version(connection: sqlite3.Connection, path: Path, schema: Schema) -> int:
-    """The version of the file, 0 for an empty one."""
+def version_of(connection: sqlite3.Connection, path: Path, schema: Schema) -> int:
+    """The version of the file, 0 for an empty one.
+
+    Raises:
+        NewerStore: it is a newer one than ours.
+        StoreError: the file is not ours.
+    """
     ((owner,),) = connection.execute("PRAGMA application_id")
     ((version,),) = connection.execute("PRAGMA user_version")
     if owner == APPLICATION_ID:

@@ -68,3 +68,38 @@ UPDATE commands SET answer = ? WHERE number = ? AND answer IS NULL
 
 -- select_answer --
 SELECT answer FROM commands WHERE number = ?
+
+-- count_runs_and_events --
+SELECT (SELECT count(*) FROM runs), (SELECT count(*) FROM events)
+
+-- find_gaps --
+-- Runs whose events are not numbered 1, 2, 3 …; a trigger refuses them, so only damage or another program makes them.
+SELECT run_id, min(seq), max(seq), count(*) FROM events
+GROUP BY run_id HAVING min(seq) <> 1 OR max(seq) <> count(*)
+ORDER BY run_id
+
+-- find_second_ends --
+SELECT run_id, task_id, attempt, count(*) FROM events
+WHERE attempt IS NOT NULL AND type IN ('task_completed', 'task_error', 'task_cancelled', 'attempt_interrupted')
+GROUP BY run_id, task_id, attempt HAVING count(*) > 1
+ORDER BY run_id, task_id, attempt
+
+-- find_events_of_nobody --
+SELECT DISTINCT run_id FROM events WHERE run_id NOT IN (SELECT run_id FROM runs) ORDER BY run_id
+
+-- find_standings_of_nothing --
+SELECT task_id FROM standings
+WHERE NOT EXISTS (SELECT 1 FROM events WHERE events.run_id = standings.run_id AND events.seq = standings.seq)
+ORDER BY task_id
+
+-- select_claims --
+SELECT run_id, task_id FROM claims ORDER BY run_id, task_id
+
+-- select_waiting_commands --
+SELECT run_id, number, action, task_id FROM commands WHERE answer IS NULL ORDER BY number
+
+-- select_open_runs --
+SELECT run_id, status FROM runs WHERE status IN ('running', 'paused') ORDER BY number
+
+-- select_run_ids --
+SELECT run_id FROM runs

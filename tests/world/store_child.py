@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Final
 
 from orchestration.errors import OutcomeTaken, StoreError
+from orchestration.store.backup import back_up
+from orchestration.store.restoring import restore
 from orchestration.store.schema import load_schema
 from orchestration.store.sqlite import SqliteStore
 from orchestration.store.statements import statements
@@ -142,6 +144,22 @@ async def fill_the_disk(folder: str) -> None:
     say(json.dumps({"acknowledged": acknowledged, "seen": seen, "errors": errors}))
 
 
+async def back_up_without_room(folder: str) -> None:
+    """Try to make a backup where no file may grow to its size; say what is said."""
+    _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, most))
+    try:
+        back_up(Path(folder))
+    except StoreError as error:
+        say(error)
+
+
+async def put_back(folder: str, file: str) -> None:
+    """Restore a backup; say so when it is done."""
+    restore(Path(folder), Path(file))
+    say("done")
+
+
 async def append_until_it_fails(folder: str) -> None:
     """Say each number after it was acknowledged, then the error, twice."""
     store = SqliteStore(Path(folder))
@@ -174,6 +192,8 @@ PROGRAMS: Final[dict[str, Callable[..., object]]] = {
         look_and_touch,
         look_again,
         fill_the_disk,
+        back_up_without_room,
+        put_back,
         leave,
     )
 }

@@ -29,7 +29,9 @@ def open_folder() -> Iterator[Path]:
         yield Path(made) / ".orchestration"
 
 
-async def test_on_a_network_disk_the_slower_journal_is_used_and_told_of(folder: Path, tmp_path: Path) -> None:
+async def test_on_a_network_disk_the_slower_journal_is_used_and_told_of(
+    folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     mounts = tmp_path / "mounts"
     mounts.write_text(f"/dev/vda / ext4 rw 0 0\nserver:/x {str(tmp_path).replace(' ', chr(92) + '040')} nfs4 rw 0 0\n")
     store = SqliteStore(folder, mounts=mounts)
@@ -37,6 +39,7 @@ async def test_on_a_network_disk_the_slower_journal_is_used_and_told_of(folder: 
     await store.append("r", [completed("r", 2)])
     assert store.warning
     assert "nfs4" in store.warning
+    assert [entry.getMessage() for entry in caplog.records] == [store.warning]
     assert len(await store.events("r")) == 2
     assert not (folder / "state.db-wal").exists()
     await store.close()
