@@ -112,18 +112,26 @@ def keep_inline(output: str, folder: Path) -> tuple[str, str | None]:
     data = output.encode(errors="replace")
     if len(data) <= MAX_INLINE:
         return output, None
+    made = [parent for parent in (folder, *folder.parents) if not parent.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "output.txt"
     with path.open("wb") as file:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
+    for entry in dict.fromkeys(
+        (folder, *(parent.parent for parent in made))
+    ):  # a new folder is an entry of another one
+        _sync_folder(entry)
+    return data[-MAX_INLINE:].decode(errors="ignore"), str(path)
+
+
+def _sync_folder(folder: Path) -> None:
     entry = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(entry)
     finally:
         os.close(entry)
-    return data[-MAX_INLINE:].decode(errors="ignore"), str(path)
 
 
 def write_inputs(path: Path, upstream: Mapping[str, Mapping[str, Any]], inputs: Mapping[str, Any]) -> None:
