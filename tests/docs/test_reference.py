@@ -348,6 +348,7 @@ CALLS = {  # in this order, in one project: each row of the table of kinds → a
     "run-batch --dry-run": "run-batch --dry-run",
     "execute-task": "execute-task A",
     "run-batch": "run-batch",
+    "resume": "resume",
     "complete": "complete B",
     "fail": "fail C --reason it-broke",
     "approve": "approve E",
@@ -365,6 +366,9 @@ CALLS = {  # in this order, in one project: each row of the table of kinds → a
     "runs": "runs",
     "events": "events",
     "report": "report",
+    "backup": "backup",
+    "restore": "restore {backup}",
+    "doctor": "doctor",
     "schema": "schema",
     "version": "version",
 }
@@ -378,7 +382,8 @@ def test_each_command_prints_the_kind_and_the_data_that_are_told(tmp_path: Path)
     (tmp_path / "tasks").mkdir()
     (tmp_path / "tasks" / "backlog.yaml").write_text(BACKLOG)
     for name, arguments in CALLS.items():
-        command = [sys.executable, "-m", "cli", "-C", str(tmp_path), *arguments.split(), "--json"]
+        made = next((tmp_path / ".orchestration/backups").glob("*"), None)
+        command = [sys.executable, "-m", "cli", "-C", str(tmp_path), *arguments.format(backup=made).split(), "--json"]
         done = subprocess.run(command, check=False, capture_output=True, text=True, cwd=ROOT)
         printed = json.loads(done.stdout)
         assert (printed["schema"], printed["kind"]) == ("orch/1", name_in(rows[name]["kind"])), done.stderr
