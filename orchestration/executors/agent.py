@@ -132,6 +132,7 @@ class _Attempt:
         except OrchError as error:
             return not_started(error)
         except asyncio.CancelledError:
+            _told_by_supervisor(told)  # nobody needs it any more
             if ended:
                 work.keep(await self._judged(ended[0], hearing))
             raise
