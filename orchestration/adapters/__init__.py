@@ -5,9 +5,21 @@ is this room. Files are read by `orchestration.loading.adapters`; processes are 
 """
 
 from orchestration.adapters.adapter import Adapter, replay
+from orchestration.adapters.denials import denied
 from orchestration.adapters.launch import PROMPT_FILE, Invocation, Launch
 from orchestration.adapters.parsing import parse_adapter
 from orchestration.adapters.reader import Reader, Seen
 from orchestration.adapters.verdict import End
 
-__all__ = ["PROMPT_FILE", "Adapter", "End", "Invocation", "Launch", "Reader", "Seen", "parse_adapter", "replay"]
+__all__ = [
+    "PROMPT_FILE",
+    "Adapter",
+    "End",
+    "Invocation",
+    "Launch",
+    "Reader",
+    "Seen",
+    "denied",
+    "parse_adapter",
+    "replay",
+]

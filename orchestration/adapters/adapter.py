@@ -5,15 +5,15 @@ Pure: an adapter decides and reads; whoever runs the program does. Process handl
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final
 
+from orchestration.adapters.denials import denied
 from orchestration.adapters.form import Form
 from orchestration.adapters.launch import Invocation, Launch, invocation_of, wrong_settings
 from orchestration.adapters.reader import Reader
 from orchestration.adapters.verdict import End
-from orchestration.kinds import Failure
-from orchestration.models import CliAgent, Price
+from orchestration.models import CliAgent
 from orchestration.results import Outcome
 
 _RANGE: Final = re.compile(r"(<=|>=|==|!=|<|>)\s*([\d.]+)")
@@ -67,7 +67,6 @@ class Adapter:
         self,
         session: str | None = None,
         totals: Mapping[str, Any] | None = None,
-        prices: Mapping[str, Price] | None = None,
         *,
         model: str | None = None,
         assigned: str | None = None,
@@ -77,13 +76,10 @@ class Adapter:
         Args:
             session: the session that is resumed (`Invocation.resumed`).
             totals: `metadata["session_totals"]` of the attempt that last used that session.
-            prices: model → price, for agents that report no cost.
             model: the model that was asked for, for agents that do not report theirs.
             assigned: what the new session was told to be called (`Invocation.assigned`).
         """
-        return Reader(
-            self.form, self.name, session=session, assigned=assigned, totals=totals, prices=prices, model=model
-        )
+        return Reader(self.form, self.name, session=session, assigned=assigned, totals=totals, model=model)
 
     def version_of(self, printed: str) -> str | None:
         """The version in what the program printed when it was asked for it."""
@@ -99,17 +95,6 @@ class Adapter:
         if not bounds or not numbers:
             return None
         return all(_COMPARE[sign](numbers, _numbers(bound)) for sign, bound in bounds)
-
-    def with_denials(self, outcome: Outcome, *, checks_passed: bool | None) -> Outcome:
-        """The outcome once it is known whether the checks passed; None where there are none.
-
-        A claim of success by an agent that was refused something counts only if checks prove it.
-        """
-        denied = outcome.metadata.get("permission_denials")
-        if not denied or outcome.failure is not None or checks_passed:
-            return outcome
-        what = f"it was not allowed to: {'; '.join(map(str, denied))}"
-        return replace(outcome, failure=Failure.PERMISSION, error=what)
 
 
 def replay(
@@ -131,7 +116,7 @@ def replay(
     for path, text in (side_files or {}).items():
         reader.side_file(path, text)
     end = End(exit_code=exit_code, signal=signal, ended_by=ended_by, stderr_tail=stderr)
-    return adapter.with_denials(reader.verdict(end), checks_passed=None)
+    return denied(reader.verdict(end), proved=False)
 
 
 def _numbers(version: str) -> tuple[int, ...]:

@@ -2,11 +2,14 @@
 
 import json
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any, Final
 
 from orchestration.adapters.form import Denials
 from orchestration.adapters.showing import shown
 from orchestration.adapters.values import clean, text_of
+from orchestration.kinds import Failure
+from orchestration.results import Outcome
 
 MAX_REFUSALS: Final = 50
 """Refusals that are kept; an agent may try the same thing for hours."""
@@ -48,3 +51,16 @@ def _plain(value: object) -> str:
         except (ValueError, RecursionError):
             return "…"
     return text_of(value)
+
+
+def denied(outcome: Outcome, *, proved: bool) -> Outcome:
+    """The outcome once it is known whether checks prove the work: a claim alone does not, after a refusal.
+
+    An agent that was refused something and says that it is done has failed with `permission`, unless every check of
+    the task has passed and there was one.
+    """
+    refused = outcome.metadata.get("permission_denials")
+    if not refused or proved or outcome.failure is not None:
+        return outcome
+    told = f"it was not allowed to: {'; '.join(map(str, refused))}"
+    return replace(outcome, failure=Failure.PERMISSION, error=told)

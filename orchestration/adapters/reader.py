@@ -20,7 +20,6 @@ from orchestration.adapters.usage import Meter
 from orchestration.adapters.values import Value, clean
 from orchestration.adapters.verdict import End, Facts, outcome_of
 from orchestration.adapters.words import PLACEHOLDER
-from orchestration.models import Price
 from orchestration.results import Outcome, Usage
 
 Stream: TypeAlias = Literal["stdout", "stderr"]
@@ -63,12 +62,10 @@ class Reader:
         session: str | None = None,
         assigned: str | None = None,
         totals: Mapping[str, Any] | None = None,
-        prices: Mapping[str, Price] | None = None,
         model: str | None = None,
     ) -> None:
         self._form, self._name = form, name
         self._wanted, self._assigned, self._model = session, assigned, model
-        self._prices = prices or {}
         self._session = Value(form.session.reported)
         self._values = {
             key: Value(getattr(form, key)) for key in ("answer", "error", "model", "turns", "agent_version")
@@ -122,7 +119,7 @@ class Reader:
     @property
     def usage(self) -> Usage | None:
         """What has been used so far: from steps while the final figure is not there; None where nothing is known."""
-        return self._meter.usage(self._price())
+        return self._meter.usage()
 
     @property
     def session_id(self) -> str | None:
@@ -239,10 +236,6 @@ class Reader:
         if lost:
             self._meter.is_resumed = False
         return lost
-
-    def _price(self) -> Price | None:
-        names = [name for name in (self._values["model"].text(), self._model) if name]
-        return next((self._prices[name] for name in names if name in self._prices), None)
 
     def _warn(self, text: str) -> None:
         if len(self._warnings) < MAX_WARNINGS and text not in self._warnings:

@@ -17,7 +17,6 @@ from orchestration.adapters.form import UsageSource
 from orchestration.adapters.numbers import number
 from orchestration.adapters.paths import Path
 from orchestration.adapters.values import MAX_KEYS
-from orchestration.models import Price
 from orchestration.results import Usage
 
 FIELDS: Final = ("input", "output", "cached_read", "cache_write", "reasoning")
@@ -132,7 +131,7 @@ class Meter:
                 found[str(index)] = dict(counts)
         return found or None
 
-    def usage(self, price: Price | None) -> Usage | None:
+    def usage(self) -> Usage | None:
         """What this attempt has used so far, by the first source that knows."""
         for index, (source, counter) in enumerate(self._sources):
             counts = counter.counts
@@ -141,13 +140,13 @@ class Meter:
             earlier = self._earlier_of(index)
             if earlier is None and source.scope == "session":
                 continue
-            return _usage_of(source, _own(source, counts, earlier), counter.raw, price)
+            return _usage_of(source, _own(source, counts, earlier), counter.raw)
         return None
 
     @property
     def is_unknown(self) -> bool:
         """Whether something was counted that cannot be told from what the session had used before."""
-        return self.is_resumed and self.usage(None) is None and any(one.counts is not None for _, one in self._sources)
+        return self.is_resumed and self.usage() is None and any(one.counts is not None for _, one in self._sources)
 
     def _earlier_of(self, index: int) -> Mapping[str, Any] | None:
         """What to take away from session totals: nothing for a new session, None where that is not known."""
@@ -181,12 +180,12 @@ def _without(counts: Counts, earlier: Mapping[str, Any], names: tuple[str, ...])
     return {name: value - before.get(name, 0.0) for name, value in counts.items()}
 
 
-def _usage_of(source: UsageSource, own: Counts, raw: dict[str, Any] | None, price: Price | None) -> Usage:
+def _usage_of(source: UsageSource, own: Counts, raw: dict[str, Any] | None) -> Usage:
     def whole(name: str) -> int:
         return max(0, round(own.get(name, 0.0)))
 
     cached, written, reasoning = whole("cached_read"), whole("cache_write"), whole("reasoning")
-    usage = Usage(
+    return Usage(
         input_total=whole("input") + (cached + written if source.cached == "outside" else 0),
         cached_read=cached,
         cache_write=written,
@@ -197,20 +196,3 @@ def _usage_of(source: UsageSource, own: Counts, raw: dict[str, Any] | None, pric
         source="reported",
         raw=raw,
     )
-    return usage if usage.cost_usd is not None or price is None else _priced(usage, price)
-
-
-def _priced(usage: Usage, price: Price) -> Usage:
-    plain = max(0, usage.input_total - usage.cached_read - usage.cache_write)
-    cost = (
-        plain * price.input
-        + usage.cached_read * _or(price.cached_read, price.input)
-        + usage.cache_write * _or(price.cache_write, price.input)
-        + usage.output_total * price.output
-    )
-    data = {**usage.to_dict(), "cost_usd": round(cost / MILLION, 10), "source": "computed"}
-    return Usage.from_dict(data)
-
-
-def _or(value: float | None, other: float) -> float:
-    return other if value is None else value

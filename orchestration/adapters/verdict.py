@@ -167,7 +167,7 @@ def _reported(facts: Facts, otherwise: str, *, asked: bool = True) -> str:
 
 
 def _metadata(facts: Facts, ruling: _Ruling) -> dict[str, Any]:
-    found, usage = ruling.found, facts.usage
+    found = ruling.found
     possible = {
         "error_class": found.form.class_ if found else None,
         "model": facts.model,
@@ -178,7 +178,6 @@ def _metadata(facts: Facts, ruling: _Ruling) -> dict[str, Any]:
         if found and found.resets_at and not found.resets_at.tzinfo
         else None,
         "retry_after": found.retry_after if found else None,
-        "unpriced": True if usage is not None and usage.cost_usd is None else None,
         "session_totals": facts.session_totals,
         "session_lost": facts.session_lost or None,
         "agent_version": facts.agent_version,

@@ -16,7 +16,7 @@ from orchestration import checks, prompts
 from orchestration.attempts import hybrid
 from orchestration.attempts.briefing import Briefing
 from orchestration.attempts.changes import Changes, watched
-from orchestration.attempts.judging import NO_CHANGE, check_work, denied, describe_failed, failed_setup, with_hint
+from orchestration.attempts.judging import NO_CHANGE, check_work, describe_failed, failed_setup, with_hint
 from orchestration.attempts.keeping import ChunkLog, keep_diff, keep_for_person, keep_result
 from orchestration.attempts.outputs import BadOutputs, keep_inline, read_outputs
 from orchestration.attempts.place import Assignment, Place
@@ -187,11 +187,12 @@ class Crew:
         return await self._checked(work, outcome) if outcome.succeeded else outcome
 
     def _priced(self, outcome: Outcome, model: str | None) -> Outcome:
-        """What its agent did not say about the cost, by the table of prices; unknown stays unknown."""
-        if outcome.usage is None or outcome.usage.cost_usd is not None:
+        """What its agent did not say about the cost, by the table of prices; what has none is marked as unpriced."""
+        if outcome.usage is None:
             return outcome
-        used = outcome.metadata.get("model") or model
-        return replace(outcome, usage=price(outcome.usage, used, self._place.settings.prices))
+        usage = price(outcome.usage, outcome.metadata.get("model") or model, self._place.settings.prices)
+        facts = {"unpriced": True} if usage.cost_usd is None else {}
+        return replace(outcome, usage=usage, metadata={**outcome.metadata, **facts})
 
     async def _watch(self, work: Work, stack: AsyncExitStack) -> Changes | None:
         """Look at the folder before the work, where somebody wants to know afterwards what has changed."""
@@ -218,7 +219,11 @@ class Crew:
         """Checks decide: an agent that says it is done, and is not, has failed."""
         results = await check_work(work, outcome.outputs, self._place.children)
         failed = [check for check in results if not check.passed]
-        outcome = denied(replace(outcome, checks=results), proved=bool(results) and not failed)
+        outcome = replace(outcome, checks=results)
+        if "permission_denials" in outcome.metadata:
+            from orchestration.adapters import denied  # noqa: PLC0415  # there already: an adapter has said so
+
+            outcome = denied(outcome, proved=bool(results) and not failed)
         if outcome.failure is not None or not failed:
             return outcome
         return replace(outcome, failure=Failure.CHECK_FAILED, error=describe_failed(failed))

@@ -1,7 +1,6 @@
 """Whether an attempt did what it was to do, beyond what its agent says."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,15 +23,6 @@ async def check_work(work: Work, outputs: Mapping[str, Any], children: LiveChild
     if not (task.verify or task.deliverables or task.outputs):
         return ()
     return await checks.run_checks(work, outputs=outputs, children=children)
-
-
-def denied(outcome: Outcome, *, proved: bool) -> Outcome:
-    """An agent that was refused something and says it is done has failed, unless checks prove that it is."""
-    refused = outcome.metadata.get("permission_denials")
-    if not refused or proved or outcome.failure is not None:
-        return outcome
-    told = f"it was not allowed to: {'; '.join(map(str, refused))}"
-    return replace(outcome, failure=Failure.PERMISSION, error=told)
 
 
 def describe_failed(failed: list[CheckResult]) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO, Final
 
-from orchestration.adapters import Adapter, End
+from orchestration.adapters import Adapter, End, denied
 from orchestration.adapters.decoding import event_in
 from orchestration.executors._lines import Lines
 from orchestration.results import Outcome
@@ -71,7 +71,7 @@ def replayed(
             replay.words[seen.word] = replay.words.get(seen.word, 0) + 1
     for path, text in (side_files or {}).items():
         reader.side_file(path, text)
-    replay.outcome = adapter.with_denials(reader.verdict(end), checks_passed=None)
+    replay.outcome = denied(reader.verdict(end), proved=False)
     return replay
 
 

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import pytest
 
-from orchestration.adapters import Adapter, End, Reader
+from orchestration.adapters import Adapter, End, Reader, denied
 from orchestration.kinds import Failure
 from orchestration.loading.yamltext import parse
 from orchestration.results import Outcome
@@ -81,8 +81,8 @@ TRANSCRIPTS: Final = [one for one in recorded() if one.case in EXPECTED.get(one.
 every_transcript = pytest.mark.parametrize("transcript", TRANSCRIPTS, ids=lambda one: f"{one.agent}-{one.case}")
 
 
-def verdict(adapter: Adapter, reader: Reader, end: End) -> Outcome:
-    return adapter.with_denials(reader.verdict(end), checks_passed=None)
+def verdict(reader: Reader, end: End) -> Outcome:
+    return denied(reader.verdict(end), proved=False)
 
 
 def told(outcome: Outcome) -> dict[str, Any]:
@@ -111,7 +111,7 @@ def test_a_recorded_run_is_what_it_is(transcript: Transcript) -> None:
     reader = transcript.reader(adapter)
     for line in transcript.lines:
         reader.feed(line)
-    outcome = verdict(adapter, reader, transcript.end())
+    outcome = verdict(reader, transcript.end())
     assert told(outcome) == dict(transcript.expected)
     assert outcome.error is None or outcome.error.strip()
     assert json.loads(json.dumps(outcome.to_dict())) is not None
@@ -127,12 +127,12 @@ def test_cut_anywhere_with_exit_code_zero_it_is_a_success_only_if_it_has_everyth
         if adapter.form.output.format == "jsonl":
             half_seen = whole.feed(half)
             assert half_seen.word is None
-        assert not verdict(adapter, whole, End(exit_code=0)).succeeded or may_succeed
+        assert not verdict(whole, End(exit_code=0)).succeeded or may_succeed
         whole.feed(line)
-        outcome = verdict(adapter, whole, End(exit_code=0))
+        outcome = verdict(whole, End(exit_code=0))
         assert not outcome.succeeded or (may_succeed and outcome.output)
-        assert verdict(adapter, whole, End(exit_code=None, signal=9)).failure is not None
-        assert verdict(adapter, whole, End(exit_code=0, ended_by="timeout")).failure is Failure.TIMEOUT
+        assert verdict(whole, End(exit_code=None, signal=9)).failure is not None
+        assert verdict(whole, End(exit_code=0, ended_by="timeout")).failure is Failure.TIMEOUT
 
 
 @every_transcript
@@ -144,7 +144,7 @@ def test_unknown_events_anywhere_change_nothing(transcript: Transcript) -> None:
         for strange in noise:
             assert reader.feed(strange).word in {None, "blank"}
         reader.feed(line)
-    assert told(verdict(adapter, reader, transcript.end())) == dict(transcript.expected)
+    assert told(verdict(reader, transcript.end())) == dict(transcript.expected)
 
 
 @pytest.mark.parametrize("agent", ["codex", "claude-code", "opencode"])

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestration.adapters import End, replay
+from orchestration.adapters import End, denied, replay
 from orchestration.kinds import Failure
 from tests.core.adapters import BEGIN, GOOD, TEXT, lines, outcome, read, small
 
@@ -195,12 +195,11 @@ def test_a_success_that_was_refused_something_counts_only_if_checks_prove_it() -
     found = outcome(adapter, BEGIN, TEXT, end)
     assert found.succeeded
     assert found.metadata["permission_denials"] == ['Write {"path":"a"}']
-    assert adapter.with_denials(found, checks_passed=True).succeeded
-    for passed in (None, False):
-        assert adapter.with_denials(found, checks_passed=passed).failure is Failure.PERMISSION
+    assert denied(found, proved=True).succeeded
+    assert denied(found, proved=False).failure is Failure.PERMISSION
     assert replay(adapter, lines(BEGIN, TEXT, end)).failure is Failure.PERMISSION
     failed = outcome(adapter, {**end, "ok": False})
-    assert adapter.with_denials(failed, checks_passed=None).failure is Failure.EXIT_CODE
+    assert denied(failed, proved=False).failure is Failure.EXIT_CODE
 
 
 def test_what_is_known_of_the_agent_is_recorded() -> None:
