@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 class Limits:
     """Who may use how much, and how much is in use now."""
 
-    __slots__ = ("_caps", "_exhausted", "_given_up", "_listeners", "_pauses", "_used")
+    __slots__ = ("_caps", "_exhausted", "_given_up", "_listeners", "_pauses", "_used", "_waiting", "pauses_changed")
 
     def __init__(self, caps: Mapping[str, int] | None = None) -> None:
         """Set each name's limit; a name without one is not limited."""
@@ -25,6 +25,8 @@ class Limits:
         self._exhausted: set[str] = set()
         self._given_up: set[str] = set()
         self._listeners: list[Callable[[], None]] = []
+        self._waiting: dict[str, list[list[str]]] = {}
+        self.pauses_changed = 0
 
     def is_limited(self, name: str) -> bool:
         """Whether the name has a limit at all."""
@@ -52,6 +54,7 @@ class Limits:
             self._caps.pop(name, None)
         else:
             self._caps[name] = cap
+        self._announce_room(name)
         self._tell()
 
     # -- pauses -------------------------------------------------------------------------------------------------
@@ -61,11 +64,13 @@ class Limits:
         self._pauses[name] = max(until, self._pauses.get(name, until))
         if exhausted:
             self._exhausted.add(name)
+        self.pauses_changed += 1
         self._tell()
 
     def clear_pause(self, name: str) -> None:
         """The name works again."""
         if self._pauses.pop(name, None) is not None:
+            self.pauses_changed += 1
             self._tell()
         self._exhausted.discard(name)
         self._given_up.discard(name)
@@ -73,6 +78,11 @@ class Limits:
     def give_up(self, name: str) -> None:
         """Do not wait for the end of the name's pause in this process."""
         self._given_up.add(name)
+
+    @property
+    def pauses_any(self) -> bool:
+        """Whether some name was paused, over or not."""
+        return bool(self._pauses)
 
     def pauses(self, now: float) -> list[tuple[str, float]]:
         """Each name that is paused, and until when."""
@@ -109,11 +119,23 @@ class Limits:
         """Give one of each back."""
         if not names:
             return
-        was_full = self.full(names) is not None
+        was_full = False
         for name in names:
-            self._used[name] -= 1
+            used = self._used[name] = self._used[name] - 1
+            cap = self._caps.get(name)
+            if cap is not None and used == cap - 1:
+                was_full = True
+                self._announce_room(name)
         if was_full:
             self._tell()
+
+    def wait_for_room(self, name: str, mailbox: list[str]) -> None:
+        """Have the name put in the mailbox when it may have room again; once."""
+        self._waiting.setdefault(name, []).append(mailbox)
+
+    def _announce_room(self, name: str) -> None:
+        for mailbox in self._waiting.pop(name, ()):
+            mailbox.append(name)
 
     def _tell(self) -> None:
         for told in tuple(self._listeners):

@@ -1,24 +1,23 @@
 """Tasks that could start now or at a known time, and which of them comes first.
 
 First by priority, then by the longest remaining path, then by declaration order: the same under any hash seed. That
-order is made once, so a task's place in it is one number. Tasks with the same limits stand in one heap, so that a full
-agent or pool costs one look and not a walk over its queue. A task that came in later, as a part of another one, has its
-place right after that one.
+order is made once, so a task's place in it is one number. Tasks with the same limits stand in one of the `lanes`. A
+task that came in later, as a part of another one, has its place right after that one.
 
 A task is out, queued, or handed out (it then uses its limits, so that nobody else is promised the same room). Entries
-of tasks that went elsewhere (cancelled, adopted, held) are left in the heaps and dropped when they surface; a task that
-came back meanwhile may have two, and the second one to surface finds it no longer queued.
+of tasks that went elsewhere (cancelled, adopted, held) are left in their lanes and dropped when they surface; a task
+that came back meanwhile may have two, and the second one to surface finds it no longer queued.
 """
 
 from array import array
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from heapq import heappop, heappush
-from typing import Final, TypeAlias
+from typing import Final
 
+from orchestration.plan.lanes import Either, Lanes
 from orchestration.plan.limits import Limits
-from orchestration.plan.nodes import Fallback, Node
+from orchestration.plan.nodes import Node
 
 _OUT, _QUEUED, _HANDED_OUT = range(3)
 
@@ -26,24 +25,13 @@ _PARTS: Final = 24
 """Bits of a place that number the parts of a task: sixteen million of them."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Either:
-    """Limits of tasks that somebody else may do while these are exhausted."""
-
-    limits: tuple[str, ...]
-    fallback: Fallback
-
-
-_Key: TypeAlias = tuple[str, ...] | _Either
-
-
 class Ready:
-    """Heaps of places in the order, one for each combination of limits, and one of times that tasks wait for."""
+    """The lanes of tasks by their place in the order, and a heap of times that tasks wait for."""
 
     __slots__ = (
         "_due",
         "_elsewhere",
-        "_heaps",
+        "_lanes",
         "_limits",
         "_nodes",
         "_order",
@@ -70,7 +58,7 @@ class Ready:
         self._elsewhere: dict[int, tuple[str, ...]] = {}
         self._where = bytearray(len(nodes))
         self._since: list[datetime | None] = [None] * len(nodes)
-        self._heaps: dict[_Key, list[int]] = {}
+        self._lanes = Lanes(limits)
         self._due: dict[int, float] = {}
         self._times: list[tuple[float, int]] = []
 
@@ -96,11 +84,7 @@ class Ready:
         self._where[i] = _QUEUED
         self._since[i] = since
         node = self._nodes[i]
-        key: _Key = node.limits if node.fallback is None else _Either(node.limits, node.fallback)
-        heap = self._heaps.get(key)
-        if heap is None:
-            heap = self._heaps[key] = []
-        heappush(heap, self._place[i])
+        self._lanes.add(node.limits if node.fallback is None else Either(node.limits, node.fallback), self._place[i])
 
     def push_at(self, i: int, due_at: datetime) -> None:
         """Queue a task when its time has come; a time given earlier no longer counts."""
@@ -121,7 +105,7 @@ class Ready:
         for i, where in enumerate(self._where):
             if where:
                 self.drop(i)
-        self._heaps.clear()
+        self._lanes.clear()
         self._due.clear()
         self._times.clear()
 
@@ -154,56 +138,39 @@ class Ready:
         """
         if self._times:
             self._queue_what_is_due(now)
-        best: list[int] | None = None
-        chosen: tuple[_Key, str | None, tuple[str, ...]] = ((), None, ())
-        for key in tuple(self._heaps):
-            heap = self._surface(key, may_start)
-            if heap and (best is None or heap[0] < best[0]) and (room := self._room(key, now)) is not None:
-                best, chosen = heap, (key, *room)
-        if best is None:
+        found = self._lanes.take(now, self._wanted(may_start))
+        if found is None:
             return None
-        i = self._task_at(heappop(best))
+        place, agent, needed = found
+        i = self._task_at(place)
         self._where[i] = _HANDED_OUT
-        _, agent, needed = chosen
         if agent is not None:
             self._elsewhere[i] = needed
-        self._limits.take(needed)
         return i, agent
 
-    def _room(self, key: _Key, now: float) -> tuple[str | None, tuple[str, ...]] | None:
-        """Under which limits a task can start now, and who does it if not its own agent; None where it cannot."""
-        if key == ():
-            return None, ()
-        limits = self._limits
-        names = key if isinstance(key, tuple) else key.limits
-        if limits.paused_until(names, now) is None:
-            return None if limits.full(names) else (None, names)
-        if isinstance(key, tuple) or not limits.is_exhausted(names, now):
-            return None
-        other = key.fallback
-        if limits.full(other.limits) or limits.paused_until(other.limits, now) is not None:
-            return None
-        return other.agent, other.limits
+    def has_room(self, now: float, may_start: Callable[[int], bool]) -> bool:
+        """Whether `pop` would hand a task out."""
+        if self._times:
+            self._queue_what_is_due(now)
+        return self._lanes.has_room(now, self._wanted(may_start))
 
     def has_any(self, may_start: Callable[[int], bool]) -> bool:
         """Whether some task could start, were there room; not one whose account is not waited for."""
-        return any(not self._is_given_up(key) and self._surface(key, may_start) for key in tuple(self._heaps))
+        return self._lanes.has_any(self._wanted(may_start))
 
-    def _is_given_up(self, key: _Key) -> bool:
-        return self._limits.is_given_up(key if isinstance(key, tuple) else key.limits)
+    def _wanted(self, may_start: Callable[[int], bool]) -> Callable[[int], bool]:
+        """Whether the task at a place is still queued and may start; one that may not is out from now on."""
 
-    def _surface(self, key: _Key, may_start: Callable[[int], bool]) -> list[int]:
-        """The heap with a task on top that may start; a heap that has none is forgotten."""
-        heap = self._heaps[key]
-        while heap:
-            i = self._task_at(heap[0])
-            if self._where[i] == _QUEUED:
-                if may_start(i):
-                    return heap
+        def is_wanted(place: int) -> bool:
+            i = self._task_at(place)
+            if self._where[i] != _QUEUED:
+                return False
+            if not may_start(i):
                 self._where[i] = _OUT
-            heappop(heap)
-        del self._heaps[key]
-        return heap
+                return False
+            return True
+
+        return is_wanted
 
     def _queue_what_is_due(self, now: float) -> None:
         while self._times and self._times[0][0] <= now:
@@ -217,10 +184,7 @@ class Ready:
         while self._times and self._due.get(self._times[0][1]) != self._times[0][0]:
             heappop(self._times)
         moments = [self._times[0][0]] if self._times and not self._only_given_up() else []
-        for key in self._heaps:
-            until = None if key == () else self._limits.paused_until(key if isinstance(key, tuple) else key.limits, now)
-            if until is not None and not self._is_given_up(key):
-                moments.append(until)
+        moments += self._lanes.pause_ends(now)
         return min(moments, default=None)
 
     def _only_given_up(self) -> bool:
