@@ -56,6 +56,7 @@ class RunWhen(StrEnum):
     ALL_DONE = "all_done"
     ANY_SUCCEEDED = "any_succeeded"
     ANY_FAILED = "any_failed"
+    NONE_FAILED = "none_failed"
     ALWAYS = "always"
 
 

@@ -17,8 +17,7 @@ from orchestration.plan.ready import Ready
 from orchestration.plan.states import FINAL, State
 from orchestration.plan.verdicts import Verdict
 
-_DEAD_ENDS = frozenset({State.FAILED, State.BLOCKED, State.CANCELLED})
-_WAITING, _RUNNING, _RETRYING = State.WAITING, State.RUNNING, State.RETRYING
+_WAITING, _RUNNING, _RETRYING, _EXPANDED = State.WAITING, State.RUNNING, State.RETRYING, State.EXPANDED
 _WAIT, _START, _SKIP, _BLOCK = Verdict
 _OPEN, _PAUSED = Phase.OPEN, Phase.PAUSED
 """Bound once: until Python 3.12, finding a member in its class takes longer than all that is done with it here."""
@@ -49,7 +48,8 @@ class Agenda:
         self._unwanted.clear()
         self._told.clear()
         for i, due_at in self._book.due.items():
-            self.ready.push_at(i, due_at)
+            if i not in self.held:
+                self.ready.push_at(i, due_at)
 
     def follow(self, i: int, before: State, after: State, event: TaskEvent) -> None:
         """Take note of where an event has moved a task."""
@@ -57,8 +57,9 @@ class Agenda:
             if before is not _RUNNING:
                 self.ready.start(i, event.agent if isinstance(event, TaskStarted) else None)
             return
-        if before is _RUNNING:
-            self.ready.end(i)
+        if before is _RUNNING or before is _EXPANDED:
+            if self._gives_back(i, before, after):
+                self.ready.end(i)
         elif after is not before:
             self.ready.drop(i)
         if after is _RETRYING:
@@ -67,6 +68,12 @@ class Agenda:
                 self.ready.push_at(i, due_at)
         elif self.held and after in FINAL:
             self.held.pop(i, None)
+
+    def _gives_back(self, i: int, before: State, after: State) -> bool:
+        """Whether a task that ran, or was expanded, no longer uses its limits."""
+        if self._nodes[i].keeps_limits:
+            return after is not _EXPANDED
+        return before is _RUNNING
 
     # -- consequences -------------------------------------------------------------------------------------------
 
@@ -105,11 +112,10 @@ class Agenda:
             self.ready.drop(i)  # a dependency's end was taken back
 
     def _examine_expanded(self, i: int, found: list[Consequence]) -> None:
-        if self.cause_against(i) is None:
+        if self.cause_against(i) is not None:
+            self._unwanted[i] = None
+        elif not (self._nodes[i].joins_at_end and self._book.has_open_parts(i)):
             found.append(Join(self._nodes[i].id))
-            return
-        self._unwanted[i] = None
-        self._unwanted |= dict.fromkeys(j for j in self._book.parts[i] if self._book.state[j] not in FINAL)
 
     def _prepare(self, i: int, found: list[Consequence]) -> None:
         """Ask for what a task still needs that its dependencies let start, or queue it."""
@@ -134,7 +140,7 @@ class Agenda:
 
     def _block(self, i: int) -> Block:
         book = self._book
-        by = {book.graph.ids[j]: book.state[j] for j in book.graph.needs[i] if book.state[j] in _DEAD_ENDS}
+        by = {book.graph.ids[j]: book.state[j] for j in book.graph.needs[i] if book.is_dead_end(j)}
         told = ", ".join(f"{task_id}, which is {state}" for task_id, state in by.items())
         return Block(self._nodes[i].id, f"depends on {told}", tuple(by))
 
@@ -146,9 +152,9 @@ class Agenda:
         if cancels:
             if i in cancels:
                 return cancels[i]
-            parent = self._book.parent.get(i)
-            if parent is not None and parent in cancels:
-                return cancels[parent]
+            for parent in self._book.above(i):
+                if parent in cancels:
+                    return cancels[parent]
         return None if self.stopping is None or self._nodes[i].run_when is RunWhen.ALWAYS else self.stopping
 
     def _dismiss(self, i: int, found: list[Consequence]) -> None:
@@ -198,6 +204,10 @@ class Agenda:
     def has_ready(self) -> bool:
         """Whether some task could start, were there room."""
         return self.ready.has_any(self._may_start)
+
+    def could_start(self, now: float) -> bool:
+        """Whether `next_startable` would find a task."""
+        return self._book.phase is _OPEN and self.ready.has_room(now, self._may_start)
 
     def _may_start(self, i: int) -> bool:
         if i in self.held or self.cause_against(i) is not None:

@@ -7,7 +7,7 @@ tasks, except when a run starts or is resumed.
 """
 
 from array import array
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from enum import Enum
 from typing import Any, Final
@@ -72,6 +72,7 @@ class Book:
         "last_at",
         "left",
         "nodes",
+        "open_parts",
         "parent",
         "parts",
         "phase",
@@ -112,6 +113,7 @@ class Book:
         self.due = {}
         self.parent: dict[int, int] = {}
         self.parts: dict[int, list[int]] = {}
+        self.open_parts: dict[int, int] = {}
         self._changed: list[int] = []
         self._is_changed = bytearray(size)
         self._everything_changed = False
@@ -210,11 +212,14 @@ class Book:
         if not self.nodes[i].external:
             self.left -= by
         if self.parent and (parent := self.parent.get(i)) is not None:
-            self.mark_changed(parent)
+            self.open_parts[parent] -= by
+            self._mark_parent_changed(parent)
         if self.cancels:
             self.cancels.pop(i, None)
         if self.due:
             self.due.pop(i, None)
+        if end is State.FAILED and self.nodes[i].excused:
+            end = State.SKIPPED
         for j in self.ends.settle(self.graph.needed_by[i], end, by):
             self.mark_changed(j)
 
@@ -231,13 +236,39 @@ class Book:
         self._is_changed.extend(bytes(count))
         self.ends.grow((self.nodes[j].run_when for j in new), (self.graph.needs[j] for j in new))
         self.parts.setdefault(i, []).extend(new)
+        self.open_parts[i] = self.open_parts.get(i, 0) + count
         for j in new:
             self.parent[j] = i
             self.mark_changed(j)
+        self._mark_parent_changed(i)
 
     def has_open_parts(self, i: int) -> bool:
         """Whether a part of an expanded task has not ended."""
-        return any(self.state[j] not in FINAL for j in self.parts.get(i, ()))
+        return self.open_parts.get(i, 0) > 0
+
+    def _mark_parent_changed(self, i: int) -> None:
+        """Have an expanded task looked at, unless it has said that this is worth it only when no part is open."""
+        if not (self.nodes[i].joins_at_end and self.has_open_parts(i)):
+            self.mark_changed(i)
+
+    def above(self, i: int) -> Iterator[int]:
+        """The tasks of which this one is a part, the nearest first."""
+        while (parent := self.parent.get(i)) is not None:
+            yield parent
+            i = parent
+
+    def below(self, i: int) -> Iterator[int]:
+        """All parts of a task, and their parts."""
+        todo = [i]
+        while todo:
+            parts = self.parts.get(todo.pop(), ())
+            todo += parts
+            yield from parts
+
+    def is_dead_end(self, i: int) -> bool:
+        """Whether the task has ended so that those which depend on it count it as unsuccessful."""
+        state = self.state[i]
+        return state in _UNSUCCESSFUL and not (state is State.FAILED and self.nodes[i].excused)
 
     # -- what events say beyond the move itself -------------------------------------------------------------------
 
@@ -258,8 +289,8 @@ class Book:
         self.note_end(i, event)
         if not event.final and event.outcome.failure is Failure.RATE_LIMITED:
             self.tries[i] -= 1
-        if self.fail_fast and event.final and i not in self.parent:
-            self._fail_fast(event)
+        if event.final:
+            self._fail_fast(i, event)
 
     def note_interruption(self, i: int, event: AttemptInterrupted) -> None:
         """An attempt that was cut off does not count, and the next one need not wait."""
@@ -267,12 +298,13 @@ class Book:
         if event.then is OnCrash.RERUN:
             self.tries[i] -= 1
             self.due[i] = event.at
-        elif self.fail_fast and event.then is OnCrash.FAIL and i not in self.parent:
-            self._fail_fast(event)
+        elif event.then is OnCrash.FAIL:
+            self._fail_fast(i, event)
 
-    def _fail_fast(self, event: TaskEvent) -> None:
-        self.failed_fast = True
-        self.stop_cause = self.stop_cause or f"fail-fast: {event.task_id} failed"
+    def _fail_fast(self, i: int, event: TaskEvent) -> None:
+        if self.fail_fast and i not in self.parent and not self.nodes[i].excused:
+            self.failed_fast = True
+            self.stop_cause = self.stop_cause or f"fail-fast: {event.task_id} failed"
 
     def note_condition(self, i: int, event: ConditionDecided) -> None:
         """The task's condition need not be evaluated again."""
@@ -289,7 +321,9 @@ class Book:
             self.approved.add(i)
         elif event.action == "cancel":
             self.cancels[i] = event.note or (f"cancelled by {event.by}" if event.by else "cancelled")
-            self.mark_changed(i)
+            for j in (i, *self.below(i)):
+                if self.state[j] not in FINAL:
+                    self.mark_changed(j)
         elif event.action == "retry":
             self._reopen(i)
 
@@ -300,6 +334,8 @@ class Book:
         for j in (i, *self.graph.needed_by[i]):
             self.conditions.pop(j, None)
 
+
+_UNSUCCESSFUL: Final = frozenset({State.FAILED, State.BLOCKED, State.CANCELLED})
 
 _LOOKED_AT_AGAIN: Final = frozenset({State.WAITING, State.RETRYING, State.NEEDS_INPUT})
 """States out of which something may follow by itself after any event about the task."""

@@ -21,6 +21,11 @@ class Node:
     `weight` is the expected time, in any unit that is the same for all; `limits` are names known to `Limits`;
     `external` marks a task outside of the run's selection, which is looked at and never started; `fallback` is asked
     while one of the limits belongs to an account that is exhausted.
+
+    A task that becomes several gives its limits back, unless it `keeps_limits`: then it uses them until its attempt has
+    ended. What becomes of it is asked after every end of a part, or, where it `joins_at_end`, when none is open. The
+    failure of an `excused` task is its own affair: for those that depend on it, it counts as skipped, and for the run
+    as nothing.
     """
 
     id: str
@@ -33,6 +38,9 @@ class Node:
     limits: tuple[str, ...] = ()
     external: bool = False
     fallback: Fallback | None = None
+    keeps_limits: bool = False
+    joins_at_end: bool = False
+    excused: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -118,6 +118,10 @@ class Plan:
         """
         return self._agenda.next_startable(now)
 
+    def could_start(self, now: float) -> bool:
+        """Whether `next_startable` would find a task; nothing is handed out."""
+        return self._agenda.could_start(now)
+
     @property
     def has_ready(self) -> bool:
         """Whether some task could start now, were there room in its limits."""
@@ -183,8 +187,12 @@ class Plan:
 
     def final_status(self) -> RunStatus:
         """What the run came to, once it is over."""
-        parts, nodes = self._book.parent, self.nodes
-        own = {state for i, state in enumerate(self._book.state) if not nodes[i].external and i not in parts}
+        book, nodes = self._book, self.nodes
+        own = {
+            State.SKIPPED if state is State.FAILED and nodes[i].excused else state
+            for i, state in enumerate(book.state)
+            if not nodes[i].external and i not in book.parent
+        }
         if self._book.faulted:
             return RunStatus.FAILED
         if self.stopping is not None and self._book.stop_cause is None and State.CANCELLED in own:
@@ -204,6 +212,11 @@ class Plan:
     def parts_of(self, task_id: str) -> list[str]:
         """The parts of an expanded task, those of earlier attempts too."""
         return [self.graph.ids[i] for i in self._book.parts.get(self.graph.index[task_id], ())]
+
+    def all_within(self, task_id: str) -> list[str]:
+        """The task, its parts, and theirs."""
+        i = self.graph.index[task_id]
+        return [self.graph.ids[j] for j in (i, *self._book.below(i))]
 
     def tasks_in(self, *states: State) -> Iterator[str]:
         """The run's own tasks in these states, in declaration order; a walk over all tasks, unless there are none."""

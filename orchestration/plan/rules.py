@@ -138,13 +138,14 @@ def _end(book: Book, i: int, event: AttemptEnd) -> str | None:
 
 def _expand(book: Book, i: int, event: TaskExpanded) -> str | None:
     """New parts have names of their own, and wait for nothing but each other."""
-    names = [item.get("id") for item in event.items]
+    names: set[str] = set()
     for item in event.items:
         name = item.get("id")
-        if not isinstance(name, str) or name in book.graph.index or names.count(name) > 1:
+        if not isinstance(name, str) or name in book.graph.index or name in names:
             return f"a part needs a name of its own, which {name!r} is not"
-        if not set(item.get("needs", ())) <= set(names[: names.index(name)]):
+        if not names.issuperset(item.get("needs", ())):
             return f"{name} waits for what is not among the parts before it"
+        names.add(name)
     return _about_open_attempt(book, i, event)
 
 

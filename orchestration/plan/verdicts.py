@@ -1,8 +1,9 @@
 """May a task start, seeing how its dependencies ended? One pure function of four counts, and the counts of all tasks.
 
 `all_succeeded` gives up as soon as one dependency cannot succeed any more, `any_succeeded` and `any_failed` start as
-soon as one ended that way; `all_done` and `always` wait for all. A skipped dependency satisfies; a task all of whose
-dependencies were skipped is skipped too, except where its policy is not about success.
+soon as one ended that way; `all_done` and `always` wait for all, and so does `none_failed`, unless one of them cannot
+succeed any more. A skipped dependency satisfies; a task all of whose dependencies were skipped is skipped too, except
+where its policy is not about success.
 """
 
 from array import array
@@ -54,6 +55,8 @@ def verdict(  # noqa: PLR0911  # one return for each line of the table
         if unsuccessful:
             return Verdict.START
         return Verdict.WAIT if still_open else Verdict.SKIP
+    if policy is RunWhen.NONE_FAILED and unsuccessful:
+        return Verdict.BLOCK
     return Verdict.WAIT if still_open else Verdict.START
 
 

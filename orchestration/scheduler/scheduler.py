@@ -299,7 +299,7 @@ class Scheduler:
 
     def _stop_spent_task(self, task_id: str, cause: str) -> None:
         """End whatever runs of the task; what of it has not begun will not begin."""
-        for running in (task_id, *self.plan.parts_of(task_id)):
+        for running in self.plan.all_within(task_id):
             if running in self._stops.running:
                 self._stops.order(running, cause, Failure.BUDGET)
 

@@ -19,6 +19,7 @@ from orchestration.events import (
     TaskCompleted,
     TaskError,
     TaskEvent,
+    TaskExpanded,
     TaskInputGiven,
     TaskNeedsInput,
     TaskSkipped,
@@ -34,6 +35,7 @@ from orchestration.plan import (
     Cancel,
     Consequence,
     Decide,
+    Join,
     Limits,
     Node,
     Plan,
@@ -52,10 +54,23 @@ def moment(second: float) -> datetime:
     return EPOCH + timedelta(seconds=second)
 
 
+FLAGS = ("keeps_limits", "joins_at_end", "excused")
+
+
+def parts_of(event: TaskExpanded) -> list[Node]:
+    """The parts that an event tells of, with whatever their items say of them."""
+    return [_part(**item) for item in event.items]
+
+
+def _part(id: str, needs: Sequence[str] = (), **flags: Any) -> Node:  # noqa: ANN401  # what an item says
+    return Node(id, tuple(needs), **flags)
+
+
 class Player:
     """One plan with what happened to it; each event happens a second after the one before.
 
-    `conditions` are the values that `settle` gives to the tasks that have one, True where none is named.
+    `conditions` are the values that `settle` gives to the tasks that have one, True where none is named; with `joins`
+    it lets expanded tasks succeed when their last part has ended.
     """
 
     def __init__(
@@ -66,12 +81,15 @@ class Player:
         fail_fast: bool = False,
         conditions: Mapping[str, bool | None] | None = None,
         begun: bool = True,
+        joins: bool = False,
     ) -> None:
+        self.joins = joins
         self.nodes = nodes
-        self.plan = Plan(RUN, nodes, limits)
+        self.plan = Plan(RUN, nodes, limits, expand=parts_of)
         self.events: list[Event] = []
         self.conditions = dict(conditions or {})
         self.stops: dict[str, str] = {}
+        self.joined: list[str] = []
         if begun:
             self.happen(RunStarted, fail_fast=fail_fast)
 
@@ -137,6 +155,14 @@ class Player:
             self.happen(TaskCancelled, task_id=task_id, attempt=self.plan.attempt_of(task_id), cause=one.cause)
         elif isinstance(one, Stop):
             self.stops[task_id] = one.cause
+        elif isinstance(one, Join):
+            self.joined.append(task_id)
+            if self.joins and not self.has_open_parts(task_id):
+                self.complete(task_id)
+
+    def has_open_parts(self, task_id: str) -> bool:
+        """Whether a part of the task has not ended."""
+        return not ended({part: self.plan.state_of(part) for part in self.plan.parts_of(task_id)})
 
     # -- what a scheduler does ----------------------------------------------------------------------------------
 
@@ -154,6 +180,10 @@ class Player:
         while (task_id := self.start(now)) is not None:
             started.append(task_id)
         return started
+
+    def expand(self, task_id: str, *items: Mapping[str, Any]) -> None:
+        """Let a running or expanded task become several."""
+        self.happen(TaskExpanded, task_id=task_id, attempt=self.plan.attempt_of(task_id), items=items)
 
     def complete(self, *task_ids: str) -> None:
         """Let the running attempts of these tasks succeed."""
@@ -204,7 +234,7 @@ class Player:
     @property
     def states(self) -> dict[str, State]:
         """Every task's state."""
-        return {node.id: self.plan.state_of(node.id) for node in self.nodes}
+        return {node.id: self.plan.state_of(node.id) for node in self.plan.nodes}
 
     def reason(self, task_id: str) -> str:
         """The reason that the last event with one gives for the task's state."""
@@ -213,7 +243,7 @@ class Player:
 
     def replayed(self, limits: Limits | None = None, stopping: str | None = None) -> "Player":
         """A fresh plan to which the same events happened, by way of their JSON; no event says that a caller stopped."""
-        again = Player(self.nodes, limits=limits, conditions=self.conditions, begun=False)
+        again = Player(self.nodes, limits=limits, conditions=self.conditions, begun=False, joins=self.joins)
         for event in self.events:
             stored = from_json(json.dumps(json.loads(to_json(event))))
             assert stored == event
@@ -231,7 +261,7 @@ class Player:
         answered = later.settle()
         return {
             "stands": stands,
-            "to do": sorted(str(one) for one in answered if not isinstance(one, Stop)),
+            "to do": sorted(str(one) for one in answered if not isinstance(one, Stop | Join)),
             "to stop": sorted(later.stops),
             "wake at": later.plan.wake_at(),
             "ready": ready_of(later.plan),

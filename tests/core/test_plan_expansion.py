@@ -1,11 +1,12 @@
 """A task that becomes several: which parts a plan takes in, and that the whole ends after its last part."""
 
+import time
 from typing import Any
 
 import pytest
 
-from orchestration.events import TaskExpanded
-from orchestration.plan import Node, State
+from orchestration.events import RunResumed, TaskExpanded, TaskNeedsInput
+from orchestration.plan import Limits, Node, State
 from tests.core.plans import Player, moment
 
 
@@ -114,3 +115,105 @@ def test_an_expanded_task_survives_a_replay_with_its_parts() -> None:
         State.WAITING,
     ]
     assert again.future() == player.future()
+
+
+def of(**flags: bool) -> tuple[Player, Limits]:
+    """A running task with one of two places of a limit, that became two parts."""
+    limits = Limits({"gpu": 2})
+    player = Player([Node("T", limits=("gpu",), **flags)], limits=limits, joins=True)  # type: ignore[arg-type]  # only flags
+    assert player.start() == "T"
+    player.expand("T", {"id": "T/1"}, {"id": "T/2"})
+    return player, limits
+
+
+def test_an_expanded_task_gives_its_limits_back() -> None:
+    _, limits = of()
+    assert limits.in_use("gpu") == 0
+
+
+@pytest.mark.parametrize("end", ["complete", "fail", "retry", "cancel", "ask"])
+def test_a_task_that_keeps_its_limits_uses_them_until_its_attempt_has_ended(end: str) -> None:
+    player, limits = of(keeps_limits=True)
+    assert player.start_all() == ["T/1", "T/2"]
+    player.complete("T/1", "T/2")
+    player.expand("T", {"id": "T/3"})
+    assert player.start_all() == ["T/3"]
+    player.complete("T/3")
+    assert limits.in_use("gpu") == 1
+    if end == "complete":
+        player.complete("T")
+    elif end == "cancel":
+        player.cancelled("T")
+    elif end == "ask":
+        player.happen(TaskNeedsInput, task_id="T", attempt=1)
+    else:
+        player.fail("T", final=end == "fail")
+    assert limits.in_use("gpu") == 0
+
+
+def test_a_replay_of_a_task_that_keeps_its_limits_uses_them_too() -> None:
+    player, _ = of(keeps_limits=True)
+    again = Limits({"gpu": 2})
+    replayed = player.replayed(again)
+    assert again.in_use("gpu") == 1
+    replayed.happen(RunResumed)
+    assert again.in_use("gpu") == 1
+    assert replayed.start_all() == ["T/1", "T/2"]
+    replayed.complete("T/1", "T/2")
+    replayed.settle()
+    assert replayed.states["T"] is State.SUCCEEDED
+    assert again.in_use("gpu") == 0
+
+
+def test_what_becomes_of_a_task_is_asked_after_each_end_or_at_the_end() -> None:
+    for joins_at_end, asked in ((False, ["T", "T"]), (True, ["T"])):
+        player, _ = of(joins_at_end=joins_at_end)
+        player.settle()
+        player.joined.clear()
+        assert player.start_all() == ["T/1", "T/2"]
+        player.complete("T/1")
+        player.settle()
+        player.complete("T/2")
+        player.settle()
+        assert player.joined == asked
+        assert player.states["T"] is State.SUCCEEDED
+
+
+def test_a_task_that_became_nothing_can_end() -> None:
+    player = Player([Node("T", joins_at_end=True)], joins=True)
+    assert player.start() == "T"
+    player.expand("T")
+    player.settle()
+    assert player.states["T"] is State.SUCCEEDED
+
+
+def test_cancelling_a_task_cancels_the_parts_of_its_parts() -> None:
+    player = expanded({"id": "P"}, {"id": "Q", "needs": ["P"]})
+    assert player.start() == "P"
+    player.expand("P", {"id": "P/1"}, {"id": "P/2", "needs": ["P/1"]})
+    assert player.start() == "P/1"
+    player.say("T", "cancel", attempt=1)
+    player.settle()
+    assert player.stops.keys() == {"P/1"}
+    player.cancelled("P/1")
+    player.settle()
+    assert {player.states[task_id] for task_id in ("T", "P", "P/1", "P/2", "Q")} == {State.CANCELLED}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("way", ["complete", "stop"])
+def test_a_task_of_many_parts_costs_what_they_cost(way: str) -> None:
+    def seconds(count: int) -> float:
+        player = Player([Node("T", joins_at_end=True)], joins=True)
+        assert player.start() == "T"
+        began = time.perf_counter()
+        player.expand("T", *({"id": f"T/{n}", "needs": [f"T/{n - 1}"] if n else []} for n in range(count)))
+        if way == "stop":
+            player.plan.stop("enough")
+        while (task_id := player.start()) is not None:
+            player.complete(task_id)
+        player.settle()
+        assert player.plan.is_over
+        return time.perf_counter() - began
+
+    assert min(seconds(4_000) for _ in range(3)) < 10 * min(seconds(1_000) for _ in range(3))

@@ -10,6 +10,7 @@ from hypothesis import Phase as HypothesisPhase
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from orchestration.errors import IllegalEvent
 from orchestration.events import (
     STORED,
     AttemptEnd,
@@ -30,13 +31,14 @@ from orchestration.events import (
     TaskSkipped,
     TaskStarted,
 )
-from orchestration.kinds import ExecutionStatus, OnCrash, RunWhen
+from orchestration.kinds import ExecutionStatus, OnCrash, RunStatus, RunWhen
 from orchestration.plan import FINAL, Limits, Node, Phase, State
-from tests.core.plans import LATER, Player, moment, ready_of
+from tests.core.plans import FLAGS, LATER, Player, moment, ready_of
 
 CAPS = {"a": 1, "b": 2}
 IDS = "PQRSTUVW"
 ACTIONS = ("complete", "fail", "approve", "reject", "cancel", "retry", "sing")
+MAX_TASKS = 30
 MAX_ROUNDS = 200
 """Far more than any of these runs needs; one that is not over by then never will be."""
 
@@ -47,8 +49,11 @@ FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "final": st.booleans(),
     "then": st.sampled_from(OnCrash),
     "fail_fast": st.booleans(),
+    "items": st.sampled_from([(), ({"id": "X"},), ({"id": "X"}, {"id": "X"}), ({"id": "Y", "needs": ["X"]},)]),
 }
 STATUSES = st.sampled_from(ExecutionStatus)
+
+SOME_FLAGS = st.fixed_dictionaries({flag: st.sampled_from([False, False, True]) for flag in FLAGS})
 
 
 @st.composite
@@ -58,6 +63,7 @@ def graphs(draw: st.DrawFn) -> list[Node]:
     for n, name in enumerate(IDS[: draw(st.integers(1, len(IDS)))]):
         external = draw(st.integers(0, 9)) == 0
         needs = st.lists(st.sampled_from(IDS[:n]), max_size=3, unique=True) if n and not external else st.just([])
+        flags: dict[str, Any] = draw(SOME_FLAGS)
         node = Node(
             name,
             needs=tuple(draw(needs)),
@@ -68,6 +74,7 @@ def graphs(draw: st.DrawFn) -> list[Node]:
             weight=draw(st.sampled_from([0.0, 1.0, 2.5])),
             limits=tuple(sorted(draw(st.sets(st.sampled_from("ab"))))),
             external=external,
+            **flags,
         )
         nodes.append(node)
     return draw(st.permutations(nodes))
@@ -121,10 +128,13 @@ class PlanMachine(RuleBasedStateMachine):
         conditions=st.dictionaries(st.sampled_from(IDS), FIELDS["value"]),
     )
     def begin(self, nodes: list[Node], fail_fast: bool, conditions: dict[str, bool | None]) -> None:
-        self.player = Player(nodes, limits=Limits(CAPS), fail_fast=fail_fast, conditions=conditions)
+        self.player = Player(nodes, joins=True, limits=Limits(CAPS), fail_fast=fail_fast, conditions=conditions)
         self.plan = self.player.plan
-        self.nodes = {node.id: node for node in nodes}
         self.books = Books(self.player)
+
+    @property
+    def nodes(self) -> dict[str, Node]:
+        return {node.id: node for node in self.plan.nodes}
 
     def pick(self, data: st.DataObject, *states: State) -> str | None:
         found = [task_id for task_id, state in self.player.states.items() if state in states]
@@ -172,6 +182,17 @@ class PlanMachine(RuleBasedStateMachine):
             if how == "retry" and data.draw(st.booleans()):
                 self.player.happen(RetryScheduled, task_id=task_id, due_at=moment(data.draw(st.integers(0, 200))))
 
+    @rule(data=st.data(), count=st.integers(0, 3), flags=SOME_FLAGS)
+    def expand(self, data: st.DataObject, count: int, flags: dict[str, bool]) -> None:
+        task_id = self.pick(data, State.RUNNING, State.EXPANDED)
+        if task_id is None or len(self.plan.nodes) > MAX_TASKS:
+            return
+        names = [f"{task_id}/{len(self.plan.nodes) + n}" for n in range(count)]
+        needs = [data.draw(st.lists(st.sampled_from(names[:n]), unique=True)) if n else [] for n in range(count)]
+        self.player.expand(
+            task_id, *({"id": name, "needs": row, **flags} for name, row in zip(names, needs, strict=True))
+        )
+
     @rule(data=st.data(), action=st.sampled_from(ACTIONS))
     def answer(self, data: st.DataObject, action: str) -> None:
         task_id = self.pick(data, State.NEEDS_INPUT)
@@ -186,7 +207,8 @@ class PlanMachine(RuleBasedStateMachine):
     def reopen(self, data: st.DataObject) -> None:
         task_id = self.pick(data, State.FAILED, State.SUCCEEDED, State.BLOCKED, State.CANCELLED)
         if task_id is not None:
-            assert self.offer(TaskInputGiven, task_id=task_id, action="retry")
+            reopened = self.offer(TaskInputGiven, task_id=task_id, action="retry")
+            assert reopened is not self.plan.is_part(task_id)
 
     @rule(data=st.data(), status=STATUSES)
     def adopt(self, data: st.DataObject, status: ExecutionStatus) -> None:
@@ -253,8 +275,18 @@ class PlanMachine(RuleBasedStateMachine):
         for task_id, state in states.items():
             assert self.plan.attempt_of(task_id) == self.books.open.get(task_id)
             assert (state is State.RUNNING) <= (task_id in self.books.open)
-            assert (task_id in self.books.open) <= (state in {State.RUNNING, State.NEEDS_INPUT})
+            assert (task_id in self.books.open) <= (state in {State.RUNNING, State.NEEDS_INPUT, State.EXPANDED})
+            if state is State.EXPANDED:
+                self.it_may_end_when_its_parts_have_ended(task_id)
             assert 0 <= self.plan.tries_of(task_id) <= self.plan.attempts_of(task_id)
+
+    def it_may_end_when_its_parts_have_ended(self, task_id: str) -> None:
+        end = self.player.make(TaskCompleted, task_id=task_id, attempt=self.plan.attempt_of(task_id))
+        if self.plan.phase is Phase.ENDED or self.player.has_open_parts(task_id):
+            with pytest.raises(IllegalEvent):
+                self.plan.check(end)
+        else:
+            self.plan.check(end)
 
     @invariant()
     def limits_are_not_exceeded(self) -> None:
@@ -263,7 +295,10 @@ class PlanMachine(RuleBasedStateMachine):
 
     def running_with(self, name: str) -> int:
         states = self.player.states
-        return sum(name in node.limits and states[task_id] is State.RUNNING for task_id, node in self.nodes.items())
+        return sum(name in node.limits and uses_limits(node, states[node.id]) for node in self.nodes.values())
+
+    def declared(self) -> list[str]:
+        return [node.id for node in self.player.nodes if not node.external]
 
     def own(self) -> list[str]:
         return [task_id for task_id, node in self.nodes.items() if not node.external]
@@ -300,7 +335,18 @@ class PlanMachine(RuleBasedStateMachine):
         assert self.plan.wake_at() is None
         self.a_replay_agrees()
         if self.plan.phase is not Phase.ENDED:
-            assert self.offer(RunCompleted, status=self.plan.final_status())
+            status = self.plan.final_status()
+            if all(map(self.is_well, self.declared())) and not self.plan_is_faulted():
+                assert status is RunStatus.SUCCESS
+            assert self.offer(RunCompleted, status=status)
+
+    def plan_is_faulted(self) -> bool:
+        return any(isinstance(event, RunError) for event in self.player.events)
+
+    def is_well(self, task_id: str) -> bool:
+        state = self.player.states[task_id]
+        excused = self.nodes[task_id].excused and state is State.FAILED
+        return excused or state in {State.SUCCEEDED, State.SKIPPED}
 
     def bring_to_its_end(self) -> None:
         """Go on as a scheduler would, with people who agree to everything, until the run is over."""
@@ -328,6 +374,10 @@ class PlanMachine(RuleBasedStateMachine):
             self.player.say(task_id, "approve")
         elif state is State.RETRYING and self.plan.wake_at() is None:
             self.player.happen(RetryScheduled, task_id=task_id, due_at=moment(0))
+
+
+def uses_limits(node: Node, state: State) -> bool:
+    return state is State.RUNNING or (node.keeps_limits and state is State.EXPANDED)
 
 
 TestPlan = PlanMachine.TestCase

@@ -34,6 +34,7 @@ TABLE = {
     RunWhen.ALWAYS: "          start    start    start    start    start    start    wait     wait     wait",
     RunWhen.ANY_SUCCEEDED: "   start    start    start    block    block    skip     start    wait     wait",
     RunWhen.ANY_FAILED: "      skip     start    skip     start    start    skip     wait     start    wait",
+    RunWhen.NONE_FAILED: "     start    block    start    block    block    start    wait     block    wait",
 }
 PAIRS = ("SS", "SF", "SK", "FF", "FK", "KK", "S-", "F-", "K-")
 ROWS = [
@@ -319,3 +320,44 @@ def test_an_adopted_failure_does_not_stop_a_run_that_fails_fast() -> None:
     player = Player([Node("A"), Node("B"), Node("C", ("A",))], fail_fast=True)
     player.adopt("A", ExecutionStatus.FAILED)
     assert player.play() == {"A": State.FAILED, "B": State.SUCCEEDED, "C": State.BLOCKED}
+
+
+@pytest.mark.parametrize("policy", RunWhen)
+@pytest.mark.parametrize("other", ["S", "F", "C", "B", "K", "-"])
+def test_an_excused_failure_counts_as_a_skip(policy: RunWhen, other: str) -> None:
+    def made(end: str, *, excused: bool) -> Verdict:
+        player = Player([Node("A", excused=excused), Node("B"), Node("T", ("A", "B"), run_when=policy)])
+        ENDS[end](player, "A")
+        ENDS[other](player, "B")
+        return outcome(player)
+
+    assert made("F", excused=True) is made("K", excused=False)
+    assert made("C", excused=True) is made("C", excused=False)
+    assert made("B", excused=True) is made("B", excused=False)
+
+
+def test_an_excused_failure_stays_one_and_fails_neither_run_nor_fast() -> None:
+    nodes = [Node("A", excused=True), Node("B"), Node("T", ("A", "B")), Node("only", ("A",))]
+    player = Player(nodes, fail_fast=True)
+    states = player.play({"A": State.FAILED})
+    assert states == {"A": State.FAILED, "B": State.SUCCEEDED, "T": State.SUCCEEDED, "only": State.SKIPPED}
+    assert player.plan.stopping is None
+    assert player.plan.final_status() is RunStatus.SUCCESS
+
+
+def test_what_is_blocked_names_no_excused_failure() -> None:
+    player = Player([Node("A", excused=True), Node("B"), Node("T", ("A", "B"))])
+    player.play({"A": State.FAILED, "B": State.FAILED})
+    assert player.reason("T") == "depends on B, which is failed"
+
+
+def test_reopening_an_excused_failure_takes_back_just_what_was_counted() -> None:
+    player = Player([Node("A", excused=True), Node("B"), Node("T", ("A", "B"))])
+    assert player.start_all() == ["A", "B"]
+    player.fail("A")
+    player.say("A", "retry")
+    player.complete("B")
+    assert player.start_all() == ["A"]
+    assert player.plan.explain("T") == "waits for A"
+    player.complete("A")
+    assert player.start_all() == ["T"]
