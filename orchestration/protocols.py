@@ -148,7 +148,11 @@ class Executor(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class RunRecord:
-    """A run as the store's own table knows it; `shape` is the graph that its fingerprint was made of."""
+    """A run as the store's own table knows it; `shape` is the graph that its fingerprint was made of.
+
+    The tasks of a `batch` are those of the backlog, and how they end is how they stand; the steps of other kinds of
+    runs are known in their run only.
+    """
 
     run_id: str
     status: RunStatus
@@ -157,6 +161,7 @@ class RunRecord:
     tasks: tuple[str, ...]
     shape: Mapping[str, Any] = field(default_factory=dict)
     last_seq: int = 0
+    kind: str = "batch"
 
 
 @dataclass(frozen=True, slots=True)

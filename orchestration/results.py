@@ -313,8 +313,14 @@ class RunResult:
 
     @property
     def outputs(self) -> dict[str, Any]:
-        """Final values by name; where two tasks passed on the same name, the later one in declaration order."""
-        return {name: value for result in self.results for name, value in result.outputs.items()}
+        """Final values by name; where two tasks passed on the same name, the later one in declaration order.
+
+        A value that has no name but `result` is there by the name of its task too. What parts of a step passed on is in
+        their own records, and in what that step made of it.
+        """
+        own = [result for result in self.results if not is_part(result.task_id)]
+        unnamed = {result.task_id: result.outputs["result"] for result in own if set(result.outputs) == {"result"}}
+        return unnamed | {name: value for result in own for name, value in result.outputs.items()}
 
     @property
     def counts(self) -> dict[str, int]:
@@ -336,15 +342,20 @@ class RunResult:
         return self.status is RunStatus.SUCCESS
 
     def __getitem__(self, task_id: str) -> ExecutionResult:
-        """The result of one task.
+        """The result of one task: by its id, or by the last word of a path that no other path ends with.
 
         Raises:
-            KeyError: the run has no such task.
+            KeyError: the run has no such task, or several.
         """
+        ends = []
         for result in self.results:
             if result.task_id == task_id:
                 return result
-        raise KeyError(task_id)
+            if result.task_id.rpartition("/")[2] == task_id:
+                ends.append(result)
+        if len(ends) == 1:
+            return ends[0]
+        raise KeyError(task_id if not ends else f"{task_id}: {', '.join(one.task_id for one in ends)}")
 
     def __repr__(self) -> str:
         """Short, however many tasks there are."""
@@ -383,6 +394,11 @@ class RunResult:
             critical_path_seconds=data["critical_path_seconds"],
             reason=data["reason"],
         )
+
+
+def is_part(task_id: str) -> bool:
+    """Whether a path is that of a part: `p/left`, `m[3]`; ids of tasks and names of steps have no such signs."""
+    return "/" in task_id or "[" in task_id
 
 
 def _iso(moment: datetime | None) -> str | None:

@@ -2,12 +2,13 @@
 
 The run is a task beside its consumer; events reach the consumer through a bounded buffer, so that one who does not read
 slows the run down instead of filling the memory. Edges it survives: leaving early (the run is cancelled, recorded, and
-awaited), never reading but asking for the result, reading after the end, a run that fails by a fault of ours, and an
-iterator used without `async with` (the run then ends with its consumer's loop at the latest).
+awaited), never reading but asking for the result, reading after the end, a run that fails by a fault of ours, several
+who read (each event reaches one of them), an iterator used without `async with` (the run then ends with its consumer's
+loop at the latest).
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -27,18 +28,24 @@ class RunStream:
 
     Args:
         start: begins the run with the listener that it is given, and returns its result.
+        told: how an event is told; as plain JSON values by default.
     """
 
-    def __init__(self, start: Callable[[Listener], Awaitable[RunResult]]) -> None:
+    def __init__(
+        self,
+        start: Callable[[Listener], Awaitable[RunResult]],
+        told: Callable[[Event | TaskChunk], dict[str, Any]] = to_dict,
+    ) -> None:
         """Nothing runs before the first `async with`, iteration or `result()`."""
         self._start = start
+        self._told = told
         self._queue: asyncio.Queue[Any] = asyncio.Queue(BUFFER)
         self._task: asyncio.Task[RunResult] | None = None
         self._drains = False
 
     async def _listen(self, event: Event | TaskChunk) -> None:
         if not self._drains:
-            await self._queue.put(to_dict(event))
+            await self._queue.put(event)
 
     async def _run(self) -> RunResult:
         try:
@@ -94,9 +101,26 @@ class RunStream:
             StopAsyncIteration: the run's last event was given before.
             OrchError: what ended the run before its last event.
         """
+        return self._told(await self._next())
+
+    async def items(self) -> AsyncIterator[Any]:
+        """What generators yield, item by item, as they yielded it; everything else that happens is passed over.
+
+        Raises:
+            OrchError: what ended the run before its last event.
+        """
+        while True:
+            try:
+                event = await self._next()
+            except StopAsyncIteration:
+                return
+            if isinstance(event, TaskChunk) and event.stream is None:
+                yield event.chunk
+
+    async def _next(self) -> Event | TaskChunk:
         task = self._begin()
-        event: dict[str, Any] | object = _END if task.done() and self._queue.empty() else await self._queue.get()
-        if isinstance(event, dict):
+        event = _END if task.done() and self._queue.empty() else await self._queue.get()
+        if isinstance(event, Event | TaskChunk):
             return event
         self._make_room()
         await asyncio.wait([task])
@@ -106,10 +130,16 @@ class RunStream:
     async def result(self) -> RunResult:
         """The run's result; events that nobody has read yet are dropped, so that the run can end.
 
+        Whoever gives up waiting for it gives up the run: it is cancelled, and nothing of it is left.
+
         Raises:
             OrchError: what ended the run before it could yield one.
         """
         task = self._begin()
         self._drains = True
         self._make_room()
-        return await asyncio.shield(task)
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            await self.aclose()
+            raise

@@ -34,7 +34,11 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class RunStarted(Event):
-    """A run began: `tasks` in declaration order, `upstream` tasks outside the selection that it looks at."""
+    """A run began: `tasks` in declaration order, `upstream` tasks outside the selection that it looks at.
+
+    `kind` says of what it is a run: a `batch` of the backlog, a `pipeline` or a `flow`; what these two were given are
+    its `parameters`.
+    """
 
     type: ClassVar[str] = "run_started"
     tasks: tuple[str, ...] = ()
@@ -43,6 +47,8 @@ class RunStarted(Event):
     max_concurrent: int | None = None
     fail_fast: bool = False
     name: str = ""
+    kind: str = "batch"
+    parameters: Mapping[str, Any] = field(default_factory=dict, repr=False, hash=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,9 +18,9 @@ from functools import partial
 from types import CodeType, GeneratorType
 from typing import Any, Final
 
+from orchestration.calls.threads import Ended, Threads
 from orchestration.executors._document import task_of
 from orchestration.executors._ending import with_hint
-from orchestration.executors._threads import Ended, Threads
 from orchestration.executors._watch import Watch
 from orchestration.executors._yielded import Yielded
 from orchestration.kinds import Failure

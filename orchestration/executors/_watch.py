@@ -8,7 +8,7 @@ returns once and so can show no sign of life before (only generators are judged 
 import asyncio
 from typing import Final
 
-from orchestration.executors._threads import Ended
+from orchestration.calls.threads import Ended
 from orchestration.kinds import Failure
 from orchestration.process.steadfast import Steadfast
 from orchestration.protocols import Work

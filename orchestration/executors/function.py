@@ -14,12 +14,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+from orchestration.calls.threads import MAX_THREADS, Threads
 from orchestration.errors import OrchError
 from orchestration.executors._document import document_bytes, document_of
 from orchestration.executors._ending import command_for, logs, not_started, outcome_of
 from orchestration.executors._in_process import HostCall
 from orchestration.executors._listening import Listening
-from orchestration.executors._threads import MAX_THREADS, Threads
 from orchestration.kinds import Failure
 from orchestration.models import PythonAgent
 from orchestration.process import LiveChildren, run_process

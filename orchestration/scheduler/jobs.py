@@ -13,7 +13,8 @@ class Job:
     `account` is what its agent's refusals pause; `fallback` is who does it while that is exhausted, and
     `fallback_account` what that one's refusals pause. `approval` is what a person reads who is asked whether it may
     start, `approve_after` whether one is asked before its result counts. `gives_way` are kinds of failure after which
-    the task is not tried again, because somebody else stands by. `parent` is the task that it is a part of.
+    the task is not tried again, because somebody else stands by. `parent` is the task that it is a part of. One that
+    `skips_when_failed` counts as skipped when it has failed for good.
     """
 
     agent: str | None = None
@@ -27,6 +28,7 @@ class Job:
     gives_way: frozenset[Failure] = frozenset()
     budget: Budget | None = None
     parent: str | None = None
+    skips_when_failed: bool = False
 
     def account_of(self, agent: str | None) -> str | None:
         """The account of whoever does an attempt; None is the task's own agent."""

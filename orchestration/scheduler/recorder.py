@@ -41,7 +41,7 @@ class Recorder:
         self._batch: list[Event] = []
         self._telling = asyncio.Lock()
 
-    def emit(self, kind: type[Event], **fields: Any) -> None:  # noqa: ANN401  # the event's own fields
+    def emit(self, kind: type[Event], /, **fields: Any) -> None:  # noqa: ANN401  # the event's own fields
         """Let an event happen; it is stored with the next commit.
 
         Raises:

@@ -1,0 +1,21 @@
+"""Calling functions of others in our own process: driven within limits, in threads, with what they print kept apart."""
+
+from orchestration.calls.drive import NO_LIMITS, Drive, Limits
+from orchestration.calls.naming import is_async, is_async_generator, name_of
+from orchestration.calls.printing import Printed, listening_to_prints, printed_into
+from orchestration.calls.threads import MAX_THREADS, Ended, Threads
+
+__all__ = [
+    "MAX_THREADS",
+    "NO_LIMITS",
+    "Drive",
+    "Ended",
+    "Limits",
+    "Printed",
+    "Threads",
+    "is_async",
+    "is_async_generator",
+    "listening_to_prints",
+    "name_of",
+    "printed_into",
+]

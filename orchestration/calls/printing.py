@@ -1,0 +1,102 @@
+"""What a call prints, kept for that call alone, without taking `sys.stdout` away from anybody.
+
+While some run listens, the stream that is `sys.stdout` has a `write` of ours in front of its own. It looks at a context
+variable: text that a call of ours prints goes to that call, also out of its threads, and everybody else's goes on to
+the stream as ever. The stream itself stays where it is, and gets its own `write` back when nobody listens any more.
+
+Edges survived: several runs at once, also in several threads; a host that replaces `sys.stdout` meanwhile (what is
+printed then goes there, and ours is taken back from the stream that had it); a stream that takes no attributes (nothing
+is captured then); a call that prints without end (its last part is kept, and how much was dropped is known).
+"""
+
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
+from typing import Any, Final
+
+MAX_PRINTED: Final = 1024 * 1024
+"""Characters that are kept of what one call prints, the last ones; as many as of what a process prints."""
+
+
+class Printed:
+    """The text that one call has printed."""
+
+    __slots__ = ("_parts", "_size", "dropped")
+
+    def __init__(self) -> None:
+        """Nothing yet."""
+        self._parts: deque[str] = deque()
+        self._size = 0
+        self.dropped = 0
+
+    def add(self, text: str) -> None:
+        """Keep some text; called from any thread."""
+        self._parts.append(text)
+        self._size += len(text)
+        while self._size > MAX_PRINTED and len(self._parts) > 1:
+            first = self._parts.popleft()
+            self._size -= len(first)
+            self.dropped += len(first)
+
+    def __bool__(self) -> bool:
+        return bool(self._parts)
+
+    def __str__(self) -> str:
+        return "".join(self._parts)
+
+
+printed_into: Final[ContextVar[Printed | None]] = ContextVar("orchestration_printed", default=None)
+"""Where what is printed in this context goes; None for where it always goes."""
+
+_LOCK: Final = threading.Lock()
+_LISTENING: Final[dict[int, tuple[Any, int]]] = {}
+"""Streams in front of which we stand, by identity: the stream, and how many runs listen."""
+
+
+@contextmanager
+def listening_to_prints() -> Iterator[None]:
+    """Let `printed_into` decide where printed text goes, for as long as this lasts."""
+    stream = sys.stdout
+    if stream is None or not _begin(stream):
+        yield
+        return
+    try:
+        yield
+    finally:
+        _end(stream)
+
+
+def _begin(stream: Any) -> bool:  # noqa: ANN401  # whatever the host has put there
+    with _LOCK:
+        _, count = _LISTENING.get(id(stream), (stream, 0))
+        if not count:
+            try:
+                stream.write = _in_front_of(stream.write)
+            except (AttributeError, TypeError):
+                return False
+        _LISTENING[id(stream)] = (stream, count + 1)
+        return True
+
+
+def _end(stream: Any) -> None:  # noqa: ANN401  # as above
+    with _LOCK:
+        _, count = _LISTENING.pop(id(stream))
+        if count > 1:
+            _LISTENING[id(stream)] = (stream, count - 1)
+        else:
+            with suppress(AttributeError):
+                del stream.write
+
+
+def _in_front_of(write: Callable[[str], int]) -> Callable[[str], int]:
+    def listened(text: str) -> int:
+        into = printed_into.get()
+        if into is None or not isinstance(text, str):
+            return write(text)
+        into.add(text)
+        return len(text)
+
+    return listened

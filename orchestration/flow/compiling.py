@@ -1,0 +1,208 @@
+"""A flow as it is written → the units that the engine runs; edges and policies are those of the plan."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from orchestration.errors import OrchError, Problem, TemplateError, UsageError
+from orchestration.flow.finding import Finder, split, value_of
+from orchestration.flow.flow import Flow
+from orchestration.flow.leaf import FlowLeaf
+from orchestration.flow.steps import Condition, FlowStep, Ref
+from orchestration.graph import nearest
+from orchestration.kinds import ExecutionStatus, OnCrash
+from orchestration.results import Outcome
+from orchestration.steps.binding import CannotBind, Signature, missing
+from orchestration.steps.box import Box
+from orchestration.steps.caching import Cache
+from orchestration.steps.checking import refuse
+from orchestration.steps.ends import failure_of
+from orchestration.steps.program import Program
+from orchestration.steps.unit import Part, Seat, Turn, Unit
+
+MAX_DEPTH: Final = 50
+"""Flows inside of flows; deeper ones are a mistake."""
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """The steps of one flow, as a composite."""
+
+    units: Mapping[str, Unit]
+    finders: Mapping[str, Finder] = field(repr=False)
+    kind: str = "flow"
+    shares: bool = False
+
+    def first(self, box: Box) -> Turn:
+        """All steps, with what each waits for."""
+        del box
+        return tuple(Part(name, name, unit.needs) for name, unit in self.units.items()) or Outcome()
+
+    def given(self, box: Box, part: Part) -> Mapping[str, Any]:
+        """What an inner flow is given: what is written for it, or else all that is known where it stands."""
+        finder = self.finders[part.unit]
+        written = finder.step.inputs
+        return {name: finder.resolved(box, one) for name, one in written.items()} if written else finder.known(box)
+
+    def next(self, box: Box) -> Turn:
+        """What the steps returned, by name; what has no name of its own, by the step's id."""
+        failed = failure_of(box)
+        if failed is not None:
+            return failed
+        outputs: dict[str, Any] = {}
+        for seat in box.seats:
+            found = box.crew.outputs_of(seat)
+            is_unnamed = set(found) == {"result"} and "result" not in seat.unit.binds
+            outputs.update({seat.unit.name: found["result"]} if is_unnamed else found)
+        return Outcome(outputs=outputs)
+
+
+@dataclass(frozen=True, slots=True)
+class Runs:
+    """Whether a step runs: it was chosen by those that choose, and its own condition holds."""
+
+    finder: Finder
+    when: Condition | bool | None
+    deciders: tuple[Finder, ...]
+
+    def __call__(self, seat: Seat) -> bool:
+        """The value now; raises TemplateError when there is none."""
+        for decider in self.deciders:
+            if _chosen(decider, seat.box) != self.finder.step.id:
+                return False
+        if self.when is None or isinstance(self.when, bool):
+            return self.when is not False
+        return _evaluated(self.when, lambda key: self.finder.find(seat.box, key), lambda: self.finder.known(seat.box))
+
+
+def _chosen(decider: Finder, box: Box) -> str | None:
+    """The step that another one has chosen; None where nothing holds, or it was skipped itself."""
+    if box.crew.status_of(box.path_of_need(decider.step.id)) is not ExecutionStatus.SUCCESS:
+        return None
+    value = value_of(box, decider.step.id)
+    own = dict(value) if isinstance(value, Mapping) else {}
+    own |= {decider.step.id: value, "result": value}
+    for name, condition in decider.step.branches.items():
+        if _evaluated(
+            condition, lambda key: own.get(key, decider.find(box, key)), lambda: {**decider.known(box), **own}
+        ):
+            return name
+    return decider.step.default
+
+
+def _evaluated(condition: Condition, find: Callable[[str], Any], known: Callable[[], dict[str, Any]]) -> bool:
+    if isinstance(condition, str):
+        from orchestration.prompts import evaluate  # noqa: PLC0415  # only for conditions in words
+
+        return evaluate(condition, known())
+    try:
+        positional, named = Signature(condition).bind(find, known)
+        return bool(condition(*positional, **named))
+    except OrchError as error:
+        raise TemplateError(error.message) from error
+    except Exception as error:
+        raise TemplateError(f"{type(error).__name__}: {error}") from error
+
+
+class Compiler:
+    """Compiles flows for one executor.
+
+    Args:
+        tools: functions by name.
+        cache: what its steps have come to.
+        directory: where the files are that steps make.
+    """
+
+    def __init__(self, tools: Mapping[str, Callable[..., Any]], cache: Cache, directory: Path) -> None:
+        """Nothing is compiled yet."""
+        self._tools = tools
+        self._cache = cache
+        self._directory = directory
+
+    def program(self, flow: Flow) -> Program:
+        """What the engine runs.
+
+        Raises:
+            UsageError: a tool is not known, a reference leads nowhere, flows contain each other.
+        """
+        root = Unit(flow.name, self._graph(flow, ()))
+        return Program(flow.name, "flow", root, check_inputs, fail_fast=flow.on_error == "fail_fast")
+
+    def _graph(self, flow: Flow, around: tuple[Flow, ...]) -> Graph:
+        if any(flow is one for one in around) or len(around) > MAX_DEPTH:
+            raise UsageError(f"the flow {flow.name} contains itself", hint="flows inside of flows have an end")
+        finders = {step.id: _finder(flow, step) for step in flow.steps}
+        problems = [Problem(told) for finder in finders.values() for told in _wrong_references(finder)]
+        if problems:
+            raise UsageError(f"flow {flow.name}: {problems[0].message}", problems=problems)
+        units = {step.id: self._unit(flow, step, finders, (*around, flow)) for step in flow.steps}
+        return Graph(units, finders)
+
+    def _unit(self, flow: Flow, step: FlowStep, finders: Mapping[str, Finder], around: tuple[Flow, ...]) -> Unit:
+        finder = finders[step.id]
+        deciders = tuple(finders[one.id] for one in flow.steps if step.id in one.chooses)
+        condition = Runs(finder, step.when, deciders) if deciders or step.when is not None else None
+        return Unit(
+            step.id,
+            self._graph(step.flow, around) if step.flow is not None else self._leaf(step, finder),
+            tuple(step.depends_on),
+            retry=None if step.flow is not None else step.read_retry,
+            condition=condition,
+            skips_when_failed=step.on_error == "skip",
+            on_crash=OnCrash(step.on_crash),
+            binds=tuple(one.name for one in step.read_returns),
+            serializers={one.name: one.serializer for one in step.read_returns if one.serializer is not None},
+        )
+
+    def _leaf(self, step: FlowStep, finder: Finder) -> FlowLeaf:
+        function = step.function if callable(step.function) else self._tool(step.tool or "", step.id)
+        fallback = self._tool(step.fallback, step.id) if isinstance(step.fallback, str) else step.fallback
+        cache = self._cache if step.cache else None
+        return FlowLeaf(step, function, finder, fallback=fallback, cache=cache, directory=self._directory)
+
+    def _tool(self, name: str, where: str) -> Callable[..., Any]:
+        function = self._tools.get(name)
+        if function is None:
+            hint = nearest(name, self._tools) or f"known tools: {', '.join(self._tools) or 'none'}"
+            raise UsageError(f"step {where}: the executor knows no tool {name!r:.80}", hint=hint)
+        return function
+
+
+def check_inputs(root: Unit, inputs: Collection[str]) -> None:
+    """Refuse first steps for whose parameters nothing is given; what others are given is known only later.
+
+    Raises:
+        CannotBind: names the function and the parameter; `problems` has all of them.
+    """
+    problems: list[CannotBind] = []
+    for unit in root.composite.units.values():
+        if unit.needs or not isinstance(unit.work, FlowLeaf):
+            continue
+        known = {*inputs, *unit.work.finder.step.inputs}
+        asked = unit.work.signature.required
+        problems += [missing(unit.work.signature.name, name, known) for name in asked if name not in known]
+    refuse(problems)
+
+
+def _finder(flow: Flow, step: FlowStep) -> Finder:
+    order = {one.id: i for i, one in enumerate(flow.steps)}
+    direct = sorted(dict.fromkeys(step.depends_on), key=order.__getitem__, reverse=True)
+    further = [one for one in reversed(flow.graph.upstream([step.id])) if one != step.id and one not in direct]
+    return Finder(step, (*direct, *further), len(direct))
+
+
+def _wrong_references(finder: Finder) -> Sequence[str]:
+    found = _references([*finder.step.inputs.values()])
+    wrong = [one.path for one in found if split(one, finder.above)[0] is None]
+    return [f"step {finder.step.id} refers to {path}, but waits for no such step (depends_on)" for path in wrong]
+
+
+def _references(written: Any) -> list[Ref]:  # noqa: ANN401  # whatever stands among the inputs
+    if isinstance(written, Ref):
+        return [written]
+    if isinstance(written, dict):
+        return _references([*written.values()])
+    if isinstance(written, list | tuple):
+        return [one for item in written for one in _references(item)]
+    return []

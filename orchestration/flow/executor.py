@@ -1,0 +1,146 @@
+"""Executors of flows: the capacity, the threads, the tools and the cache that the runs of one executor share."""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from orchestration.calls import MAX_THREADS, Threads
+from orchestration.flow.compiling import Compiler
+from orchestration.flow.flow import Flow
+from orchestration.plan import Limits
+from orchestration.protocols import Listener
+from orchestration.results import RunResult
+from orchestration.steps.caching import Cache, FolderRows
+from orchestration.steps.crew import CAPACITY
+from orchestration.steps.doors import run_here
+from orchestration.steps.reading import checked_count, checked_function, checked_name, seconds
+from orchestration.steps.running import Options, Store, run_program
+from orchestration.streams import RunStream
+
+
+class AsyncFlowExecutor:
+    """Runs flows; at most `max_concurrent` steps at once, in all of its runs together.
+
+    Args:
+        max_concurrent: how many steps may run at once; None for no limit.
+        tools: name → function, for steps that name a tool.
+        store: a store, or the folder of a durable one; in memory by default.
+        cache: a folder for what steps with `cache=True` have come to; in memory by default.
+        directory: where the files are that steps make; the current folder by default.
+        max_threads: how many plain functions may run at once; as many as steps by default.
+
+    Raises:
+        UsageError: a limit is not possible.
+    """
+
+    def __init__(
+        self,
+        max_concurrent: int | None = None,
+        *,
+        tools: Mapping[str, Callable[..., Any]] | None = None,
+        store: Store | None = None,
+        cache: str | Path | None = None,
+        directory: str | Path | None = None,
+        max_threads: int | None = None,
+    ) -> None:
+        checked_count(max_concurrent, "max_concurrent")
+        checked_count(max_threads, "max_threads")
+        self.max_concurrent = max_concurrent
+        self._store = store
+        self._limits = Limits({} if max_concurrent is None else {CAPACITY: max_concurrent})
+        self._threads = Threads(max_threads or max_concurrent or MAX_THREADS)
+        self._tools: dict[str, Callable[..., Any]] = {}
+        for name, function in (tools or {}).items():
+            self.register(name, function)
+        rows = None if cache is None else FolderRows(cache)
+        self._compiler = Compiler(self._tools, Cache(rows), Path(directory or ".").resolve())
+
+    def register(self, name: str, function: Callable[..., Any]) -> None:
+        """Let steps name a function as their tool; one of that name before is replaced."""
+        self._tools[checked_name(name, "a tool")] = checked_function(function, f"tool {name}")
+
+    async def execute(
+        self,
+        flow: Flow,
+        inputs: Mapping[str, Any] | None = None,
+        deadline: float | str | None = None,
+        *,
+        run_id: str | None = None,
+    ) -> RunResult:
+        """Run a flow to its end. A step that fails is part of the result, not an exception.
+
+        Args:
+            flow: what is run.
+            inputs: values that steps find by name.
+            deadline: seconds (or `30s`, `5m`) after which the run is ended: what runs, waits for its turn or for its
+                next attempt.
+            run_id: continues the run of this id where the store has it, else the id of the new run.
+
+        Returns:
+            How it went, with one record for each step.
+
+        Raises:
+            OrchError: it could not begin, or the store failed; see `orchestration.steps.running.run_program`.
+        """
+        return await self._run(flow, inputs, deadline, run_id, None)
+
+    def stream(
+        self,
+        flow: Flow,
+        inputs: Mapping[str, Any] | None = None,
+        deadline: float | str | None = None,
+        *,
+        run_id: str | None = None,
+    ) -> RunStream:
+        """The same, watched while it goes on: an async iterator of events, best used as an async context manager."""
+        return RunStream(partial(self._run, flow, inputs, deadline, run_id))
+
+    async def _run(
+        self,
+        flow: Flow,
+        inputs: Mapping[str, Any] | None,
+        deadline: float | str | None,
+        run_id: str | None,
+        listener: Listener | None,
+    ) -> RunResult:
+        options = Options(
+            run_id=run_id,
+            max_concurrent=self.max_concurrent,
+            deadline=seconds(deadline, "deadline"),
+            store=self._store,
+            threads=self._threads,
+            limits=self._limits,
+            listener=listener,
+        )
+        return await run_program(self._compiler.program(flow), inputs, options)
+
+
+class FlowExecutor:
+    """The same without a loop, for scripts. The arguments are those of `AsyncFlowExecutor`."""
+
+    def __init__(self, max_concurrent: int | None = None, **options: Any) -> None:  # noqa: ANN401  # those of the other one
+        """Make the executor that does it."""
+        self._executor = AsyncFlowExecutor(max_concurrent, **options)
+
+    def register(self, name: str, function: Callable[..., Any]) -> None:
+        """Let steps name a function as their tool."""
+        self._executor.register(name, function)
+
+    def run(
+        self,
+        flow: Flow,
+        inputs: Mapping[str, Any] | None = None,
+        deadline: float | str | None = None,
+        *,
+        run_id: str | None = None,
+    ) -> RunResult:
+        """Run a flow to its end, as `AsyncFlowExecutor.execute` does.
+
+        Raises:
+            LoopIsRunning: a loop runs in this thread already; says what to await instead.
+        """
+        return run_here(
+            lambda: self._executor.execute(flow, inputs, deadline, run_id=run_id),
+            instead="await AsyncFlowExecutor(…).execute(flow, …)",
+        )

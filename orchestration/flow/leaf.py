@@ -1,0 +1,143 @@
+"""The work of a flow's step: the function, what is remembered of it, and who stands in when it has failed for good."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+from orchestration.errors import OrchError
+from orchestration.flow.finding import Finder
+from orchestration.flow.steps import FlowStep
+from orchestration.kinds import Failure
+from orchestration.protocols import Reporting
+from orchestration.results import Outcome
+from orchestration.retry import why_not
+from orchestration.steps.caching import Cache, Row, files_of, key_of
+from orchestration.steps.crew import StepCrew
+from orchestration.steps.functions import Arguments, FunctionLeaf, by_name, cannot_call
+from orchestration.steps.returns import BadReturn
+from orchestration.steps.unit import Seat
+from orchestration.steps.values import NotKept, apart, as_json
+
+_NOT_MENDED: Final = frozenset({Failure.CANCELLED, Failure.INTERRUPTED})
+
+
+class FlowLeaf(FunctionLeaf):
+    """Calls the function of one step.
+
+    Args:
+        step: what is written about it.
+        function: what is called.
+        finder: finds its arguments.
+        fallback: is called when it has failed for good.
+        cache: what is known already; None where nothing is to be remembered.
+        directory: where the files are that it makes.
+    """
+
+    def __init__(
+        self,
+        step: FlowStep,
+        function: Callable[..., Any],
+        finder: Finder,
+        *,
+        fallback: Callable[..., Any] | None = None,
+        cache: Cache | None = None,
+        directory: Path,
+    ) -> None:
+        super().__init__(function, step.read_returns, end_type=step.stream_end_type, limits=step.limits)
+        self.finder = finder
+        self._step = step
+        self._cache = cache
+        self._directory = directory
+        self._stand_in = None if fallback is None else FlowLeaf(_plain(step), fallback, finder, directory=directory)
+
+    def arguments(self, seat: Seat) -> Arguments:
+        """The arguments of a call; raises CannotBind."""
+        return self.finder.arguments(seat.box, self.signature)
+
+    async def perform(self, seat: Seat, attempt: int, slot: int, report: Reporting, crew: StepCrew) -> Outcome:
+        """Call it once, unless it is known what would come of it; where it fails for good, the fallback."""
+        try:
+            arguments = self.arguments(seat)
+        except OrchError as error:
+            return cannot_call(error)
+        key = None if self._cache is None else key_of(self.function, *arguments, self._step.version)
+        if key is None or self._cache is None:
+            outcome = await self.called(arguments, seat, attempt, report, crew)
+        else:
+            outcome = await self._remembered(self._cache, key, arguments, seat, attempt, report, crew)
+        if outcome.failure is None or self._stand_in is None or not self._is_final(seat, outcome.failure, crew):
+            return outcome
+        return await self._mended(self._stand_in, outcome, seat, attempt, slot, report, crew)
+
+    def undeclared(self, value: Any, *, durable: bool) -> dict[str, Any]:  # noqa: ANN401  # whatever was returned
+        """What it returned, under the names that it has by itself, for the steps that wait for it."""
+        if value is None:
+            return {"result": None}
+        if not durable:
+            return apart(by_name(value))  # type: ignore[no-any-return]  # a dictionary
+        try:
+            return as_json(by_name(value))  # type: ignore[no-any-return]  # likewise
+        except NotKept as error:
+            told = f"what it returned is not JSON ({error}); declare it: returns=[Return(name, 'object', …)]"
+            raise BadReturn(told) from error
+
+    # -- what is known already ----------------------------------------------------------------------------------
+
+    async def _remembered(
+        self,
+        cache: Cache,
+        key: str,
+        arguments: Arguments,
+        seat: Seat,
+        attempt: int,
+        report: Reporting,
+        crew: StepCrew,
+    ) -> Outcome:
+        async with cache.alone(key):
+            row = (
+                await asyncio.to_thread(cache.row, key, self._directory) if self._step.files else cache.row(key, Path())
+            )
+            if row is not None:
+                return Outcome(output=row.output, outputs=apart(dict(row.outputs)), metadata={"cached": True})
+            outcome = await self.called(arguments, seat, attempt, report, crew)
+            if outcome.failure is None:
+                files = await asyncio.to_thread(files_of, self._directory, self._step.files) if self._step.files else {}
+                cache.keep(key, Row(dict(outcome.outputs), outcome.output, files))
+            return outcome
+
+    # -- standing in --------------------------------------------------------------------------------------------
+
+    def _is_final(self, seat: Seat, failure: Failure, crew: StepCrew) -> bool:
+        """Whether no other attempt follows."""
+        if failure in _NOT_MENDED:
+            return False
+        tries = 1 + sum(
+            one.outcome.failure is not None and one.outcome.failure not in _NOT_MENDED
+            for one in crew.ledger.attempts_of(seat.path)
+            if one.completed_at is not None
+        )
+        return bool(why_not(self._step.read_retry, tries, failure))
+
+    async def _mended(
+        self,
+        stand_in: "FlowLeaf",
+        failed: Outcome,
+        seat: Seat,
+        attempt: int,
+        slot: int,
+        report: Reporting,
+        crew: StepCrew,
+    ) -> Outcome:
+        outcome = await stand_in.perform(seat, attempt, slot, report, crew)
+        facts = {"fallback_for": failed.failure.value if failed.failure else None, "fallback_error": failed.error}
+        if outcome.failure is None:
+            return replace(outcome, metadata={**outcome.metadata, **facts})
+        told = f"{failed.error}; then its fallback: {outcome.error}"
+        return replace(failed, error=told)
+
+
+def _plain(step: FlowStep) -> FlowStep:
+    """The step as its fallback does it: nothing is remembered, nobody else stands in."""
+    return replace(step, cache=False, fallback=None, files=())

@@ -1,0 +1,20 @@
+"""Pipelines: steps one after the other, beside each other, for each item, by choice; run by the one engine.
+
+A pipeline describes and holds no state, so any number of runs of it can go on at once.
+"""
+
+from orchestration.pipeline.composites import Conditional, Loop, Map, Parallel
+from orchestration.pipeline.pipeline import AsyncPipeline
+from orchestration.pipeline.tasks import AgentStep, AsyncPythonTask, PythonTask, ShellTask
+
+__all__ = [
+    "AgentStep",
+    "AsyncPipeline",
+    "AsyncPythonTask",
+    "Conditional",
+    "Loop",
+    "Map",
+    "Parallel",
+    "PythonTask",
+    "ShellTask",
+]

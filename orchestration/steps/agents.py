@@ -1,0 +1,90 @@
+"""Steps that somebody else does: a command, an agent program, a model, a person; as tasks of a backlog are done.
+
+What is known where the step stands reaches it as a task's inputs do: in texts as `{{ parameters.name }}`, in the file
+`$ORCH_INPUTS` names, and in variables `ORCH_PRM_name` (text as it is, everything else as JSON). Nothing that a value
+holds is taken for a template.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Final
+
+from orchestration.attempts import Assignment, Crew
+from orchestration.kinds import Failure
+from orchestration.models import Agent, Task
+from orchestration.protocols import Expansion, Reporting
+from orchestration.results import Outcome
+from orchestration.steps.crew import StepCrew
+from orchestration.steps.returns import BadReturn, Return, Returned, bind
+from orchestration.steps.unit import Seat
+from orchestration.steps.values import shown, text_of
+
+MAX_VARIABLE: Final = 64 * 1024
+"""Characters of a value that is given as a variable; the system bounds them, and longer ones are in `$ORCH_INPUTS`."""
+
+PREFIX: Final = "ORCH_PRM_"
+
+
+class AgentLeaf:
+    """Has one task done.
+
+    Args:
+        task: what is to be done; its id becomes the step's path.
+        agent: who does it: an agent, or the name of one.
+        returns: the names under which it passes values on.
+    """
+
+    def __init__(self, task: Task, agent: Agent | str | None, returns: tuple[Return, ...] = ()) -> None:
+        """Nothing is looked up yet."""
+        self.task = task
+        self.agent = agent
+        self.returns = returns
+        self.kind = "agent" if isinstance(agent, str | None) else agent.kind
+
+    async def perform(self, seat: Seat, attempt: int, slot: int, report: Reporting, crew: StepCrew) -> Outcome:
+        """Have it done once."""
+        known = shown(seat.box.known())
+        assignment = self._assigned(seat.path, known, crew)
+        place = crew.home.place(crew.run_id, {**known, "_texts": _texts(known)})
+        attempts = Crew(crew.run_id, place, {seat.path: assignment}, _nobody, crew.ledger)
+        outcome = await attempts.perform(seat.path, attempt, slot, report)
+        if isinstance(outcome, Expansion):
+            told = "a hybrid agent does tasks of a backlog, not steps; make a Parallel or a chain of steps of it"
+            return Outcome(failure=Failure.AGENT_MISSING, error=told)
+        if outcome.needs_input:
+            told = "a person is asked for by tasks of a backlog, not by steps, which somebody waits for"
+            return Outcome(failure=Failure.AGENT_MISSING, error=told)
+        return self._passed_on(outcome) if outcome.succeeded and self.returns else outcome
+
+    def _assigned(self, path: str, known: Mapping[str, Any], crew: StepCrew) -> Assignment:
+        names = [name for name in known if name.isidentifier()]
+        inputs = {name: f"{{{{ parameters[{name!r}] }}}}" for name in names}
+        texts = _texts(known)
+        variables = {f"{PREFIX}{name}": f"{{{{ parameters['_texts'][{name!r}] }}}}" for name in names if name in texts}
+        changes = {
+            "id": path,
+            "inputs": {**inputs, **self.task.inputs},
+            "env": {**variables, **self.task.env},
+        }
+        return crew.home.assignment(self.task.model_copy(update=changes), self.agent)
+
+    def _passed_on(self, outcome: Outcome) -> Outcome:
+        outputs = dict(outcome.outputs)
+        only = self.returns[0].name
+        if len(self.returns) == 1 and only not in outputs:
+            outputs = {only: outputs["result"] if set(outputs) == {"result"} else outcome.output.removesuffix("\n")}
+        try:
+            named = bind(self.returns, Returned(outputs, is_end_event=True))
+        except BadReturn as error:
+            return replace(outcome, failure=Failure.INVALID_OUTPUT, error=f"{self.task.name}: {error}")
+        return replace(outcome, outputs={**outcome.outputs, **named})
+
+
+def _nobody(_: str) -> list[str]:
+    """The tasks that a step waits for; what they passed on is known by name."""
+    return []
+
+
+def _texts(known: Mapping[str, Any]) -> dict[str, str]:
+    texts = {name: text_of(value) for name, value in known.items() if name.isidentifier()}
+    return {name: text for name, text in texts.items() if len(text) <= MAX_VARIABLE and "\0" not in text}

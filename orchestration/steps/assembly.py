@@ -1,0 +1,90 @@
+"""Puts the parts of one run of steps together: crew, graph, plan, ledger, recorder, scheduler; and makes its result."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from orchestration.events import TaskExpanded
+from orchestration.graph import Graph
+from orchestration.ledger import Ledger
+from orchestration.plan import Node, Plan
+from orchestration.protocols import Listener
+from orchestration.results import RunResult
+from orchestration.scheduler import Job, Recorder, Scheduler
+from orchestration.steps.box import Box
+from orchestration.steps.crew import Means, StepCrew
+from orchestration.steps.program import Program
+from orchestration.steps.unit import Unit
+
+
+@dataclass(frozen=True, slots=True)
+class StepRun:
+    """One run in memory, ready to be opened, replayed or driven."""
+
+    run_id: str
+    plan: Plan
+    ledger: Ledger
+    recorder: Recorder
+    scheduler: Scheduler
+    crew: StepCrew
+
+    def result(self) -> RunResult:
+        """The run as far as it is; what composites took is what their parts took."""
+        result = self.ledger.run_result()
+        seconds = {one.task_id: sum(attempt.duration_seconds for attempt in one.attempts) for one in result.results}
+        boxes = self.crew.boxes
+        spent = sum(seconds[path] for path in seconds if path not in boxes)
+        return replace(result, step_seconds=spent, critical_path_seconds=_critical(self.crew.root, seconds, boxes))
+
+
+def _critical(root: Box, seconds: Mapping[str, float], boxes: Mapping[str, Box]) -> float:
+    """The heaviest path through the steps, in seconds; inner boxes first, so that no depth is too deep."""
+    weights = dict(seconds)
+    for box in [*reversed([*boxes.values()]), root]:
+        reached: dict[str, float] = {}
+        for seat in box.seats:
+            before = (reached.get(box.path_of_need(need), 0.0) for need in seat.unit.needs)
+            reached[seat.path] = max(before, default=0.0) + weights.get(seat.path, 0.0)
+        if box.seats:
+            whole = max(reached.values())
+            if box.unit.work.kind == "loop":  # rounds follow each other without waiting for each other in the plan
+                whole = sum(weights.get(seat.path, 0.0) for seat in box.seats)
+            weights[box.path] = whole
+    return weights.get("", 0.0)
+
+
+def assemble(
+    program: Program,
+    run_id: str,
+    parameters: Mapping[str, Any],
+    means: Means,
+    listener: Listener | None,
+) -> StepRun:
+    """Build the run; must be called inside the loop that drives it."""
+    ledger = Ledger()
+    crew = StepCrew(run_id, program.root, parameters, ledger, means)
+    jobs: dict[str, Job] = {}
+    made: dict[int, Job] = {}
+
+    def learn(nodes: Sequence[Node]) -> Sequence[Node]:
+        for node in nodes:
+            unit = crew.seats[node.id].unit
+            job = made.get(id(unit))
+            if job is None:
+                job = made[id(unit)] = job_of(unit)
+            jobs[node.id] = job
+        return nodes
+
+    def expand(event: TaskExpanded) -> Sequence[Node]:
+        return learn(crew.learn(event))
+
+    nodes = learn(crew.outermost)
+    graph = Graph.build([(node.id, node.needs) for node in nodes])
+    plan = Plan(run_id, nodes, means.limits, graph, expand)
+    recorder = Recorder(plan, ledger, listener)
+    return StepRun(run_id, plan, ledger, recorder, Scheduler(recorder, crew, jobs), crew)
+
+
+def job_of(unit: Unit) -> Job:
+    """What the scheduler needs to know of a step."""
+    return Job(agent=unit.work.kind, retry=unit.retry, on_crash=unit.on_crash, skips_when_failed=unit.skips_when_failed)

@@ -1,0 +1,181 @@
+"""Results of steps that need not be computed again: by what a function is, and what it is given.
+
+The key is a digest of the function's code (its own: not that of what it calls), its name and version, and its arguments
+as JSON. What has no JSON has no key, and is computed each time. A row is no proof: files that it promises are looked at
+again, and one that is gone or changed makes it a miss. What is being computed just now is waited for, not done twice.
+"""
+
+import asyncio
+import hashlib
+import json
+import secrets
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from types import CodeType
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from orchestration.calls import name_of
+from orchestration.steps.values import NotKept, as_json
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+_BLOCK: Final = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What a step came to: its outputs and output, and the files that it made, each with its digest."""
+
+    outputs: Mapping[str, Any]
+    output: str = ""
+    files: Mapping[str, str] = field(default_factory=dict)
+
+
+class Rows(Protocol):
+    """Keeps rows."""
+
+    def get(self, key: str) -> Row | None:
+        """The row of a key, None where there is none that can be read."""
+        ...
+
+    def put(self, key: str, row: Row) -> None:
+        """Keep a row, over an earlier one."""
+        ...
+
+
+class MemoryRows:
+    """Rows that live as long as this object."""
+
+    def __init__(self) -> None:
+        """None yet."""
+        self._rows: dict[str, Row] = {}
+
+    def get(self, key: str) -> Row | None:
+        """See `Rows`."""
+        return self._rows.get(key)
+
+    def put(self, key: str, row: Row) -> None:
+        """See `Rows`."""
+        self._rows[key] = row
+
+
+class FolderRows:
+    """Rows as JSON files of a folder, each written whole or not at all; several processes may share it."""
+
+    def __init__(self, folder: str | Path) -> None:
+        """The folder is made when there is something to keep."""
+        self._folder = Path(folder)
+
+    def get(self, key: str) -> Row | None:
+        """See `Rows`."""
+        try:
+            data = json.loads((self._folder / f"{key}.json").read_text(encoding="utf-8"))
+            return Row(dict(data["outputs"]), str(data["output"]), dict(data["files"]))
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def put(self, key: str, row: Row) -> None:
+        """See `Rows`; a row that cannot be written is not kept."""
+        text = json.dumps({"outputs": row.outputs, "output": row.output, "files": row.files})
+        with suppress(OSError):
+            self._folder.mkdir(parents=True, exist_ok=True)
+            half = self._folder / f".{key}.{secrets.token_hex(4)}"
+            try:
+                half.write_text(text, encoding="utf-8")
+                half.replace(self._folder / f"{key}.json")
+            finally:
+                half.unlink(missing_ok=True)
+
+
+class Cache:
+    """Rows, and what is being computed just now.
+
+    Args:
+        rows: where rows are kept; in memory by default.
+    """
+
+    def __init__(self, rows: Rows | None = None) -> None:
+        """Nothing is computed yet."""
+        self._rows = rows or MemoryRows()
+        self._computing: dict[str, asyncio.Event] = {}
+
+    def row(self, key: str, directory: Path) -> Row | None:
+        """The row of a key, if all of its files are what they were."""
+        row = self._rows.get(key)
+        if row is None or any(digest_of(directory / name) != digest for name, digest in row.files.items()):
+            return None
+        return row
+
+    def keep(self, key: str, row: Row) -> None:
+        """Keep a row; one that is no JSON is not kept."""
+        with suppress(NotKept):
+            self._rows.put(key, Row(as_json(dict(row.outputs)), row.output, row.files))
+
+    @asynccontextmanager
+    async def alone(self, key: str) -> "AsyncIterator[None]":
+        """Wait until nobody computes this key, and let nobody else compute it meanwhile."""
+        while (other := self._computing.get(key)) is not None:
+            await other.wait()
+        mine = self._computing[key] = asyncio.Event()
+        try:
+            yield
+        finally:
+            del self._computing[key]
+            mine.set()
+
+
+def digest_of(path: Path) -> str | None:
+    """The digest of a file's content, None where there is no such file."""
+    digest = hashlib.sha256()
+    try:
+        with path.open("rb") as file:
+            while block := file.read(_BLOCK):
+                digest.update(block)
+    except OSError:
+        return None
+    return digest.hexdigest()
+
+
+def files_of(directory: Path, patterns: Sequence[str]) -> dict[str, str]:
+    """The files that patterns name, each with its digest."""
+    found = {str(path.relative_to(directory)): digest_of(path) for path in _matching(directory, patterns)}
+    return {name: digest for name, digest in sorted(found.items()) if digest is not None}
+
+
+def _matching(directory: Path, patterns: Sequence[str]) -> Iterator[Path]:
+    return (path for pattern in patterns for path in directory.glob(pattern) if path.is_file())
+
+
+def key_of(
+    function: Callable[..., Any], positional: Sequence[Any], named: Mapping[str, Any], version: str
+) -> str | None:
+    """The key of a call, None where it has none."""
+    try:
+        facts = [name_of(function), version, *_code_of(function), as_json(list(positional)), as_json(dict(named))]
+        text = json.dumps(facts, sort_keys=True, allow_nan=False)
+    except (NotKept, ValueError, TypeError, RecursionError):
+        return None
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _code_of(function: Callable[..., Any]) -> Iterator[Any]:
+    """All that makes a function what it is; raises NotKept where it holds on to what has no JSON."""
+    while isinstance(function, partial):
+        yield as_json([list(function.args), dict(function.keywords)])
+        function = function.func
+    code = getattr(function, "__code__", None)
+    if not isinstance(code, CodeType):
+        raise NotKept("an object that can be called may hold anything")
+    yield _facts_of(code)
+    yield as_json([*(getattr(function, "__defaults__", None) or ())])
+    yield as_json(dict(getattr(function, "__kwdefaults__", None) or {}))
+    yield [as_json(cell.cell_contents) for cell in getattr(function, "__closure__", None) or ()]
+
+
+def _facts_of(code: CodeType) -> list[Any]:
+    inner = [_facts_of(one) if isinstance(one, CodeType) else repr(one) for one in code.co_consts]
+    return [code.co_code.hex(), inner, list(code.co_names), list(code.co_varnames)]

@@ -1,0 +1,242 @@
+"""The doer of a run of steps, for the scheduler: knows every unit by its path, and what came of it.
+
+Composites become their parts here, live and in a replay by the same event; leaves do their work themselves. What a part
+is, is found by its path alone, so nothing about a run is kept anywhere but in its events.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from orchestration.calls import Ended, Threads
+from orchestration.events import TaskExpanded
+from orchestration.kinds import ExecutionStatus, Failure
+from orchestration.ledger import Ledger
+from orchestration.plan import Limits, Node
+from orchestration.protocols import Decision, Expansion, Reporting
+from orchestration.results import Outcome
+from orchestration.steps.binding import MISSING
+from orchestration.steps.box import Box
+from orchestration.steps.home import Home
+from orchestration.steps.logs import StepLog
+from orchestration.steps.returns import restored
+from orchestration.steps.unit import Part, Seat, Turn, Unit
+from orchestration.steps.values import NotKept, as_json
+
+_NO_OUTCOME: Final = Outcome()
+
+CAPACITY: Final = "steps at once"
+"""The limit that the runs of one executor share."""
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """With what steps are done.
+
+    Args:
+        home: where commands and agents work.
+        threads: where plain functions run.
+        limits: the run's own, or shared with others.
+        is_durable: whether values have to be JSON.
+    """
+
+    home: Home
+    threads: Threads
+    limits: Limits
+    is_durable: bool
+
+
+class StepCrew:
+    """Does the steps of one run.
+
+    Args:
+        run_id: the run.
+        root: the outermost composite.
+        parameters: what the run was given.
+        ledger: knows what came of each step.
+        means: with what it is done.
+    """
+
+    def __init__(
+        self,
+        run_id: str,
+        root: Unit,
+        parameters: Mapping[str, Any],
+        ledger: Ledger,
+        means: Means,
+    ) -> None:
+        """Seat the outermost steps."""
+        self.run_id = run_id
+        self.parameters = parameters
+        self.ledger = ledger
+        self.home = means.home
+        self.threads = means.threads
+        self.is_durable = means.is_durable
+        self.live: dict[tuple[str, str], Any] = {}
+        self.items: dict[str, list[Any]] = {}
+        self.returning: dict[tuple[str, int], asyncio.Future[Ended]] = {}
+        self._limits = means.limits
+        self._shares_capacity = means.limits.is_limited(CAPACITY)
+        self._seats: dict[str, Seat] = {}
+        self._boxes: dict[str, Box] = {}
+        self.root = Box("", root, self, given=parameters)
+        self._keep_to(self.root)
+        turn = root.composite.first(self.root)
+        self.outermost = [self._seated(self.root, part) for part in turn] if isinstance(turn, tuple) else []
+
+    # -- for the scheduler --------------------------------------------------------------------------------------
+
+    async def perform(
+        self, task_id: str, attempt: int, slot: int, report: Reporting, agent: str | None = None
+    ) -> Outcome | Expansion:
+        """One attempt of a leaf, or the parts of a composite."""
+        del agent
+        seat = self._seats[task_id]
+        work = seat.unit.work
+        if task_id in self._boxes:
+            box = self._boxes[task_id]
+            return self._decision(box, seat.unit.composite.first(box))
+        outcome = await work.perform(seat, attempt, slot, report, self)  # type: ignore[union-attr]  # no composite, as was just seen
+        if self.home.state is not None and outcome.log_path is None:
+            folder = self.home.state / self.run_id / task_id / str(attempt)
+            outcome = replace(outcome, log_path=str(folder)) if folder.exists() else outcome
+        return outcome
+
+    def join(self, task_id: str) -> Decision | None:
+        """What becomes of a composite all of whose parts have ended."""
+        box = self._boxes[task_id]
+        return self._decision(box, box.unit.composite.next(box))
+
+    def decide(self, task_id: str) -> bool:
+        """Whether a step runs at all."""
+        seat = self._seats[task_id]
+        return seat.unit.condition is None or seat.unit.condition(seat)
+
+    def salvage(self, task_id: str, attempt: int) -> Outcome:
+        """What can be said of an attempt that was cut off."""
+        folder = None if self.home.state is None else self.home.state / self.run_id / task_id / str(attempt)
+        return Outcome(log_path=str(folder) if folder is not None and folder.exists() else None)
+
+    async def wait_for_return(self, task_id: str, attempt: int) -> None:
+        """Wait until the thread of an abandoned attempt has returned."""
+        thread = self.returning.pop((task_id, attempt), None)
+        if thread is not None:
+            await asyncio.wait({thread})
+
+    def _decision(self, box: Box, turn: Turn) -> Outcome | Expansion:
+        if isinstance(turn, Outcome):
+            return self._kept(box, turn)
+        items = tuple(_item(box, part) for part in turn)
+        return Expansion(template=box.unit.work.kind, items=items)
+
+    def _kept(self, box: Box, outcome: Outcome) -> Outcome:
+        """The end of a composite, whose values a durable store can keep: a reducer may have made anything."""
+        if not self.is_durable or outcome.failure is not None or getattr(box.unit.work, "reducer", None) is None:
+            return outcome
+        try:
+            return replace(outcome, outputs={name: as_json(value) for name, value in outcome.outputs.items()})
+        except NotKept as error:
+            return Outcome(
+                failure=Failure.INVALID_OUTPUT, error=f"{box.path}: what the reducer made is not JSON: {error}"
+            )
+
+    # -- seats --------------------------------------------------------------------------------------------------
+
+    def learn(self, event: TaskExpanded) -> list[Node]:
+        """A composite became its parts; what the plan has to know of each."""
+        box = self._boxes[event.task_id]
+        self._keep_to(box)
+        return [self._seated(box, _part(item)) for item in event.items]
+
+    def _keep_to(self, box: Box) -> None:
+        if box.unit.at_once is not None:
+            self._limits.set_cap(self._limit_of(box), box.unit.at_once)
+
+    def _limit_of(self, box: Box) -> str:
+        return f"parts of {self.run_id}/{box.path}"
+
+    def _seated(self, box: Box, part: Part) -> Node:
+        unit = box.unit.composite.units[part.unit]
+        path = box.path_of(part)
+        limits = () if box.unit.at_once is None else (self._limit_of(box),)
+        if self._shares_capacity and not unit.is_composite:
+            limits = (*limits, CAPACITY)
+        seat = Seat(path, unit, box)
+        self._seats[path] = seat
+        box.seats.append(seat)
+        if unit.is_composite:
+            self._boxes[path] = Box(path, unit, self, box, part)
+        return Node(
+            id=path,
+            needs=tuple(box.path_of_need(need) for need in part.needs),
+            run_when=unit.run_when,
+            conditional=unit.condition is not None,
+            limits=limits,
+            keeps_limits=unit.is_composite,
+            joins_at_end=unit.is_composite,
+            excused=unit.excused,
+        )
+
+    @property
+    def seats(self) -> Mapping[str, Seat]:
+        """Every unit of the run that is known so far, by path."""
+        return self._seats
+
+    @property
+    def boxes(self) -> Mapping[str, Box]:
+        """Every composite of the run that is known so far, by path; each after the one that it is in."""
+        return self._boxes
+
+    # -- what came of a step ------------------------------------------------------------------------------------
+
+    def status_of(self, path: str) -> ExecutionStatus:
+        """How far a step is."""
+        return self.ledger.status_of(path)
+
+    def ended(self, path: str) -> bool:
+        """Whether a step has ended."""
+        return self.ledger.status_of(path).is_final
+
+    def outcome_of(self, path: str) -> Outcome:
+        """The outcome of a step's last attempt."""
+        attempts = self.ledger.attempts_of(path)
+        return attempts[-1].outcome if attempts else _NO_OUTCOME
+
+    def outputs_of(self, seat: Seat) -> Mapping[str, Any]:
+        """What a step has passed on, as it is recorded."""
+        done = self.ledger.status_of(seat.path) is ExecutionStatus.SUCCESS
+        return self.outcome_of(seat.path).outputs if done else {}
+
+    def names_of(self, seat: Seat) -> tuple[str, ...]:
+        """The names under which a step has passed something on."""
+        if self.ledger.status_of(seat.path) is not ExecutionStatus.SUCCESS:
+            return ()
+        return tuple(self.outputs_of(seat)) if seat.unit.is_composite else seat.unit.binds
+
+    def value_of(self, seat: Seat, name: str) -> Any:  # noqa: ANN401  # any value
+        """A value that a step has passed on, or MISSING."""
+        if self.live and (seat.path, name) in self.live:
+            return self.live[seat.path, name]
+        stored = self.outputs_of(seat).get(name, MISSING)
+        return stored if stored is MISSING else restored(seat.unit.serializers.get(name), stored)
+
+    def log_of(self, seat: Seat, attempt: int) -> StepLog | None:
+        """The log of an attempt, where logs stay."""
+        return None if self.home.state is None else StepLog(self.home.state / self.run_id / seat.path / str(attempt))
+
+
+def _item(box: Box, part: Part) -> dict[str, Any]:
+    """A part as its event tells it."""
+    found: dict[str, Any] = {"id": box.path_of(part), "unit": part.unit, "name": part.name}
+    if part.needs:
+        found["needs"] = [box.path_of_need(need) for need in part.needs]
+        found["after"] = list(part.needs)
+    if part.index is not None:
+        found["index"] = part.index
+    found["agent"] = box.unit.composite.units[part.unit].work.kind
+    return found
+
+
+def _part(item: Mapping[str, Any]) -> Part:
+    return Part(item["unit"], item["name"], tuple(item.get("after", ())), item.get("index"))

@@ -1,0 +1,231 @@
+"""Steps that call a function in this process: async functions in the slot's own task, plain ones in threads.
+
+Edges survived: whatever a function raises, an exit too; one that cancels itself; one that swallows its cancellation; a
+thread that outlives its deadline (it is abandoned, and its late result refused); generators of both kinds, which wait
+until their items were taken; a listener that fails (that is no fault of the function's); a plain function that returns
+a coroutine; returns that are missing, or more, or no JSON where they have to be.
+"""
+
+import asyncio
+import inspect
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextvars import Context, copy_context
+from dataclasses import replace
+from typing import Any, Final, TypeAlias
+
+from orchestration.calls import Drive, Limits, Printed, is_async, is_async_generator, name_of, printed_into
+from orchestration.errors import OrchError
+from orchestration.kinds import Failure
+from orchestration.protocols import Reporting
+from orchestration.results import Outcome
+from orchestration.steps.binding import CannotBind, Signature
+from orchestration.steps.crew import StepCrew
+from orchestration.steps.current import CurrentStep, enter
+from orchestration.steps.items import Items, ListenerFault
+from orchestration.steps.returns import BadReturn, Return, Returned, bind, kept
+from orchestration.steps.unit import Seat
+from orchestration.steps.values import apart, shown, text_of
+from orchestration.worker.faults import explained
+
+_DONE: Final = Outcome()
+
+Arguments: TypeAlias = tuple[list[Any], dict[str, Any]]
+"""Those by position, and those by name."""
+
+
+class FunctionLeaf:
+    """Calls one function.
+
+    Args:
+        function: what is called.
+        returns: the names under which it passes values on.
+        end_type: the `type` of the item with which a generator says what it returns.
+        limits: what a call may take.
+    """
+
+    kind = "python"
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        returns: tuple[Return, ...] = (),
+        *,
+        end_type: str = "done",
+        limits: Limits,
+    ) -> None:
+        """Read its parameters; nothing is called."""
+        self.function = function
+        self.returns = returns
+        self.signature = Signature(function)
+        self._end_type = end_type
+        self._limits = limits
+        self._name = name_of(function)
+        self._is_async = is_async(function)
+        self._is_generator = is_async_generator(function)
+
+    def arguments(self, seat: Seat) -> Arguments:
+        """The arguments of a call; raises CannotBind."""
+        return self.signature.bind(seat.box.find, seat.box.known)
+
+    async def perform(self, seat: Seat, attempt: int, slot: int, report: Reporting, crew: StepCrew) -> Outcome:
+        """Call it once."""
+        del slot
+        try:
+            arguments = self.arguments(seat)
+        except OrchError as error:
+            return cannot_call(error)
+        return await self.called(arguments, seat, attempt, report, crew)
+
+    async def called(
+        self, arguments: Arguments, seat: Seat, attempt: int, report: Reporting, crew: StepCrew
+    ) -> Outcome:
+        """Call it with these arguments."""
+        positional, named = arguments
+        context, printed = copy_context(), Printed()
+        context.run(enter, CurrentStep(crew.run_id, seat.path, attempt, crew.parameters))
+        context.run(printed_into.set, printed)
+        items = Items(report, self._end_type, crew.log_of(seat, attempt))
+        call = self._calling(crew, context, items, positional, named)
+        outcome = await self._driven(call, context, items, report)
+        if items.is_abandoned and items.thread is not None and not items.thread.done():
+            crew.returning[seat.path, attempt] = items.thread
+            outcome = replace(outcome, abandoned=True)
+        if printed:
+            outcome = await _with_prints(outcome, printed, items)
+        return outcome if outcome.failure is not None else self._passed_on(seat, crew, outcome, items)
+
+    # -- calling ------------------------------------------------------------------------------------------------
+
+    def _calling(
+        self, crew: StepCrew, context: Context, items: Items, positional: list[Any], named: dict[str, Any]
+    ) -> Coroutine[Any, Any, Any]:
+        if self._is_generator:
+            return items.drawn(context.run(self.function, *positional, **named))
+        if self._is_async and inspect.iscoroutinefunction(self.function):
+            made: Coroutine[Any, Any, Any] = context.run(self.function, *positional, **named)
+            return made
+        if self._is_async:
+            return _settled(self.function, positional, named, items)
+        return _in_thread(crew, self.function, positional, named, items)
+
+    async def _driven(
+        self, call: Coroutine[Any, Any, Any], context: Context, items: Items, report: Reporting
+    ) -> Outcome:
+        waits = not self._is_async  # for a thread
+        drive = Drive(call, context, self._limits, lambda: getattr(report, "is_ending", True), starts_later=waits)
+        items.drive = drive
+        try:
+            value = await drive
+        except asyncio.CancelledError:
+            if drive.met is None:
+                raise
+        except ListenerFault as fault:
+            raise fault.error from None
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001  # whatever it raises is how it ended
+            if drive.met is None:
+                return self._raised(error)
+        else:
+            if drive.met is None:
+                items.value = value
+                return _DONE
+        still = "; it runs in a thread, which cannot be ended, and still runs" if items.is_abandoned else ""
+        return Outcome(failure=drive.met, error=f"{self._name} {drive.told()}{still}", ended_by=drive.met.value)
+
+    def _raised(self, error: BaseException) -> Outcome:
+        if isinstance(error, SystemExit):
+            code = 0 if error.code is None else error.code
+            told = f"{self._name} exited with code {code}" if isinstance(code, int) else f"{self._name} exited: {code}"
+            return Outcome(failure=Failure.EXIT_CODE, error=told, exit_code=code if isinstance(code, int) else 1)
+        sentence, traceback = explained(error)
+        metadata = {"exception": type(error).__name__, "traceback": traceback}
+        return Outcome(failure=Failure.CRASHED, error=f"{self._name} raised {sentence}", metadata=metadata)
+
+    # -- what it returned ---------------------------------------------------------------------------------------
+
+    def _passed_on(self, seat: Seat, crew: StepCrew, outcome: Outcome, items: Items) -> Outcome:
+        try:
+            returned = items.returned(expected=bool(self.returns))
+            values = {name: apart(value) for name, value in bind(self.returns, returned).items()}
+            outputs = self._outputs(seat, crew, values, returned)
+        except BadReturn as error:
+            return replace(outcome, failure=Failure.INVALID_OUTPUT, error=f"{self._name}: {error}")
+        output = items.text if items.text is not None else text_of(None if returned.is_end_event else returned.value)
+        if outcome is _DONE and not output and not outputs:
+            return _DONE
+        facts = {one.name: values[one.name] for one in self.returns if one.kind == "metric"}
+        metadata = {**outcome.metadata, "metrics": shown(facts)} if facts else outcome.metadata
+        return replace(outcome, output=output or outcome.output, outputs=outputs, metadata=metadata)
+
+    def undeclared(self, value: Any, *, durable: bool) -> dict[str, Any]:  # noqa: ANN401  # whatever was returned
+        """What a step without declared returns is seen to have returned; no later step is given it."""
+        if value is None or isinstance(value, str):
+            return {}
+        outputs: dict[str, Any] = shown(by_name(value)) if durable else apart(by_name(value))
+        return outputs
+
+    def _outputs(self, seat: Seat, crew: StepCrew, values: dict[str, Any], returned: Returned) -> dict[str, Any]:
+        if not self.returns:
+            return self.undeclared(returned.value, durable=crew.is_durable)
+        if not crew.is_durable:
+            return values
+        for one in self.returns:
+            if one.recompute:
+                crew.live[seat.path, one.name] = values[one.name]
+        return kept(self.returns, values)
+
+
+def by_name(value: Any) -> dict[str, Any]:  # noqa: ANN401  # whatever was returned
+    """A value without declared names: a dictionary has its own, everything else is the `result`."""
+    return value if isinstance(value, dict) and all(isinstance(key, str) for key in value) else {"result": value}
+
+
+def cannot_call(error: OrchError) -> Outcome:
+    """The outcome of an attempt whose arguments could not be found."""
+    failure = Failure.INVALID_OUTPUT if isinstance(error, CannotBind) else Failure.INTERNAL
+    return Outcome(failure=failure, error=f"{error.message}{f' ({error.hint})' if error.hint else ''}")
+
+
+async def _settled(function: Callable[..., Any], positional: list[Any], named: dict[str, Any], items: Items) -> Any:  # noqa: ANN401  # whatever it returns
+    """Call what only looks like an async function from outside, such as a partial or an object, and await it."""
+    return await _awaited(function(*positional, **named), items)
+
+
+async def _awaited(value: Any, items: Items) -> Any:  # noqa: ANN401  # whatever was returned
+    if hasattr(value, "__await__"):
+        value = await value
+    if isinstance(value, AsyncIterator):
+        return await items.drawn(value)
+    return value
+
+
+async def _in_thread(
+    crew: StepCrew, function: Callable[..., Any], positional: list[Any], named: dict[str, Any], items: Items
+) -> Any:  # noqa: ANN401  # whatever it returns
+    items.loop = asyncio.get_running_loop()
+
+    def call() -> Any:  # noqa: ANN401  # whatever it returns
+        value = function(*positional, **named)
+        return items.drawn_in_thread(value) if inspect.isgenerator(value) else value
+
+    ended = await crew.threads.start(call)
+    items.thread = ended
+    if items.drive is not None:
+        items.drive.start()
+    try:
+        value, error = await asyncio.shield(ended)  # it goes on whatever we do; when it returns is of interest
+    except asyncio.CancelledError:
+        items.abandon()
+        raise
+    if error is not None:
+        raise error
+    return await _awaited(value, items)
+
+
+async def _with_prints(outcome: Outcome, printed: Printed, items: Items) -> Outcome:
+    """What it printed: its output where it has no other, and in its record and log in any case."""
+    text = str(printed)
+    await items.tell_printed(text)
+    facts: dict[str, Any] = {"printed": text} | ({"printed_dropped": printed.dropped} if printed.dropped else {})
+    return replace(outcome, output=text, metadata={**outcome.metadata, **facts})

@@ -1,0 +1,126 @@
+"""Where the steps of a run work that are done by commands and agents: folder, agents, environment, processes.
+
+Everything is made, and what makes it imported, when the first such step starts: a run of functions pays for nothing.
+"""
+
+import os
+import shutil
+import tempfile
+import weakref
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from orchestration.models import Agent, Settings, Task
+
+if TYPE_CHECKING:
+    from orchestration.attempts import Assignment, Place
+    from orchestration.process import LiveChildren
+    from orchestration.registry import AgentRegistry
+
+
+class Home:
+    """The surroundings of runs.
+
+    Args:
+        directory: where commands and agents work; the current folder by default.
+        registry: who there is; the built-in agents by default.
+        settings: defaults for limits, environment and retries.
+        environment: what the children's allow-list draws from; this process's own by default.
+        children: every live process tree, so that all can be ended at once.
+        state: the folder of runs, for logs; a temporary one by default, which lives as long as this object.
+    """
+
+    def __init__(
+        self,
+        directory: str | Path | None = None,
+        registry: "AgentRegistry | None" = None,
+        settings: Settings | None = None,
+        *,
+        environment: Mapping[str, str] | None = None,
+        children: "LiveChildren | None" = None,
+        state: Path | None = None,
+    ) -> None:
+        """Nothing is made yet."""
+        self._directory = directory
+        self._registry = registry
+        self._settings = settings
+        self._environment = environment
+        self._children = children
+        self._state = state
+        self._place: Place | None = None
+
+    def kept_in(self, state: Path) -> "Home":
+        """The same, with logs in a folder that stays."""
+        return Home(
+            self._directory,
+            self._registry,
+            self._settings,
+            environment=self._environment,
+            children=self._children,
+            state=state,
+        )
+
+    @property
+    def state(self) -> Path | None:
+        """The folder of runs that stays, None where there is none."""
+        return self._state
+
+    @property
+    def children(self) -> "LiveChildren":
+        """Every live process tree of these runs."""
+        if self._children is None:
+            from orchestration.process import LiveChildren  # noqa: PLC0415  # see above
+
+            self._children = LiveChildren()
+        return self._children
+
+    def place(self, run_id: str, parameters: Mapping[str, Any]) -> "Place":
+        """Where one attempt works."""
+        from dataclasses import replace  # noqa: PLC0415  # see above
+
+        made = self._place or self._make()
+        return replace(made, state=made.state / run_id, parameters=parameters)
+
+    def assignment(self, task: Task, agent: Agent | str | None) -> "Assignment":
+        """Who does a step; an unknown agent is the error that its attempt fails with."""
+        from orchestration.attempts import Assignment  # noqa: PLC0415  # see above
+        from orchestration.executor import assignment_of  # noqa: PLC0415  # see above
+
+        if agent is None or isinstance(agent, str):
+            return assignment_of(self._agents(), task, agent, None)
+        return Assignment(task, agent.kind, agent)
+
+    def _agents(self) -> "AgentRegistry":
+        if self._registry is None:
+            from orchestration.registry import AgentRegistry  # noqa: PLC0415  # see above
+
+            self._registry = AgentRegistry()
+        return self._registry
+
+    def _make(self) -> "Place":
+        from orchestration.attempts import Place  # noqa: PLC0415  # see above
+        from orchestration.executor import ExecutorTable, Surroundings  # noqa: PLC0415  # see above
+
+        directory = Path(self._directory or ".").resolve()
+        settings = self._settings or Settings()
+        surroundings = Surroundings(directory, settings)
+        children = self.children
+        self._place = Place(
+            directory=directory,
+            state=self._state or self._temporary(),
+            environment=dict(os.environ if self._environment is None else self._environment),
+            settings=settings,
+            children=children,
+            executor_for=ExecutorTable(children, surroundings, python_in_child=False),
+            instructions_for=surroundings.instructions_for,
+            own_names=surroundings.own_names,
+            model_of=surroundings.model_of,
+            templates=surroundings.templates,
+        )
+        return self._place
+
+    def _temporary(self) -> Path:
+        folder = Path(tempfile.mkdtemp(prefix="orch-"))
+        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        return folder

@@ -1,0 +1,184 @@
+"""What a generator yields, on its way: told one by one as it comes, and what its end says.
+
+The item whose `type` is the end type carries the returns; it is told like every other one, and nothing is drawn after
+it. Text items together are the value where there is no such item. Items of a generator in a thread are handed over to
+the loop, and the thread waits until they were taken.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Generator, Mapping
+from concurrent.futures import CancelledError as HandingOverCancelled
+from typing import TYPE_CHECKING, Any, Final
+
+from orchestration.protocols import Reporting
+from orchestration.steps.logs import StepLog
+from orchestration.steps.returns import BadReturn, Returned
+
+if TYPE_CHECKING:
+    from orchestration.calls import Drive, Ended
+
+MAX_TEXT: Final = 1024 * 1024
+"""Characters of yielded text, the last ones, that become the output."""
+
+_NOTHING: Final = object()
+
+
+class ListenerFault(Exception):
+    """Whoever takes the items failed; that is no fault of the function's."""
+
+    def __init__(self, error: Exception) -> None:
+        """Keep what it raised."""
+        super().__init__(str(error))
+        self.error = error
+
+
+class Abandoned(BaseException):
+    """Raised in a generator in a thread that yields after its attempt is over; not for the user's code to catch."""
+
+
+class Items:
+    """The items of one attempt, and what came of it."""
+
+    def __init__(self, report: Reporting, end_type: str, log: StepLog | None) -> None:
+        """None yet."""
+        self._report = report
+        self._end_type = end_type
+        self._log = log
+        self._texts: deque[str] = deque()
+        self._size = 0
+        self._count = 0
+        self._only_text = True
+        self._end: Mapping[str, Any] | None = None
+        self._taking: asyncio.Task[None] | None = None
+        self.value: Any = None
+        self.drive: Drive | None = None
+        self.loop: asyncio.AbstractEventLoop | None = None
+        self.thread: asyncio.Future[Ended] | None = None
+        self.is_abandoned = False
+
+    # -- drawing ------------------------------------------------------------------------------------------------
+
+    async def drawn(self, items: AsyncIterator[Any]) -> Any:  # noqa: ANN401  # nothing, or that there was no end
+        """Draw all items of an async generator, up to the one that says it is the last."""
+        self._count = 0
+        try:
+            async for item in items:
+                await self._take(item)
+                if self._end is not None:
+                    return None
+        finally:
+            close = getattr(items, "aclose", None)
+            if close is not None:
+                await close()
+        return _NOTHING
+
+    def drawn_in_thread(self, items: Generator[Any, Any, Any]) -> Any:  # noqa: ANN401  # what it returns
+        """The same in a thread, which waits for the loop to take each item."""
+        try:
+            while True:
+                try:
+                    item = next(items)
+                except StopIteration as stop:
+                    return _NOTHING if stop.value is None else stop.value
+                self._hand_over(item)
+                if self._end is not None:
+                    return None
+        finally:
+            items.close()
+
+    def _hand_over(self, item: Any) -> None:  # noqa: ANN401  # whatever was yielded
+        assert self.loop is not None  # noqa: S101  # set before the thread was started
+        taking = self._take_handed_over(item)
+        try:
+            handed_over = asyncio.run_coroutine_threadsafe(taking, self.loop)
+        except RuntimeError as error:  # the loop is closed
+            taking.close()
+            raise Abandoned from error
+        try:
+            handed_over.result()
+        except HandingOverCancelled as error:
+            raise Abandoned from error
+
+    async def _take_handed_over(self, item: Any) -> None:  # noqa: ANN401  # as above
+        if self.is_abandoned:
+            raise asyncio.CancelledError
+        self._taking = asyncio.current_task()
+        try:
+            await self._take(item)
+        finally:
+            self._taking = None
+
+    def abandon(self) -> None:
+        """Nobody waits for the thread any more; its next item ends it."""
+        self.is_abandoned = True
+        if self._taking is not None:
+            self._taking.cancel()
+
+    async def _take(self, item: Any) -> None:  # noqa: ANN401  # as above
+        self._count += 1
+        self._note(item)
+        if self.drive is not None:
+            self.drive.hold()
+        await self._tell(item, None)
+        if self.drive is not None:
+            self.drive.heard()
+
+    def _note(self, item: Any) -> None:  # noqa: ANN401  # as above
+        if isinstance(item, str):
+            self._remember(item)
+            return
+        if isinstance(item, Mapping) and item.get("type") == self._end_type:
+            self._end = {key: value for key, value in item.items() if key != "type"}
+        else:
+            self._only_text = False
+            self._texts.clear()
+
+    def _remember(self, text: str) -> None:
+        if not self._only_text:
+            return
+        self._texts.append(text)
+        self._size += len(text)
+        while self._size > MAX_TEXT and len(self._texts) > 1:
+            self._size -= len(self._texts.popleft())
+
+    async def _tell(self, item: Any, stream: str | None) -> None:  # noqa: ANN401  # as above
+        try:
+            if self._log is not None:
+                self._log.keep(item, stream)
+            answer = self._report(item, stream)
+            if answer is not None:
+                await answer
+        except Exception as error:
+            raise ListenerFault(error) from error
+
+    async def tell_printed(self, text: str) -> None:
+        """Tell what the function printed."""
+        try:
+            await self._tell(text, "stdout")
+        except ListenerFault as fault:
+            raise fault.error from None
+
+    # -- what came of it ----------------------------------------------------------------------------------------
+
+    @property
+    def text(self) -> str | None:
+        """All text items together; None where there were none, or others too."""
+        return "".join(self._texts) if self._only_text and self._texts else None
+
+    def returned(self, *, expected: bool) -> Returned:
+        """What the function returned; `expected` says whether anything has to be.
+
+        Raises:
+            BadReturn: a generator has ended without saying what it returns.
+        """
+        if self._end is not None:
+            return Returned(self._end, is_end_event=True)
+        if self.value is not _NOTHING:
+            return Returned(self.value)
+        if self.text is not None:
+            return Returned(self.text)
+        if not expected:
+            return Returned(None)
+        what = "yielded nothing" if not self._count else f"ended without an item of type {self._end_type!r}"
+        raise BadReturn(f"it {what}, so that what it returns is not known")

@@ -1,0 +1,236 @@
+"""Runs a program: a new run, or one that is in the store and goes on; in memory, or durable.
+
+Resume is replay, as it is for backlogs: the stored events are applied to a fresh plan, attempts that were open are
+closed as interrupted, what they left running is ended, and the run goes on. A run that has ended is not run again: its
+result is what it came to. Nothing of the host is changed: no signal handlers, no environment, no streams.
+
+Edges survived: a run id that exists with other steps, or with other parameters (refused, with what changed), one that
+somebody else drives just now, parameters that JSON cannot say (they have to be given again), a loop that is closed in
+the middle, a store that was given as a folder (opened and closed here) or as an object (left open).
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final, TypeAlias
+
+from orchestration.calls import Threads, listening_to_prints
+from orchestration.errors import GraphChanged
+from orchestration.events import Event, RunResumed, RunStarted, TaskInputGiven
+from orchestration.executor import new_run_id
+from orchestration.kinds import ExecutionStatus, RunStatus
+from orchestration.plan import Limits, State
+from orchestration.protocols import Listener, RunRecord, RunStore
+from orchestration.results import RunResult
+from orchestration.steps.assembly import StepRun, assemble
+from orchestration.steps.changes import changes, parameter_changes
+from orchestration.steps.checking import check_objects
+from orchestration.steps.crew import Means
+from orchestration.steps.home import Home
+from orchestration.steps.program import Program, fingerprint_of
+from orchestration.steps.reading import checked_count, checked_mapping, checked_value_name
+from orchestration.steps.values import apart, shown
+from orchestration.store.memory import MemoryStore
+
+Store: TypeAlias = RunStore | str | Path
+OPEN: Final = frozenset({RunStatus.RUNNING, RunStatus.PAUSED})
+
+THREADS: Final = Threads()
+"""Where the plain functions of all runs of this process run; bounded together, as they share its memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How a program is run.
+
+    Args:
+        run_id: continues the run of this id, or opens it; a new one by default.
+        max_concurrent: how many steps may run at once; None for no limit.
+        deadline: seconds after which the run is ended; None for no limit.
+        store: where the run is kept; in memory by default.
+        home: where commands and agents work.
+        threads: where plain functions run.
+        limits: shared with other runs: `CAPACITY` is how many steps may run at once in all of them.
+        listener: told of events and chunks.
+    """
+
+    run_id: str | None = None
+    max_concurrent: int | None = None
+    deadline: float | None = None
+    store: Store | None = None
+    home: Home | None = None
+    threads: Threads = THREADS
+    limits: Limits | None = None
+    listener: Listener | None = None
+
+
+async def run_program(program: Program, parameters: Mapping[str, Any] | None, options: Options) -> RunResult:
+    """Run a program to its end.
+
+    Raises:
+        CannotBind: a function has a parameter for which nothing would be known; nothing has run.
+        UsageError: an option is not possible, or a return cannot be kept in this store.
+        GraphChanged: the run of this id is one of other steps, or was given other parameters.
+        RunOwned: somebody drives the run of this id just now.
+        StoreError: the store could not write; what had been acknowledged stands.
+    """
+    given = _checked(parameters)
+    checked_count(options.max_concurrent, "max_concurrent")
+    async with _opened(options.store) as store:
+        if not isinstance(store, MemoryStore):
+            check_objects(program.root)
+        record = await _known_run(store, options.run_id)
+        if record is not None:
+            return await _continue(program, given, options, store, record)
+        program.check(program.root, given)
+        run = assemble(program, options.run_id or new_run_id(), given, _means(options, store), options.listener)
+        with store.own(run.run_id):
+            await _open(program, run, store, options)
+            return await _go(run, store, options)
+
+
+def _checked(parameters: Mapping[str, Any] | None) -> dict[str, Any]:
+    given = {} if parameters is None else parameters
+    checked_mapping(given, "parameters")
+    for name in given:
+        checked_value_name(name, "the name of a parameter")
+    return {name: apart(value) for name, value in given.items()}
+
+
+@asynccontextmanager
+async def _opened(store: Store | None) -> AsyncIterator[RunStore]:
+    """The store; one that was given as a folder is closed again."""
+    if store is None:
+        yield MemoryStore()
+    elif isinstance(store, str | Path):
+        from orchestration.store.sqlite import SqliteStore  # noqa: PLC0415  # not for runs in memory
+
+        opened = SqliteStore(Path(store))
+        try:
+            yield opened
+        finally:
+            await opened.close()
+    else:
+        yield store
+
+
+async def _known_run(store: RunStore, run_id: str | None) -> RunRecord | None:
+    if run_id is None:
+        return None
+    return next((record for record in await store.runs() if record.run_id == run_id), None)
+
+
+def _means(options: Options, store: RunStore, *, shares: bool = True) -> Means:
+    """With what the steps of a run are done; one that is only looked at uses nothing that is shared."""
+    limits = options.limits if shares and options.limits is not None else Limits()
+    home, folder = options.home or Home(), getattr(store, "folder", None)
+    if isinstance(folder, Path):
+        home = home.kept_in(folder / "runs")
+    return Means(home, options.threads, limits, is_durable=not isinstance(store, MemoryStore))
+
+
+# -- a new run ----------------------------------------------------------------------------------------------------
+
+
+async def _open(program: Program, run: StepRun, store: RunStore, options: Options) -> None:
+    shape = program.shape()
+    tasks = tuple(run.plan.graph.ids)
+    run.recorder.emit(
+        RunStarted,
+        tasks=tasks,
+        fingerprint=fingerprint_of(shape),
+        max_concurrent=options.max_concurrent,
+        fail_fast=program.fail_fast,
+        name=program.name,
+        kind=program.kind,
+        parameters=_kept(run.crew.parameters),
+    )
+    now = datetime.now(UTC)
+    batch = run.recorder.take()
+    await store.open_run(RunRecord(run.run_id, RunStatus.RUNNING, now, now, tasks, shape, kind=program.kind), batch)
+    await run.recorder.tell(batch)
+
+
+def _kept(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters as the run's first event tells them."""
+    return {name: shown(value) for name, value in parameters.items()}
+
+
+async def _go(run: StepRun, store: RunStore, options: Options) -> RunResult:
+    alarm = None
+    if options.deadline is not None:
+        cause = f"the run's deadline of {options.deadline:g} s has passed"
+        loop = asyncio.get_running_loop()
+        alarm = loop.call_later(max(0.0, options.deadline), lambda: run.scheduler.stop(cause))
+    try:
+        with listening_to_prints():
+            await run.scheduler.run(store, options.max_concurrent)
+    finally:
+        if alarm is not None:
+            alarm.cancel()
+    return run.result()
+
+
+# -- a run that goes on -------------------------------------------------------------------------------------------
+
+
+async def _continue(
+    program: Program, given: dict[str, Any], options: Options, store: RunStore, record: RunRecord
+) -> RunResult:
+    changed = changes(record.shape, program.shape())
+    events = await store.events(record.run_id)
+    started = next((event for event in events if isinstance(event, RunStarted)), None)
+    stored = dict(started.parameters) if started is not None else {}
+    changed += parameter_changes(stored, _kept(given))
+    if changed:
+        listed = "; ".join(changed[:5])
+        raise GraphChanged(
+            f"run {record.run_id} cannot be continued: {listed}", hint="start a new one, with another id"
+        )
+    given = {**stored, **given}
+    if record.status not in OPEN:
+        run = assemble(program, record.run_id, given, _means(options, store, shares=False), None)
+        _replay(run, events)
+        return run.result()
+    program.check(program.root, given)
+    with store.own(record.run_id):
+        run = assemble(program, record.run_id, given, _means(options, store), options.listener)
+        _replay(run, await store.events(record.run_id))
+        await _end_what_is_left(run.crew.home, record)
+        run.recorder.emit(RunResumed, max_concurrent=options.max_concurrent, fail_fast=program.fail_fast)
+        run.scheduler.take_up()
+        _make_again(run)
+        return await _go(run, store, options)
+
+
+def _replay(run: StepRun, events: Sequence[Event]) -> None:
+    for event in events:
+        run.plan.check(event)
+        run.plan.apply(event)
+        run.ledger.apply(event)
+
+
+def _make_again(run: StepRun) -> None:
+    """Have steps done again whose values lived in memory only, if anything is left to do that could ask for them."""
+    if run.plan.is_over:
+        return
+    for path, seat in run.crew.seats.items():
+        lost = [one.name for one in getattr(seat.unit.work, "returns", ()) if one.recompute]
+        if lost and run.crew.status_of(path) is ExecutionStatus.SUCCESS and run.plan.state_of(path) is State.SUCCEEDED:
+            note = f"done again, because {', '.join(lost)} lived in memory only"
+            run.recorder.emit(TaskInputGiven, task_id=path, action="retry", by="orch", note=note)
+
+
+async def _end_what_is_left(home: Home, record: RunRecord) -> None:
+    """End what the run's earlier life has left, before anything new begins; see `orchestration.process.leftovers`."""
+    from orchestration.checks import MARKER  # noqa: PLC0415  # a run in memory has no earlier life
+    from orchestration.errors import StillAlive  # noqa: PLC0415  # as above
+    from orchestration.process import end_leftovers, seconds_since  # noqa: PLC0415  # as above
+
+    age = seconds_since(record.created_at.timestamp())
+    _, survivors = await end_leftovers(home.children, MARKER, f"{record.run_id}/", age)
+    if survivors:
+        raise StillAlive(record.run_id, survivors)

@@ -1,0 +1,74 @@
+"""Values on their way between steps: kept apart from later changes, and as JSON where they have to be.
+
+A step gets copies of containers, and what it returned is copied before it is recorded, so that nobody changes what
+another one has, or what the records say. Objects of other kinds are handed on as they are.
+"""
+
+from typing import Any, Final
+
+_PLAIN: Final = frozenset({type(None), bool, int, float, str, bytes})
+MAX_DEPTH: Final = 100
+"""Levels of containers that are copied; what lies deeper is handed on as it is."""
+
+
+class NotKept(Exception):
+    """A value cannot be written as JSON; the text says why."""
+
+
+def apart(value: Any, depth: int = 0) -> Any:  # noqa: ANN401  # any value
+    """The value with containers of its own."""
+    kind = type(value)
+    if kind in _PLAIN or depth > MAX_DEPTH:
+        return value
+    if kind is dict:
+        return {key: apart(item, depth + 1) for key, item in value.items()}
+    if kind is list:
+        return [apart(item, depth + 1) for item in value]
+    if kind is tuple:
+        return tuple([apart(item, depth + 1) for item in value])
+    if kind is set:
+        return set(value)
+    return value
+
+
+def as_json(value: Any) -> Any:  # noqa: ANN401  # any value
+    """The value as JSON can say it: models and dataclasses as objects, dates as text, tuples and sets as lists.
+
+    Raises:
+        NotKept: there is no JSON for it.
+    """
+    if type(value) in _PLAIN and type(value) is not bytes:
+        return value
+    from pydantic_core import PydanticSerializationError, to_jsonable_python  # noqa: PLC0415  # not for plain values
+
+    try:
+        return to_jsonable_python(value)
+    except (PydanticSerializationError, UnicodeError, RecursionError, ValueError, TypeError) as error:
+        raise NotKept(str(error).strip() or type(error).__name__) from error
+
+
+def shown(value: Any) -> Any:  # noqa: ANN401  # any value
+    """The value as JSON for whoever looks on; what JSON has no word for is named by its type."""
+    if type(value) in _PLAIN and type(value) is not bytes:
+        return value
+    from pydantic_core import to_jsonable_python  # noqa: PLC0415  # as above
+
+    try:
+        return to_jsonable_python(value, fallback=_named, serialize_unknown=True, bytes_mode="base64")
+    except (ValueError, TypeError, RecursionError):  # a circle, or a model that cannot be dumped
+        return _named(value)
+
+
+def _named(value: Any) -> str:  # noqa: ANN401  # any value
+    return f"<{type(value).__module__}.{type(value).__qualname__}>"
+
+
+def text_of(value: Any) -> str:  # noqa: ANN401  # any value
+    """A value as the output of its task: text as it is, everything else as JSON."""
+    if isinstance(value, str):
+        return value
+    if value is None:
+        return ""
+    import json  # noqa: PLC0415  # there already, but not on the way of steps that return text or nothing
+
+    return json.dumps(shown(value), ensure_ascii=False)
