@@ -5,7 +5,7 @@ may follow what is the plan's business. Edges survived: runs that were interrupt
 tasks that were reopened after their end, attempts that never ended, adopted tasks, and results asked for half-way.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -66,8 +66,14 @@ class _Entry:
 class Ledger:
     """The books of one run."""
 
-    def __init__(self, agents: dict[str, str] | None = None) -> None:
-        """`agents` says who is to do each task, as long as no attempt has begun."""
+    def __init__(self, agents: dict[str, str] | None = None, *, parts_are_results: bool = False) -> None:
+        """Nothing is known yet.
+
+        Args:
+            agents: who is to do each task, as long as no attempt has begun.
+            parts_are_results: list the parts of a task after it as results of the run, not within its own.
+        """
+        self._parts_are_results = parts_are_results
         self.run_id = ""
         self.tasks: tuple[str, ...] = ()
         self.status = RunStatus.RUNNING
@@ -197,7 +203,9 @@ class Ledger:
 
     def _parts(self, entry: _Entry) -> dict[str, Any]:
         """What came of the parts of the task, each as a result of its own."""
-        return {"legs": [self.result(part).to_dict() for part in entry.parts]} if entry.parts else {}
+        if self._parts_are_results or not entry.parts:
+            return {}
+        return {"legs": [self.result(part).to_dict() for part in entry.parts]}
 
     def run_result(self, critical_path: Callable[[Sequence[float]], float] | None = None) -> RunResult:
         """The run as far as it is.
@@ -205,8 +213,11 @@ class Ledger:
         Args:
             critical_path: given each task's measured seconds in declaration order, the heaviest path's seconds.
         """
-        results = tuple(self.result(task_id) for task_id in self.tasks)
-        steps = [sum(attempt.duration_seconds for attempt in result.attempts) for result in results]
+        results = tuple(map(self.result, self._listed()))
+        measured = {result.task_id: sum(one.duration_seconds for one in result.attempts) for result in results}
+        steps = [measured[task_id] for task_id in self.tasks]
+        if self._parts_are_results:  # a task that became several lasts as long as these, and did nothing beside
+            measured = {task_id: seconds for task_id, seconds in measured.items() if not self._parts_of(task_id)}
         return RunResult(
             run_id=self.run_id,
             status=self.status,
@@ -214,10 +225,23 @@ class Ledger:
             started_at=self.started_at,
             completed_at=self.completed_at,
             wall_seconds=self.wall_seconds,
-            step_seconds=sum(steps),
+            step_seconds=sum(measured.values()),
             critical_path_seconds=critical_path(steps) if critical_path else 0.0,
             reason=self.reason,
         )
+
+    def _listed(self) -> Iterator[str]:
+        """The tasks of which the run has results, in order: where parts are results, each task before its parts."""
+        todo = list(reversed(self.tasks))
+        while todo:
+            task_id = todo.pop()
+            yield task_id
+            if self._parts_are_results:
+                todo += reversed(self._parts_of(task_id))
+
+    def _parts_of(self, task_id: str) -> Sequence[str]:
+        entry = self._entries.get(task_id)
+        return entry.parts if entry else ()
 
     @property
     def wall_seconds(self) -> float:
