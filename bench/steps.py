@@ -37,6 +37,9 @@ class _Nothing:
     def salvage(self, task_id: str, attempt: int) -> Outcome:  # noqa: ARG002  # the seam's signature
         return _DONE
 
+    async def wait_for_return(self, task_id: str, attempt: int) -> None:
+        del task_id, attempt
+
 
 async def _play(store: RunStore, count: int) -> float:
     nodes = [Node(f"t{i}") for i in range(count)]

@@ -4,12 +4,12 @@ Whoever does work (`Executor`), keeps what happened (`EventLog`, `RunBook`, `Com
 is known to the engine only by these names; the real ones and their twins in `testing` pass the same contract tests.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Final, Protocol, TypeAlias, cast
 
 from orchestration.events import Event, TaskChunk
 from orchestration.kinds import ExecutionStatus, RunStatus
@@ -45,7 +45,8 @@ class Work:
     `upstream` maps each dependency to `{status, output, outputs}`. `session` is to be resumed, where the agent can.
     `keys` are variables for the agent alone, which checks do not see; `masker` hides secrets in everything that is kept
     or shown. An executor tells `spent` what the attempt has used so far, whenever it knows more, and, when it is
-    cancelled, `keep` what can be said of the attempt nevertheless.
+    cancelled, `keep` what can be said of the attempt nevertheless. One that has to abandon what it cannot end gives
+    `abandon` what can be awaited for its real end.
     """
 
     run_id: str
@@ -69,6 +70,7 @@ class Work:
     masker: Masker | None = None
     spent: Callable[[Usage], None] = _ignore
     keep: Callable[[Outcome], None] = _ignore
+    abandon: Callable[[Awaitable[Any]], None] = _ignore
 
     @property
     def agent_environment(self) -> dict[str, str]:
@@ -137,6 +139,10 @@ class Doer(Protocol):
         """What can be said of an attempt that was cut off: where its logs are."""
         ...
 
+    async def wait_for_return(self, task_id: str, attempt: int) -> None:
+        """Wait until the thread of an abandoned attempt has returned."""
+        ...
+
 
 class Executor(Protocol):
     """Does one attempt. A failing agent is an outcome; only a fault of ours raises."""
@@ -188,6 +194,28 @@ class CommandRow:
     answer: Mapping[str, Any] | None = None
 
 
+class Ready:
+    """An answer that is there already: to await it does not suspend, and who knows that need not await it."""
+
+    __slots__ = ("_error",)
+
+    def __init__(self, error: Exception | None = None) -> None:
+        """It is done, or refused with an error."""
+        self._error = error
+
+    def result(self) -> None:
+        """Raise the error, if there is one."""
+        if self._error is not None:
+            raise self._error
+
+    def __await__(self) -> Generator[Any, None, None]:
+        self.result()
+        return cast("Generator[Any, None, None]", iter(()))  # an empty iterator costs a third of a generator
+
+
+DONE: Final = Ready()
+
+
 class EventLog(Protocol):
     """Keeps events. An awaited `append` is durable, whole, and the only one with its sequence numbers."""
 
@@ -195,7 +223,7 @@ class EventLog(Protocol):
         """Queue the events of one run for one transaction, with the standings and claims that follow from them.
 
         They are in the queue, in order, when the call returns; they are durable when the answer has been awaited.
-        Whoever gives up waiting does not undo them.
+        Whoever gives up waiting does not undo them. The answer of a log that need not wait is `Ready`.
 
         Raises:
             OutcomeTaken: a sequence number or an attempt's outcome exists already; nothing was written.

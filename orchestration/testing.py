@@ -69,6 +69,8 @@ class Step:
     error: BaseException | None = None
     stubborn: float = 0.0
     """Seconds that it takes to end after it was cancelled."""
+    returns_after: float = 0.0
+    """Seconds for which its thread goes on, where its outcome says that it was abandoned."""
 
 
 FAILS = Step(outcome=Outcome(failure=Failure.EXIT_CODE, error="it failed", exit_code=1))
@@ -89,8 +91,7 @@ class Script:
 
     async def play(self, task_id: str, attempt: int, slot: int, report: Report) -> Outcome:
         """One attempt."""
-        steps = self.steps.get(task_id) or (Step(),)
-        step = steps[min(attempt, len(steps)) - 1]
+        step = self._step(task_id, attempt)
         self.calls.append((task_id, attempt, slot))
         self.running += 1
         self.peak = max(self.peak, self.running)
@@ -98,6 +99,14 @@ class Script:
             return await _follow(step, report)
         finally:
             self.running -= 1
+
+    async def wait_for_return(self, task_id: str, attempt: int) -> None:
+        """Wait until the thread of an abandoned attempt has returned."""
+        await asyncio.sleep(self._step(task_id, attempt).returns_after)
+
+    def _step(self, task_id: str, attempt: int) -> Step:
+        steps = self.steps.get(task_id) or (Step(),)
+        return steps[min(attempt, len(steps)) - 1]
 
 
 async def _follow(step: Step, report: Report) -> Outcome:
@@ -186,3 +195,7 @@ class FakeDoer:
     def salvage(self, task_id: str, attempt: int) -> Outcome:  # noqa: ARG002  # the seam's signature
         """Nothing is left of a fake."""
         return Outcome()
+
+    async def wait_for_return(self, task_id: str, attempt: int) -> None:
+        """Wait as long as the script says that its thread goes on."""
+        await self.script.wait_for_return(task_id, attempt)

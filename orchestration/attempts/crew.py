@@ -6,7 +6,8 @@ work, `$ORCH_OUTPUT` is read, checks decide, secrets are masked in all that is k
 an outcome with a kind; only faults of ours raise. A task of a hybrid agent becomes several instead.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -63,6 +64,7 @@ class Crew:
         self._briefing = Briefing(run_id, place, upstream, ledger)
         self._parts: dict[str, list[tuple[int, Mapping[str, Any]]]] = {}
         self._left: dict[tuple[str, int], Outcome] = {}
+        self._abandoned: dict[tuple[str, int], asyncio.Future[Any]] = {}
 
     # -- for the scheduler --------------------------------------------------------------------------------------
 
@@ -91,7 +93,10 @@ class Crew:
         def spent(usage: Usage) -> None:
             report.spent(price(usage, model, self._place.settings.prices))
 
-        work = replace(work, spent=spent, keep=keep)
+        def abandon(end: Awaitable[Any]) -> None:
+            self._abandoned[key] = asyncio.ensure_future(end)
+
+        work = replace(work, spent=spent, keep=keep, abandon=abandon)
         try:
             outcome = _warned(work, _masked(work, self._priced(await self._work(work, report), model)))
         finally:
@@ -136,6 +141,12 @@ class Crew:
         folder = self._briefing.folder(task_id, attempt)
         left = self._left.pop((task_id, attempt), Outcome())
         return replace(left, log_path=str(folder) if folder.exists() else None)
+
+    async def wait_for_return(self, task_id: str, attempt: int) -> None:
+        """Wait until what an attempt had to leave behind has really ended; whatever comes of that is refused."""
+        left_behind = self._abandoned.pop((task_id, attempt), None)
+        if left_behind is not None:
+            await asyncio.wait([left_behind])
 
     # -- for others ---------------------------------------------------------------------------------------------
 

@@ -62,7 +62,7 @@ class Threads:
         except BaseException as error:  # noqa: BLE001  # whatever it raises is how it ended
             end = None, error
         self._make_room()
-        _call_in(loop, _settle, ended, end)
+        call_in(loop, _settle, ended, end)
 
     async def _wait_for_room(self) -> None:
         loop = asyncio.get_running_loop()
@@ -87,7 +87,7 @@ class Threads:
                     self._free += 1
                     return
                 loop, admitted = self._waiting.popleft()
-            if _call_in(loop, self._admit, admitted):
+            if call_in(loop, self._admit, admitted):
                 return
 
     def _admit(self, admitted: asyncio.Future[None]) -> None:
@@ -97,7 +97,7 @@ class Threads:
             admitted.set_result(None)
 
 
-def _call_in(loop: asyncio.AbstractEventLoop, function: Callable[..., None], *arguments: object) -> bool:
+def call_in(loop: asyncio.AbstractEventLoop, function: Callable[..., None], *arguments: object) -> bool:
     """Call a function in the thread of a loop; False when the loop is closed, and with it whoever waited there."""
     try:
         loop.call_soon_threadsafe(function, *arguments)

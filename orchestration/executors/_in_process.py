@@ -18,7 +18,7 @@ from functools import partial
 from types import CodeType, GeneratorType
 from typing import Any, Final
 
-from orchestration.calls.threads import Ended, Threads
+from orchestration.calls.threads import Ended, Threads, call_in
 from orchestration.executors._document import task_of
 from orchestration.executors._ending import with_hint
 from orchestration.executors._watch import Watch
@@ -51,6 +51,7 @@ class HostCall:
         self._watch = Watch(work)
         self._loop = asyncio.get_running_loop()
         self._over = False
+        self._returned: asyncio.Future[None] = self._loop.create_future()
         self._fault: Exception | None = None
         self._taking: asyncio.Task[None] | None = None
 
@@ -85,7 +86,8 @@ class HostCall:
         try:
             limit = await self._watch.wait_for_end(job)
         except asyncio.CancelledError:
-            await self._end(job)
+            if not await self._end(job):
+                self._work.keep(Outcome(abandoned=True))
             raise
         if limit is not None:
             return await self._ended_at(limit, job)
@@ -109,7 +111,10 @@ class HostCall:
         self._over = True
         if self._taking is not None:
             self._taking.cancel()
-        return await self._watch.end(job)
+        ended = await self._watch.end(job)
+        if not ended:
+            self._work.abandon(job if isinstance(job, asyncio.Task) else self._returned)
+        return ended
 
     async def _guarded(self, call: Callable[[], Any]) -> Ended:
         """Call it in this task; an exit does not get out, for one that leaves a task takes the loop with it."""
@@ -124,11 +129,18 @@ class HostCall:
             return None, error
 
     def _in_thread(self, call: Callable[[], Any]) -> Any:  # noqa: ANN401  # whatever it returns
-        value = call()
-        if isinstance(value, GeneratorType):
-            self._watch.stream()
-            return drawn(value, self._hand_over)
-        return value
+        try:
+            value = call()
+            if isinstance(value, GeneratorType):
+                self._watch.stream()
+                return drawn(value, self._hand_over)
+            return value
+        finally:
+            call_in(self._loop, self._note_return)
+
+    def _note_return(self) -> None:
+        if not self._returned.done():
+            self._returned.set_result(None)
 
     def _hand_over(self, item: Any) -> None:  # noqa: ANN401  # whatever was yielded
         """Give an item to the loop's thread, and wait until it was taken there."""

@@ -240,7 +240,8 @@ class Book:
         for j in new:
             self.parent[j] = i
             self.mark_changed(j)
-        self._mark_parent_changed(i)
+        if not self.has_open_parts(i):
+            self.mark_changed(i)
 
     def has_open_parts(self, i: int) -> bool:
         """Whether a part of an expanded task has not ended."""

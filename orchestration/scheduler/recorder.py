@@ -1,9 +1,8 @@
 """Events of one run on their way: numbered, checked, applied, stored, told. In that order, always.
 
 `emit` numbers an event, lets the plan check it and applies it to plan and ledger in one step, without awaiting, so that
-no two decisions can rest on the same facts. What was emitted travels to the store together with the next `commit`, in
-the same order; only when that is durable is anybody told, or anything begun because of it. If the store fails, nobody
-was told anything that is not there, and the plan in memory is thrown away with the run.
+no two decisions can rest on the same facts. What was emitted travels to the store together with the next commit (see
+`commits`), in the same order; only when that is durable is anybody told, or anything begun because of it.
 
 The clock is the event loop's, put on the epoch once: a step of the wall clock cannot reorder events, and a test can
 run in virtual time.
@@ -20,6 +19,7 @@ from orchestration.ledger import Ledger
 from orchestration.plan import Plan
 from orchestration.protocols import EventLog, Listener
 from orchestration.results import Usage
+from orchestration.scheduler.commits import Commits
 
 
 class Recorder:
@@ -39,7 +39,7 @@ class Recorder:
         self._loop = asyncio.get_running_loop()
         self._epoch = time.time() - self._loop.time()
         self._batch: list[Event] = []
-        self._telling = asyncio.Lock()
+        self._commits = Commits(plan.run_id, self.take, listener)
 
     def emit(self, kind: type[Event], /, **fields: Any) -> None:  # noqa: ANN401  # the event's own fields
         """Let an event happen; it is stored with the next commit.
@@ -64,29 +64,22 @@ class Recorder:
         return batch
 
     def commit(self, log: EventLog) -> Awaitable[None]:
-        """Hand the pending events to the store now; when the answer was awaited they are durable and told."""
-        batch = self.take()
-        stored = log.append(self.plan.run_id, batch) if batch else None
-        return self._tell_when(stored, batch)
+        """Have the pending events stored now; when the answer was awaited, all events so far are durable and told.
 
-    async def _tell_when(self, stored: Awaitable[None] | None, batch: Sequence[Event]) -> None:
-        if stored is None:
-            return
-        if self._listener is None:
-            await stored
-            return
-        async with self._telling:  # fair, so that events are told in the order of their commits
-            await stored
-            await self.tell(batch)
+        Raises:
+            Exception: what made an earlier commit fail; nothing can be recorded after it.
+        """
+        return self._commits.commit(log)
 
     async def tell(self, events: Sequence[Event]) -> None:
         """Tell the listener of durable events."""
-        if self._listener is None:
-            return
-        for event in events:
-            slow = self._listener(event)
-            if slow is not None:
-                await slow
+        slow = self._commits.tell(events)
+        if slow is not None:
+            await slow
+
+    async def wait_for_landing(self) -> None:
+        """Wait until no commit is under way, whatever comes of it."""
+        await self._commits.wait_for_landing()
 
     def reporter(self, task_id: str, attempt: int, spent: Callable[[str, int, Usage], None]) -> "Reporter":
         """What an executor reports its live output to, and what it has used."""

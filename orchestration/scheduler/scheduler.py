@@ -1,7 +1,8 @@
 """The loop: a bounded gather of slots over one plan.
 
 Each slot pulls the next startable task, has it done, records what came of it, and pulls again: a rolling window, never
-batches. The end of one attempt, what follows from it and the start of the next travel in one commit.
+batches. The end of one attempt, what follows from it and the start of the next travel in one commit. A slot is begun
+only when there is something for it to do, no other one is idle, and the bound is not reached.
 
 Edges it survives:
 
@@ -9,9 +10,10 @@ Edges it survives:
   illegal event); then every other slot is cancelled and awaited, `run_error` is recorded if that is still possible,
   and the fault comes out.
 - Whoever awaits the run is cancelled: every attempt is ended and recorded, then the cancellation goes on.
-- One attempt is to be stopped: only that attempt's await is cancelled, by counting cancellations as `asyncio.timeout`
-  does; a request that arrives as the attempt ends by itself is swallowed and the outcome stands.
-- An agent's own code raises `CancelledError`, or swallows ours: neither ends a slot.
+- One attempt is to be stopped, or an agent's own code cancels the slot in which it runs: see `attempting` and `slots`.
+- Attempts that never wait: after a few milliseconds of them the slots let everybody else in the loop have a turn.
+- An attempt is abandoned in a thread: its slot is held until the thread returns. That never keeps a run from its end,
+  nor from going on: where all slots are held and something could start, the first that was held is let go.
 - Backoff holds no slot; a full agent or pool holds none either. Idle slots sleep on futures and are woken one by one.
 - Nothing can start, nothing runs, no time is waited for: the run is over, or paused for a person.
 """
@@ -19,8 +21,7 @@ Edges it survives:
 import asyncio
 import contextlib
 import random
-from collections import deque
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Coroutine, Mapping
 from typing import Any, Final
 
 from orchestration.errors import IllegalEvent, StoreError
@@ -34,22 +35,20 @@ from orchestration.events import (
 )
 from orchestration.kinds import Failure, RunStatus
 from orchestration.models import Account, Budget
-from orchestration.plan import Startable, State
-from orchestration.protocols import Doer, EventLog, Expansion
+from orchestration.plan import Phase, Startable, State
+from orchestration.protocols import DONE, Doer, EventLog
 from orchestration.results import Outcome
+from orchestration.scheduler.alarm import Alarm
+from orchestration.scheduler.attempting import Attempting
 from orchestration.scheduler.jobs import NO_JOB, Job
 from orchestration.scheduler.quota import Quota
 from orchestration.scheduler.recorder import Recorder
 from orchestration.scheduler.settling import CANCELLED, STOPPED, Settler
+from orchestration.scheduler.slots import MAX_SLOTS, Slots
 from orchestration.scheduler.spending import SPENT, Spending
 from orchestration.scheduler.stops import BY_CALLER, Stops
-from orchestration.scheduler.waiting import absorb_cancellation, cancel_all, shielded
-
-MAX_SLOTS: Final = 10_000
-"""Slots of a run without a limit; more work than this at once would only wait for the machine."""
-
-SPARE_SLOTS: Final = 64
-"""Slots that a run without a limit has at least, because a few tasks may become many."""
+from orchestration.scheduler.turn import Turn
+from orchestration.scheduler.waiting import cancel_all, shielded
 
 _OPEN: Final = (State.WAITING, State.RETRYING, State.NEEDS_INPUT, State.RUNNING, State.EXPANDED)
 
@@ -90,15 +89,16 @@ class Scheduler:
         self._settler = Settler(recorder, doer, jobs, self._stops.order, dice, quota, self._spending)
         self._loop = asyncio.get_running_loop()
         self._log: EventLog | None = None
-        self._idle: deque[asyncio.Future[None]] = deque()
-        self._busy = 0
+        self._slots = Slots(self._slot)
+        self._attempting = Attempting(recorder, doer, self._settler, self._spending, self._stops, self._slots)
+        self._turn = Turn()
         self._finished = False
         self._errands: set[asyncio.Task[None]] = set()
-        self._timer: asyncio.TimerHandle | None = None
+        self._alarm = Alarm(recorder, self._wake)
 
     # -- the run ------------------------------------------------------------------------------------------------
 
-    async def run(self, log: EventLog, slots: int | None) -> None:
+    async def run(self, log: EventLog, slots: int | None = None) -> None:
         """Do everything that can be done, record it in `log`, and end with the run's last event.
 
         Args:
@@ -109,24 +109,26 @@ class Scheduler:
             StoreError: the store could not write; what had been acknowledged stands.
         """
         self._log = log
-        count = min(slots or MAX_SLOTS, max(SPARE_SLOTS, len(self.plan.nodes)))
+        self._slots.bound = min(slots or MAX_SLOTS, MAX_SLOTS)
         stop_listening = self.plan.limits.listen(self._wake)
-        alarm = self._set_alarm()
+        deadline = self._set_deadline()
         self._spending.recall()
-        tasks = [asyncio.create_task(self._slot(n), name=f"slot {n}") for n in range(count)]
+        self._slots.begin()
         try:
-            await asyncio.gather(*tasks)
+            await self._slots.wait_for_end()
             await self._end(log)
         except BaseException as error:
-            await self._end_early(log, tasks, error)
+            await self._end_early(log, error)
             raise
         finally:
             stop_listening()
-            await cancel_all([*tasks, *self._errands])
-            self._clear_timer()
+            await self._slots.close()
+            await cancel_all(self._errands)
+            await shielded(self.recorder.wait_for_landing())
+            self._alarm.clear()
             self._spending.close()
-            if alarm is not None:
-                alarm.cancel()
+            if deadline is not None:
+                deadline.cancel()
 
     async def _end(self, log: EventLog) -> None:
         """The last event: completed, or paused when only something from outside can go on."""
@@ -140,46 +142,57 @@ class Scheduler:
             self.recorder.emit(RunPaused, reason=self._why_paused())
         await self.recorder.commit(log)
 
-    async def _end_early(self, log: EventLog, slots: "Sequence[asyncio.Task[None]]", error: BaseException) -> None:
+    async def _end_early(self, log: EventLog, error: BaseException) -> None:
         """A cancelled caller or a fault of ours: end all attempts, record what can be recorded."""
         by_caller = isinstance(error, asyncio.CancelledError)
         cause = BY_CALLER if by_caller else f"{type(error).__name__}: {error}"
         self._settler.cut_off = STOPPED
         self.plan.stop(cause)
         with contextlib.suppress(asyncio.CancelledError):
-            await cancel_all([*slots, *self._errands])
+            await self._slots.close()
+        with contextlib.suppress(asyncio.CancelledError):
+            await cancel_all(self._errands)
         if isinstance(error, StoreError | IllegalEvent):
             return
+        if self.plan.phase is Phase.OPEN:
+            self._record_early_end(cause, error)
+        with contextlib.suppress(StoreError):
+            await shielded(self.recorder.commit(log))
+
+    def _record_early_end(self, cause: str, error: BaseException) -> None:
         self.settle()
         for task_id in list(self.plan.tasks_in(*_OPEN)):
             self._settler.cancel(task_id, cause)
-        if not by_caller:
+        if not isinstance(error, asyncio.CancelledError):
             self.recorder.emit(RunError, error=type(error).__name__, message=str(error))
         wall = self.recorder.ledger.wall_seconds
         self.recorder.emit(RunCompleted, status=RunStatus.CANCELLED, reason=cause, wall_seconds=wall)
-        with contextlib.suppress(StoreError):
-            await shielded(self.recorder.commit(log))
 
     # -- slots --------------------------------------------------------------------------------------------------
 
     async def _slot(self, number: int) -> None:
-        while True:
+        slots = self._slots
+        while not (self._finished or slots.closing):
+            if self._turn.is_too_long():
+                await self._let_others_have_a_turn()
             start = self._pull(number)
-            if self.recorder.pending and self._log is not None:
-                await self.recorder.commit(self._log)
+            if self.recorder.pending:
+                await self._commit()
                 if start is None:
                     continue  # whoever wanted to wake a slot meanwhile found none that was idle
-            if start is not None:
-                await self._attempt(start, number)
-            elif self._finished:
-                return
-            else:
-                await self._wait_for_work()
+            if start is None:
+                if not self._finished:
+                    self._alarm.set()
+                    await slots.undisturbed(slots.idle)
+            elif await self._attempting.attempt(start, number) and not slots.closing:
+                await self._hold(number, start)
 
     def _pull(self, number: int) -> Startable | None:
         """Take the next task and record its start; None when there is nothing to do now."""
+        self._slots.note_work(number)
         self.settle()
-        start = self.plan.next_startable(self.recorder.now())
+        now = self.recorder.now()
+        start = self.plan.next_startable(now)
         if start is None:
             self._notice_the_end()
             return None
@@ -191,96 +204,77 @@ class Scheduler:
             slot=number,
             queued_at=self.plan.queued_since(start.task_id) or self.recorder.ledger.started_at,
         )
-        self._busy += 1
-        if self._idle:
-            self._wake()
+        self._attempting.running += 1
+        self._have_others_work(now)
         return start
 
+    async def _commit(self) -> None:
+        """Make durable what happened; a slot that waited for that lets others have a turn where all wait for one."""
+        assert self._log is not None  # noqa: S101  # slots begin in `run`; this tells the type checker
+        log = self._log
+        committing = self.recorder.commit(log)
+        if committing is DONE:
+            return
+        first = [committing]
+        await self._slots.undisturbed(lambda: first.pop() if first else self.recorder.commit(log))
+        await self._let_others_have_a_turn()
+
+    async def _let_others_have_a_turn(self) -> None:
+        while self._turn.is_too_long():
+            await self._slots.undisturbed(self._turn.end)
+
+    async def _hold(self, number: int, start: Startable) -> None:
+        """Keep a slot until the thread that its attempt had to leave behind has returned."""
+        self.settle()
+        if self.recorder.pending:
+            await self._commit()
+        let_go = self._slots.hold(number)
+        returned = self._loop.create_task(self._doer.wait_for_return(start.task_id, start.attempt))
+        returned.add_done_callback(lambda _: self._slots.let_go(number))
+        self._notice_the_end()
+        self._wake()
+        self._alarm.set()
+        try:
+            await self._slots.undisturbed(lambda: asyncio.wait([let_go]))
+        finally:
+            self._slots.let_go(number)
+            await cancel_all([returned])
+        if not returned.cancelled():
+            returned.result()
+
     def _notice_the_end(self) -> None:
-        if self._busy or self._errands:
+        if self._attempting.running or self._errands:
             return
         more = self.plan.has_held or self.plan.has_ready or self.plan.wake_at(self.recorder.now()) is not None
         if self.plan.is_over or not more:
             self._finished = True
-            while self._idle:
-                self._wake()
+            self._slots.release()
 
-    async def _wait_for_work(self) -> None:
-        self._set_timer()
-        woken: asyncio.Future[None] = self._loop.create_future()
-        self._idle.append(woken)
-        await woken
+    # -- waking -------------------------------------------------------------------------------------------------
 
     def _wake(self) -> None:
-        """Have one idle slot look again; it wakes the next one if it found something."""
-        while self._idle:
-            woken = self._idle.popleft()
-            if not woken.done():
-                woken.set_result(None)
-                return
+        """Have one idle slot look again, or another one begun; it wakes the next one if it found something."""
+        if not self._slots.wake() and (self._slots.may_begin or self._slots.any_held):
+            self._loop.call_soon(self._have_others_work, None)  # not now: the plan may be in the middle of an event
 
-    def _set_timer(self) -> None:
-        self._clear_timer()
-        wake_at = self.plan.wake_at(self.recorder.now())
-        if wake_at is not None:
-            self._timer = self._loop.call_at(self.recorder.loop_time(wake_at), self._wake)
+    def _have_others_work(self, now: float | None) -> None:
+        """See to it that what can start is started, by a slot that is idle, by a new one, or by one that is held."""
+        slots = self._slots
+        if slots.wake() or self._finished or slots.closing:
+            return
+        held = slots.held_first
+        if not slots.may_begin and held is None:
+            return
+        if not self.plan.could_start(self.recorder.now() if now is None else now):
+            self._alarm.set()
+        elif slots.may_begin:
+            slots.begin()
+        elif held is not None:
+            slots.let_go(held)
 
-    def _clear_timer(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+    # -- budgets ------------------------------------------------------------------------------------------------
 
-    # -- one attempt --------------------------------------------------------------------------------------------
-
-    async def _attempt(self, start: Startable, slot: int) -> None:
-        task, began = asyncio.current_task(), self._loop.time()
-        assert task is not None  # noqa: S101  # a slot always runs in a task; this tells the type checker
-        self._stops.enter(start.task_id, task)
-        cancelled: asyncio.CancelledError | None = None
-        self._spending.begin(start.task_id, start.attempt)
-        try:
-            outcome = await self._perform(start, slot, task)
-        except asyncio.CancelledError as error:
-            outcome, cancelled = self._cut_off(start, self.plan.stopping or BY_CALLER), error
-        finally:
-            self._busy -= 1
-            cause = self._stops.leave(start.task_id)
-        if isinstance(outcome, Expansion):
-            self._settler.record_expansion(start.task_id, start.attempt, outcome)
-        else:
-            self._settler.record_end(start, outcome, cause or self.plan.stopping, self._loop.time() - began)
-        if cancelled is not None:
-            raise cancelled
-
-    async def _perform(self, start: Startable, slot: int, task: "asyncio.Task[None]") -> Outcome | Expansion:
-        """The attempt's outcome; CancelledError comes out only when the slot itself is cancelled."""
-        task_id = start.task_id
-        if (ordered := self._stops.cause(task_id)) is not None:
-            return self._cut_off(start, ordered)
-        try:
-            reporter = self.recorder.reporter(task_id, start.attempt, self._spending.note)
-            outcome = await self._doer.perform(task_id, start.attempt, slot, reporter, start.agent)
-        except asyncio.CancelledError:
-            if task.cancelling() == 0:
-                return Outcome(failure=Failure.CRASHED, error="the agent's code cancelled itself")
-            ordered = self._stops.cause(task_id)
-            if ordered is None or task.uncancel() > 0:
-                raise
-            return self._cut_off(start, ordered)
-        except (StoreError, IllegalEvent):
-            raise
-        except Exception as error:  # noqa: BLE001  # whatever one task raises, it touches no other
-            outcome = Outcome(failure=Failure.INTERNAL, error=f"{type(error).__name__}: {error}")
-        if self._stops.cause(task_id) is not None:
-            await absorb_cancellation(task)
-        return outcome
-
-    def _cut_off(self, start: Startable, cause: str) -> Outcome:
-        left = self._doer.salvage(start.task_id, start.attempt)
-        used = self._spending.last_known(start.task_id, start.attempt)
-        return self._stops.cut_off(start.task_id, cause, left, used)
-
-    def _set_alarm(self) -> asyncio.TimerHandle | None:
+    def _set_deadline(self) -> asyncio.TimerHandle | None:
         """The run's budget of time, as far as earlier sessions left it."""
         if self._budget is None or self._budget.wall is None:
             return None

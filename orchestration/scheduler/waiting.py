@@ -1,7 +1,6 @@
-"""Awaiting to the end: cleanup that a second cancellation cannot cut short, and cancellations that came too late."""
+"""Awaiting to the end: cleanup that a second cancellation cannot cut short, and cancellations that are taken back."""
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Iterable
 from typing import Any
 
@@ -33,9 +32,18 @@ async def shielded(work: Awaitable[Any]) -> None:
         raise cancelled
 
 
-async def absorb_cancellation(task: "asyncio.Task[Any]") -> None:
-    """Take back one `cancel()` of the running task that it no longer needs to obey, delivered already or not."""
-    with contextlib.suppress(asyncio.CancelledError):
-        await asyncio.sleep(0)
-    if task.uncancel() > 0:
-        raise asyncio.CancelledError
+async def take_back_cancellations(task: "asyncio.Task[Any]") -> bool:
+    """Take back every `cancel()` of the running task, delivered already or not, so that none reaches what comes next.
+
+    Returns:
+        Whether one had not been delivered yet.
+    """
+    pending = False
+    while task.cancelling():
+        try:
+            await asyncio.sleep(0)
+        except asyncio.CancelledError:
+            pending = True
+        while task.uncancel():
+            pass
+    return pending

@@ -5,34 +5,17 @@ Its `append` does all its work at once, and the answer is always ready: to await
 """
 
 import os
-from collections.abc import Awaitable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any, Final, cast
+from typing import Any
 
-from orchestration.errors import OrchError, OutcomeTaken, UnknownRun, UsageError
+from orchestration.errors import OutcomeTaken, UnknownRun, UsageError
 from orchestration.events import Event, TaskEvent
 from orchestration.kinds import ExecutionStatus, RunStatus
-from orchestration.protocols import CommandRow, RunRecord, Standing
+from orchestration.protocols import DONE, CommandRow, Ready, RunRecord, Standing
 from orchestration.store import following
 from orchestration.store.locks import already_owned, check_run_id
-
-
-class _Ready:
-    """An answer that is there already: to await it does not suspend."""
-
-    __slots__ = ("_error",)
-
-    def __init__(self, error: OrchError | None = None) -> None:
-        self._error = error
-
-    def __await__(self) -> Generator[Any, None, None]:
-        if self._error is not None:
-            raise self._error
-        return cast("Generator[Any, None, None]", iter(()))  # an empty iterator costs a third of a generator
-
-
-_DONE: Final = _Ready()
 
 
 @dataclass(slots=True)
@@ -76,16 +59,16 @@ class MemoryStore:
             if type(event) in following.CHANGING:
                 changes = True
         if run is None:
-            return _Ready(UnknownRun(f"there is no run {run_id}")) if events else _DONE
+            return Ready(UnknownRun(f"there is no run {run_id}")) if events else DONE
         if not in_order:
-            return _Ready(OutcomeTaken(f"run {run_id}: these events do not follow the last one; nothing was written"))
+            return Ready(OutcomeTaken(f"run {run_id}: these events do not follow the last one; nothing was written"))
         if changes and not _end_attempts(run, events):
-            return _Ready(OutcomeTaken(f"run {run_id}: an attempt has an outcome already; nothing was written"))
+            return Ready(OutcomeTaken(f"run {run_id}: an attempt has an outcome already; nothing was written"))
         run.events += events
         if changes:
             for event in events:
                 self._follow(run, event)
-        return _DONE
+        return DONE
 
     async def events(self, run_id: str, since: int = 0) -> Sequence[Event]:
         """The run's events with `seq > since`, in order."""

@@ -11,7 +11,7 @@ from orchestration.models import Budget, RetryPolicy
 from orchestration.plan import Node
 from orchestration.protocols import Decision, Expansion, Reporting
 from orchestration.results import Outcome, Usage
-from orchestration.scheduler import Job
+from orchestration.scheduler import Job, Scheduler
 from orchestration.testing import FakeDoer
 from tests.loop.playing import play
 
@@ -140,11 +140,14 @@ def test_parts_count_for_their_task() -> None:
     job = Job(parent="H")
     jobs = {"H": Job(budget=tokens(600)), "H/leg-1": job, "H/leg-2": job}
 
-    def both_ended() -> Decision | None:
-        return Outcome(failure=Failure.BUDGET, metadata={"sum_of_parts": True}) if len(doer.cut_off) == 2 else None
+    async def decide_by_the_ledger(scheduler: Scheduler) -> None:
+        def both_ended() -> Decision | None:
+            ended = [scheduler.recorder.ledger.status_of(f"H/leg-{n}").is_final for n in (1, 2)]
+            return Outcome(failure=Failure.BUDGET, metadata={"sum_of_parts": True}) if all(ended) else None
 
-    doer._joins = {"H": both_ended}  # noqa: SLF001  # the fake's own table
-    played = play([Node("H")], jobs=jobs, doer=doer)
+        doer._joins = {"H": both_ended}  # noqa: SLF001  # the fake's own table
+
+    played = play([Node("H")], jobs=jobs, doer=doer, meddle=decide_by_the_ledger)
     assert sorted(doer.cut_off) == ["H/leg-1", "H/leg-2"]
     assert played.result.results[0].failure is Failure.BUDGET
     assert played.seconds == pytest.approx(3)

@@ -1,0 +1,110 @@
+"""One attempt in its slot: done by the doer, ended on order, and recorded however it came out.
+
+The doer may run the user's own code in the slot's task. So the question after each attempt is whose cancellation that
+was. An order to stop (`Stops`) and the end of the run are ours: what comes out is an attempt that was cut off, or, if
+it had ended by itself in that moment, its outcome. Any other one is the code's: it cancelled itself, and has crashed.
+In either case every cancellation is counted back, so that none reaches the attempt that comes next in this slot.
+"""
+
+import asyncio
+
+from orchestration.errors import IllegalEvent, StoreError
+from orchestration.kinds import Failure
+from orchestration.plan import Startable
+from orchestration.protocols import Doer, Expansion
+from orchestration.results import Outcome
+from orchestration.scheduler.recorder import Recorder
+from orchestration.scheduler.settling import Settler
+from orchestration.scheduler.slots import Slots
+from orchestration.scheduler.spending import Spending
+from orchestration.scheduler.stops import BY_CALLER, Stops
+from orchestration.scheduler.waiting import take_back_cancellations
+
+SELF_CANCELLED = "the agent's code cancelled itself"
+
+
+class Attempting:
+    """Does attempts, in the task of whoever calls.
+
+    Args:
+        recorder: whose plan and listener.
+        doer: has the work done.
+        settler: records the ends.
+        spending: counts what is used.
+        stops: the orders.
+        slots: knows whether the run is ending.
+    """
+
+    def __init__(
+        self, recorder: Recorder, doer: Doer, settler: Settler, spending: Spending, stops: Stops, slots: Slots
+    ) -> None:
+        """Nothing runs yet."""
+        self._recorder = recorder
+        self._plan = recorder.plan
+        self._doer = doer
+        self._settler = settler
+        self._spending = spending
+        self._stops = stops
+        self._slots = slots
+        self._time = asyncio.get_running_loop().time
+        self.running = 0
+
+    async def attempt(self, start: Startable, slot: int) -> bool:
+        """Do and record one attempt that has been started.
+
+        Returns:
+            Whether it was abandoned: it still goes on in a thread, and its result will be refused.
+        """
+        task, began, task_id = asyncio.current_task(), self._time(), start.task_id
+        assert task is not None  # noqa: S101  # a slot always runs in a task; this tells the type checker
+        self._stops.enter(task_id, task)
+        self._spending.begin(task_id, start.attempt)
+        try:
+            outcome = await self._perform(start, slot, task)
+        finally:
+            self.running -= 1
+            cause = self._stops.leave(task_id)
+        if isinstance(outcome, Expansion):
+            self._settler.record_expansion(task_id, start.attempt, outcome)
+            return False
+        self._settler.record_end(start, outcome, cause or self._plan.stopping, self._time() - began)
+        return outcome.abandoned
+
+    async def _perform(self, start: Startable, slot: int, task: "asyncio.Task[None]") -> Outcome | Expansion:
+        """The attempt's outcome, whatever happens."""
+        task_id = start.task_id
+        if (ordered := self._stops.cause(task_id)) is not None:
+            return self._cut_off(start, ordered)
+        outcome: Outcome | Expansion | None = None
+        try:
+            reporter = self._recorder.reporter(task_id, start.attempt, self._spending.note)
+            outcome = await self._doer.perform(task_id, start.attempt, slot, reporter, start.agent)
+        except asyncio.CancelledError:
+            pass  # whose it was is seen below
+        except (StoreError, IllegalEvent):
+            raise
+        except Exception as error:  # noqa: BLE001  # whatever one task raises, it touches no other
+            outcome = Outcome(failure=Failure.INTERNAL, error=f"{type(error).__name__}: {error}")
+        if outcome is not None and not task.cancelling():
+            return outcome
+        return await self._after_cancellation(start, outcome, task)
+
+    async def _after_cancellation(
+        self, start: Startable, outcome: Outcome | Expansion | None, task: "asyncio.Task[None]"
+    ) -> Outcome | Expansion:
+        """What an attempt came to that met a cancellation; None is one that was ended by it."""
+        came_too_late = await take_back_cancellations(task)
+        cause = self._stops.cause(start.task_id)
+        if cause is None and self._slots.closing:
+            cause = self._plan.stopping or BY_CALLER
+        if outcome is None:
+            crashed = Outcome(failure=Failure.CRASHED, error=SELF_CANCELLED)
+            return crashed if cause is None else self._cut_off(start, cause)
+        if cause is None and came_too_late:  # it cancelled itself, and returned before it could notice
+            return Outcome(failure=Failure.CRASHED, error=SELF_CANCELLED)
+        return outcome
+
+    def _cut_off(self, start: Startable, cause: str) -> Outcome:
+        left = self._doer.salvage(start.task_id, start.attempt)
+        used = self._spending.last_known(start.task_id, start.attempt)
+        return self._stops.cut_off(start.task_id, cause, left, used)
