@@ -66,14 +66,13 @@ class _Entry:
 class Ledger:
     """The books of one run."""
 
-    def __init__(self, agents: dict[str, str] | None = None, *, parts_are_results: bool = False) -> None:
-        """Nothing is known yet.
+    def __init__(self, agents: dict[str, str] | None = None) -> None:
+        """Nothing is known yet; `agents` says who is to do each task, as long as no attempt has begun.
 
-        Args:
-            agents: who is to do each task, as long as no attempt has begun.
-            parts_are_results: list the parts of a task after it as results of the run, not within its own.
+        In runs of the backlog the parts of a task stay within its own result; in those of pipelines and flows each is a
+        result of the run, and follows the one that it is a part of.
         """
-        self._parts_are_results = parts_are_results
+        self._parts_are_results = False
         self.run_id = ""
         self.tasks: tuple[str, ...] = ()
         self.status = RunStatus.RUNNING
@@ -103,6 +102,7 @@ class Ledger:
     def _apply_run(self, event: Event) -> None:
         if isinstance(event, RunStarted):
             self.run_id, self.tasks = event.run_id, event.tasks
+            self._parts_are_results = event.kind != "batch"
             self.started_at = self._session_began = event.at
         elif isinstance(event, RunResumed):
             self._end_session(self._last)

@@ -90,6 +90,11 @@ class Reporting(Protocol):
         """Pass an item of live output on; what is returned, if anything, is to be awaited before the next."""
         ...
 
+    @property
+    def is_ending(self) -> bool:
+        """Whether the attempt is to end: a cancellation that comes then is meant for it, and not for a part of it."""
+        ...
+
     def spent(self, usage: Usage) -> None:
         """The attempt has used so much so far."""
         ...

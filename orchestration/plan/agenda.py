@@ -26,7 +26,7 @@ _OPEN, _PAUSED = Phase.OPEN, Phase.PAUSED
 class Agenda:
     """What follows from one book."""
 
-    __slots__ = ("_book", "_nodes", "_told", "_unwanted", "held", "ready", "stopping")
+    __slots__ = ("_book", "_nodes", "_told", "_unwanted", "held", "ready", "stopping", "suspended")
 
     def __init__(self, book: Book, limits: Limits) -> None:
         """Nothing is held or stopped."""
@@ -36,6 +36,7 @@ class Agenda:
         self.ready = Ready(book.nodes, remaining, limits)
         self.held: dict[int, str] = {}
         self.stopping: str | None = None
+        self.suspended = False
         self._unwanted: dict[int, None] = {}
         self._told: dict[int, int] = {}
 
@@ -44,7 +45,7 @@ class Agenda:
     def begin(self) -> None:
         """Look at everything anew, because the run started or goes on."""
         self.ready.clear()
-        self.stopping = None
+        self.stopping, self.suspended = None, False
         self._unwanted.clear()
         self._told.clear()
         for i, due_at in self._book.due.items():
@@ -192,7 +193,7 @@ class Agenda:
 
     def next_startable(self, now: float) -> Startable | None:
         """The task to start next."""
-        if self._book.phase is not _OPEN:
+        if self._book.phase is not _OPEN or self.suspended:
             return None
         found = self.ready.pop(now, self._may_start)
         if found is None:
@@ -203,11 +204,11 @@ class Agenda:
     @property
     def has_ready(self) -> bool:
         """Whether some task could start, were there room."""
-        return self.ready.has_any(self._may_start)
+        return not self.suspended and self.ready.has_any(self._may_start)
 
     def could_start(self, now: float) -> bool:
         """Whether `next_startable` would find a task."""
-        return self._book.phase is _OPEN and self.ready.has_room(now, self._may_start)
+        return self._book.phase is _OPEN and not self.suspended and self.ready.has_room(now, self._may_start)
 
     def _may_start(self, i: int) -> bool:
         if i in self.held or self.cause_against(i) is not None:

@@ -129,7 +129,7 @@ class Plan:
 
     def wake_at(self, now: float = 0.0) -> float | None:
         """When the next retry is due or pause ends, in seconds since the epoch; None when nothing waits for a time."""
-        return self._agenda.ready.wake_at(now)
+        return None if self._agenda.suspended else self._agenda.ready.wake_at(now)
 
     # -- what this process wishes -------------------------------------------------------------------------------
 
@@ -139,6 +139,10 @@ class Plan:
         Not an event: it ends with this process. A second cause changes nothing.
         """
         self._agenda.stop(cause)
+
+    def suspend(self) -> None:
+        """Let nothing new start, and leave the rest as it is; not an event, as it ends with this process."""
+        self._agenda.suspended = True
 
     def hold(self, task_id: str, reason: str) -> None:
         """Keep a task from starting, because another run works on it; not an event, as it ends with this process."""

@@ -77,7 +77,7 @@ class Attempting:
             return self._cut_off(start, ordered)
         outcome: Outcome | Expansion | None = None
         try:
-            reporter = self._recorder.reporter(task_id, start.attempt, self._spending.note)
+            reporter = self._recorder.reporter(task_id, start.attempt, self._spending.note, self._is_ending)
             outcome = await self._doer.perform(task_id, start.attempt, slot, reporter, start.agent)
         except asyncio.CancelledError:
             pass  # whose it was is seen below
@@ -88,6 +88,10 @@ class Attempting:
         if outcome is not None and not task.cancelling():
             return outcome
         return await self._after_cancellation(start, outcome, task)
+
+    def _is_ending(self, task_id: str) -> bool:
+        """Whether the running attempt of a task is to end."""
+        return self._stops.cause(task_id) is not None or self._slots.closing
 
     async def _after_cancellation(
         self, start: Startable, outcome: Outcome | Expansion | None, task: "asyncio.Task[None]"

@@ -81,9 +81,11 @@ class Recorder:
         """Wait until no commit is under way, whatever comes of it."""
         await self._commits.wait_for_landing()
 
-    def reporter(self, task_id: str, attempt: int, spent: Callable[[str, int, Usage], None]) -> "Reporter":
-        """What an executor reports its live output to, and what it has used."""
-        return Reporter(self, task_id, attempt, spent)
+    def reporter(
+        self, task_id: str, attempt: int, spent: Callable[[str, int, Usage], None], ending: Callable[[str], bool]
+    ) -> "Reporter":
+        """What an executor reports its live output to, and what it has used; `ending` says whether it is to end."""
+        return Reporter(self, task_id, attempt, spent, ending)
 
     def tell_chunk(self, chunk: TaskChunk) -> Awaitable[None] | None:
         """Pass a chunk on at once; chunks are not stored among the events."""
@@ -105,14 +107,24 @@ class Recorder:
 class Reporter:
     """Counts an attempt's chunks and passes them on."""
 
-    __slots__ = ("_attempt", "_n", "_recorder", "_spent", "_task_id")
+    __slots__ = ("_attempt", "_ending", "_n", "_recorder", "_spent", "_task_id")
 
     def __init__(
-        self, recorder: Recorder, task_id: str, attempt: int, spent: Callable[[str, int, Usage], None]
+        self,
+        recorder: Recorder,
+        task_id: str,
+        attempt: int,
+        spent: Callable[[str, int, Usage], None],
+        ending: Callable[[str], bool],
     ) -> None:
         """The first chunk has `n` 1."""
         self._recorder, self._task_id, self._attempt, self._n = recorder, task_id, attempt, 0
-        self._spent = spent
+        self._spent, self._ending = spent, ending
+
+    @property
+    def is_ending(self) -> bool:
+        """Whether the attempt is to end, because it was ordered to or its run is ending."""
+        return self._ending(self._task_id)
 
     def __call__(self, item: Any, stream: str | None) -> Awaitable[None] | None:  # noqa: ANN401  # any item
         """Pass one item on; await the answer, if there is one, before the next."""

@@ -139,7 +139,7 @@ class Scheduler:
             wall, status = self.recorder.ledger.wall_seconds, self.plan.final_status()
             self.recorder.emit(RunCompleted, status=status, reason=self.reason, wall_seconds=wall)
         else:
-            self.recorder.emit(RunPaused, reason=self._why_paused())
+            self.recorder.emit(RunPaused, reason=self.reason or self._settler.why_paused())
         await self.recorder.commit(log)
 
     async def _end_early(self, log: EventLog, error: BaseException) -> None:
@@ -297,12 +297,6 @@ class Scheduler:
             if running in self._stops.running:
                 self._stops.order(running, cause, Failure.BUDGET)
 
-    def _why_paused(self) -> str:
-        if self.plan.count(State.NEEDS_INPUT):
-            return "waits for a person"
-        waiting = (self.recorder.ledger.result(task_id).reason for task_id in self.plan.tasks_in(State.RETRYING))
-        return next((reason for reason in waiting if reason), "waits for something from outside")
-
     # -- what others ask for ------------------------------------------------------------------------------------
 
     def settle(self) -> None:
@@ -335,6 +329,16 @@ class Scheduler:
         self._settler.cut_off = CANCELLED if for_good else STOPPED
         self.reason = self.reason or reason
         self.plan.stop(reason)
+        self.run_errand(self._look_again())
+
+    def suspend(self, reason: str) -> None:
+        """Leave the run open for another process: what runs is ended and closed as interrupted, nothing else starts."""
+        if self._finished or self.plan.stopping is not None:
+            return
+        self.reason = self.reason or reason
+        self.plan.suspend()
+        for task_id in list(self._stops.running):
+            self._stops.order(task_id, reason, Failure.INTERRUPTED)
         self.run_errand(self._look_again())
 
     def cancel(self, task_id: str, cause: str) -> bool:

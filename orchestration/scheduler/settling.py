@@ -90,6 +90,13 @@ class Settler:
             for consequence in found:
                 self._answer(consequence)
 
+    def why_paused(self) -> str:
+        """What a run waits for that can do nothing by itself."""
+        if self._plan.count(State.NEEDS_INPUT):
+            return "waits for a person"
+        waiting = (self._recorder.ledger.result(task_id).reason for task_id in self._plan.tasks_in(State.RETRYING))
+        return next((reason for reason in waiting if reason), "waits for something from outside")
+
     def _answer(self, consequence: Consequence) -> None:
         task_id, emit = consequence.task_id, self._recorder.emit
         if isinstance(consequence, Decide):
@@ -165,6 +172,8 @@ class Settler:
         if outcome.failure is Failure.CANCELLED:
             word = self.cut_off if stopped else CANCELLED
             emit(TaskCancelled, **end, reason=word, cause=cause or outcome.error or "")
+        elif outcome.failure is Failure.INTERRUPTED:
+            emit(AttemptInterrupted, **end, then=job.on_crash)
         elif outcome.needs_input:
             prompt = outcome.prompt or ""
             emit(

@@ -32,9 +32,7 @@ class StepRun:
         """The run as far as it is; what composites took is what their parts took."""
         result = self.ledger.run_result()
         seconds = {one.task_id: sum(attempt.duration_seconds for attempt in one.attempts) for one in result.results}
-        boxes = self.crew.boxes
-        spent = sum(seconds[path] for path in seconds if path not in boxes)
-        return replace(result, step_seconds=spent, critical_path_seconds=_critical(self.crew.root, seconds, boxes))
+        return replace(result, critical_path_seconds=_critical(self.crew.root, seconds, self.crew.boxes))
 
 
 def _critical(root: Box, seconds: Mapping[str, float], boxes: Mapping[str, Box]) -> float:

@@ -112,7 +112,7 @@ class FunctionLeaf:
         self, call: Coroutine[Any, Any, Any], context: Context, items: Items, report: Reporting
     ) -> Outcome:
         waits = not self._is_async  # for a thread
-        drive = Drive(call, context, self._limits, lambda: getattr(report, "is_ending", True), starts_later=waits)
+        drive = Drive(call, context, self._limits, lambda: report.is_ending, starts_later=waits)
         items.drive = drive
         try:
             value = await drive
