@@ -41,6 +41,7 @@ COMMANDS: Final[Mapping[str, Entry]] = {  # a name of two words is a command of 
     "graph": Entry("cli.planning", "graph", "Draw the dependency graph."),
     "execute-task": Entry("cli.run", "execute_task", "Run one task."),
     "run-batch": Entry("cli.run", "run_batch", "Run the backlog, or the selected tasks, as far as possible."),
+    "pipeline": Entry("cli.pipeline", "pipeline", "Run a pipeline or a flow of a Python file."),
     "resume": Entry("cli.run", "resume", "Continue a run that was interrupted or is paused."),
     "status": Entry("cli.runs", "status", "Show how far the backlog is, and what runs."),
     "runs": Entry("cli.runs", "runs", "List the runs, newest first."),

@@ -14,6 +14,7 @@ from orchestration.results import RunResult
 from orchestration.steps.caching import Cache, FolderRows
 from orchestration.steps.crew import CAPACITY
 from orchestration.steps.doors import run_here
+from orchestration.steps.program import Program
 from orchestration.steps.reading import checked_count, checked_function, checked_name, seconds
 from orchestration.steps.running import Options, Store, run_program
 from orchestration.streams import RunStream
@@ -59,6 +60,10 @@ class AsyncFlowExecutor:
     def register(self, name: str, function: Callable[..., Any]) -> None:
         """Let steps name a function as their tool; one of that name before is replaced."""
         self._tools[checked_name(name, "a tool")] = checked_function(function, f"tool {name}")
+
+    def program(self, flow: Flow) -> Program:
+        """What the engine runs; raises UsageError where a step cannot be done."""
+        return self._compiler.program(flow)
 
     async def execute(
         self,
@@ -113,7 +118,7 @@ class AsyncFlowExecutor:
             limits=self._limits,
             listener=listener,
         )
-        return await run_program(self._compiler.program(flow), inputs, options)
+        return await run_program(self.program(flow), inputs, options)
 
 
 class FlowExecutor:

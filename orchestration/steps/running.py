@@ -25,9 +25,11 @@ from orchestration.kinds import ExecutionStatus, RunStatus
 from orchestration.plan import Limits, State
 from orchestration.protocols import Listener, RunRecord, RunStore
 from orchestration.results import RunResult
+from orchestration.scheduler import cancel_all
 from orchestration.steps.assembly import StepRun, assemble
 from orchestration.steps.changes import changes, parameter_changes
 from orchestration.steps.checking import check_objects
+from orchestration.steps.control import Control, Orders
 from orchestration.steps.crew import Means
 from orchestration.steps.home import Home
 from orchestration.steps.program import Program, fingerprint_of
@@ -54,6 +56,7 @@ class Options:
         home: where commands and agents work.
         threads: where plain functions run.
         limits: shared with other runs: `CAPACITY` is how many steps may run at once in all of them.
+        control: ends the run from outside.
         listener: told of events and chunks.
     """
 
@@ -64,6 +67,7 @@ class Options:
     home: Home | None = None
     threads: Threads = THREADS
     limits: Limits | None = None
+    control: Control | None = None
     listener: Listener | None = None
 
 
@@ -117,6 +121,19 @@ async def _opened(store: Store | None) -> AsyncIterator[RunStore]:
         yield store
 
 
+async def run_to_continue(program: Program, parameters: Mapping[str, Any] | None, store: RunStore) -> str | None:
+    """The newest run of just these steps and parameters that is open and that nobody drives; None where there is none."""
+    shape, given = program.shape(), _kept(_checked(parameters))
+    for record in await store.runs():
+        same = record.kind == program.kind and record.status in OPEN and record.shape == shape
+        if not same or store.is_live(record.run_id):
+            continue
+        started = next((event for event in await store.events(record.run_id) if isinstance(event, RunStarted)), None)
+        if started is not None and started.name == program.name and dict(started.parameters) == given:
+            return record.run_id
+    return None
+
+
 async def _known_run(store: RunStore, run_id: str | None) -> RunRecord | None:
     if run_id is None:
         return None
@@ -160,17 +177,23 @@ def _kept(parameters: Mapping[str, Any]) -> dict[str, Any]:
 
 
 async def _go(run: StepRun, store: RunStore, options: Options) -> RunResult:
-    alarm = None
+    alarm, loop = None, asyncio.get_running_loop()
     if options.deadline is not None:
-        cause = f"the run's deadline of {options.deadline:g} s has passed"
-        loop = asyncio.get_running_loop()
-        alarm = loop.call_later(max(0.0, options.deadline), lambda: run.scheduler.stop(cause))
+        alarm = loop.call_later(max(0.0, options.deadline), run.scheduler.stop, "timeout")
+    if options.control is not None:
+        options.control.take(run.scheduler)
+    orders = None if isinstance(store, MemoryStore) else Orders(run.scheduler, store)
+    watch = None if orders is None else loop.create_task(orders.watch(), name="watch commands")
     try:
         with listening_to_prints():
             await run.scheduler.run(store, options.max_concurrent)
     finally:
         if alarm is not None:
             alarm.cancel()
+        if watch is not None:
+            await cancel_all([watch])
+    if orders is not None:
+        await orders.answer_the_rest()
     return run.result()
 
 

@@ -55,6 +55,11 @@ class SqliteStore:
         weakref.finalize(self, _abandon, self._writer, self._reader).atexit = False
 
     @property
+    def folder(self) -> Path:
+        """The state folder; the logs of runs lie beside the file."""
+        return self._files.folder
+
+    @property
     def warning(self) -> str | None:
         """That the disk makes writing slow, in a sentence for people; known after the first write."""
         return self._state.warning
