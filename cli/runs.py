@@ -1,6 +1,6 @@
 """`status`, `runs`, `why`: how far the backlog is, what was run, and why a task is in its state."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
@@ -15,7 +15,7 @@ from orchestration.kinds import ExecutionStatus, RunStatus
 
 if TYPE_CHECKING:
     from cli.interrupts import Interrupts
-    from orchestration.protocols import RunRecord
+    from orchestration.protocols import Claim, RunRecord
     from orchestration.results import ExecutionResult
 
 SHOWN_RUNS: Final = 20
@@ -28,6 +28,7 @@ Most = Annotated[
     ),
 ]
 
+_AT_WORK = frozenset({ExecutionStatus.IN_PROGRESS})
 _SAY_NOTHING = frozenset({ExecutionStatus.SUCCESS, ExecutionStatus.SKIPPED, ExecutionStatus.PENDING})
 
 
@@ -37,18 +38,33 @@ def status(context: typer.Context, everything: Everything = False) -> None:
 
     session = session_of(context)
 
-    async def work(_: "Interrupts") -> "tuple[list[ExecutionResult], list[RunRecord]]":
+    async def work(_: "Interrupts") -> "tuple[list[ExecutionResult], dict[str, list[Claim]]]":
         async with session.orchestrator() as orchestrator:
-            live = [run for run in await orchestrator.runs() if orchestrator.store.is_live(run.run_id)]
+            store = orchestrator.store
+            live: dict[str, list[Claim]] = {run.run_id: [] for run in await store.runs() if store.is_live(run.run_id)}
+            for claim in (await store.claims()).values() if live else ():
+                live.get(claim.run_id, []).append(claim)
             return await orchestrator.status(), live
 
     results, live = drive(work)
     data = {
         "counts": counts_of(results),
-        "live_runs": [run.run_id for run in live],
+        "live_runs": list(live),
+        "owners": [_owner(claims) for claims in live.values() if claims],
         "tasks": [result.to_dict() for result in results],
     }
     session.give("status", data, _status_lines(session, results, live, everything=everything))
+
+
+def _owner(claims: "Sequence[Claim]") -> dict[str, object]:
+    """Who drives a live run, and what it has still to end."""
+    first = claims[0]
+    return {
+        "run_id": first.run_id,
+        "pid": first.owner.pid if first.owner else None,
+        "since": first.since.isoformat() if first.since else None,
+        "tasks": [claim.task_id for claim in claims],
+    }
 
 
 def counts_of(results: "Iterable[ExecutionResult]") -> dict[str, int]:
@@ -60,17 +76,24 @@ def counts_of(results: "Iterable[ExecutionResult]") -> dict[str, int]:
 
 
 def _status_lines(
-    session: Session, results: "Sequence[ExecutionResult]", live: "Sequence[RunRecord]", *, everything: bool
+    session: Session,
+    results: "Sequence[ExecutionResult]",
+    live: "Mapping[str, Sequence[Claim]]",
+    *,
+    everything: bool,
 ) -> Iterator[str]:
+    from orchestration.store.owners import told_of
+
     yield f"{count(len(results), 'task')}: {counted(counts_of(results))}"
-    if live:
-        yield f"running: {', '.join(run.run_id for run in live)}"
+    for run_id, claims in live.items():
+        yield f"running: {run_id}{f' ({told_of(claims[0])})' if claims else ''}"
+    at_work = {claim.task_id: f"run {run_id}" for run_id, claims in live.items() for claim in claims}
     rows = [
         (
             result.task_id,
             Cell(STATUS_WORDS[result.status], STATUS_COLOURS.get(result.status)),
             result.agent or "",
-            reason_of(result),
+            reason_of(result) or (at_work.get(result.task_id, "") if result.status in _AT_WORK else ""),
         )
         for result in results
         if everything or result.status not in _SAY_NOTHING

@@ -188,6 +188,31 @@ class Standing:
 
 
 @dataclass(frozen=True, slots=True)
+class Owner:
+    """A process, named for good: its number is given out again, its time of birth in that boot is not.
+
+    `born` is in ticks since the boot, `boot_id` the kernel's name of the boot; None and empty where no system tells.
+    """
+
+    pid: int
+    born: int | None = None
+    boot_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Which run may work on a task; `owner` is who took it, `since` when, both None in a state of before that was kept.
+
+    Whether it holds is another question: that is so while somebody owns the run.
+    """
+
+    task_id: str
+    run_id: str
+    owner: Owner | None = None
+    since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class CommandRow:
     """A command from another terminal, waiting for the run's owner; `answer` is None until it was dealt with."""
 
@@ -262,6 +287,10 @@ class Claims(Protocol):
 
     async def claim(self, run_id: str, task_ids: Sequence[str]) -> Mapping[str, str]:
         """Take each task unless a live run has it; returns task → run for those that another live run has."""
+        ...
+
+    async def claims(self) -> Mapping[str, Claim]:
+        """All claims by task, those of dead runs too."""
         ...
 
     async def release(self, run_id: str) -> None:

@@ -21,10 +21,13 @@ from orchestration.plan import FINAL, State
 from orchestration.process import LiveChildren
 from orchestration.protocols import CommandRow, RunStore, Standing
 from orchestration.scheduler import cancel_all
+from orchestration.store.owners import told_of
 
 _LOG: Final = logging.getLogger(__name__)
 TICK: Final = 0.2
 """Seconds between looks at the command table and at other runs' tasks."""
+MOST_TOLD: Final = 20
+"""Tasks of another run that are named in a line."""
 
 
 @dataclass(slots=True)
@@ -45,9 +48,16 @@ class Drive:
         taken = await self.store.claim(self.run.run_id, wanted)
         for task_id, other in taken.items():
             self.run.plan.hold(task_id, f"claimed_by {other}")
+        if taken:
+            await self._tell_who_has(taken)
+
+    async def _tell_who_has(self, taken: Mapping[str, str]) -> None:
+        claims = await self.store.claims()
         for other in dict.fromkeys(taken.values()):
-            ids = ", ".join(task_id for task_id, run in taken.items() if run == other)
-            _LOG.warning("run %s is doing %s; waiting for what comes of it", other, ids)
+            theirs = [task_id for task_id, run in taken.items() if run == other]
+            who = next((f" ({told_of(claims[name])})" for name in theirs if name in claims), "")
+            ids = ", ".join(theirs[:MOST_TOLD]) + (" …" if len(theirs) > MOST_TOLD else "")
+            _LOG.warning("run %s%s is doing %s; waiting for what comes of it", other, who, ids)
 
     async def go(self, slots: int | None, seconds: float | None) -> None:
         """Drive the run to its end or pause, and end it gracefully after so many seconds."""

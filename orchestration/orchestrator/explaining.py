@@ -11,6 +11,7 @@ from orchestration.protocols import RunStore
 from orchestration.registry import AgentRegistry
 from orchestration.results import AttemptRecord, ExecutionResult
 from orchestration.scheduler import NOT_STARTED, STOPPED
+from orchestration.store.owners import told_of
 
 _DONE = {ExecutionStatus.SUCCESS, ExecutionStatus.SKIPPED}
 
@@ -111,6 +112,10 @@ def _attempt(attempt: AttemptRecord) -> Iterator[str]:
 
 async def _runs(store: RunStore, task_id: str, result: ExecutionResult) -> AsyncIterator[str]:
     if result.status.is_final:
+        return
+    claim = (await store.claims()).get(task_id)
+    if claim is not None and store.is_live(claim.run_id):
+        yield f"Run {claim.run_id} has it and goes on now ({told_of(claim)})."
         return
     for record in await store.runs():
         if record.status in OPEN_RUNS and task_id in record.tasks:

@@ -23,7 +23,7 @@ async def open_run(store: RunStore, run_id: str | None) -> RunRecord:
         if at_rest:
             return at_rest[0]
         if found:
-            raise already_owned(None, found[0].run_id)
+            raise already_owned(await _pid_of(store, found[0].run_id), found[0].run_id)
         raise UnknownRun("there is no interrupted or paused run to continue", hint="orch run-batch starts one")
     record = await find_run(store, run_id)
     if record.status not in OPEN_RUNS:
@@ -32,8 +32,14 @@ async def open_run(store: RunStore, run_id: str | None) -> RunRecord:
             hint="`orch retry --failed` opens what failed again; `orch run-batch` does what is left",
         )
     if store.is_live(run_id):
-        raise already_owned(None, run_id)
+        raise already_owned(await _pid_of(store, run_id), run_id)
     return record
+
+
+async def _pid_of(store: RunStore, run_id: str) -> int | None:
+    """The process that drives a live run, as far as it claims anything."""
+    owners = (claim.owner for claim in (await store.claims()).values() if claim.run_id == run_id)
+    return next((owner.pid for owner in owners if owner is not None), None)
 
 
 def selection_of(record: RunRecord, project: Project) -> Selection:

@@ -8,14 +8,16 @@ import os
 from collections.abc import Awaitable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Any
 
 from orchestration.errors import OutcomeTaken, UnknownRun, UsageError
 from orchestration.events import Event, TaskEvent
 from orchestration.kinds import ExecutionStatus, RunStatus
-from orchestration.protocols import DONE, CommandRow, Ready, RunRecord, Standing
+from orchestration.protocols import DONE, Claim, CommandRow, Ready, RunRecord, Standing
 from orchestration.store import following
 from orchestration.store.locks import already_owned, check_run_id
+from orchestration.store.owners import this_process
 
 
 @dataclass(slots=True)
@@ -37,7 +39,7 @@ class MemoryStore:
     def __init__(self) -> None:
         self._runs: dict[str, _Run] = {}
         self._standings: dict[str, tuple[ExecutionStatus, TaskEvent]] = {}
-        self._claims: dict[str, str] = {}
+        self._claims: dict[str, Claim] = {}
         self._owned: set[str] = set()
         self._commands: list[CommandRow] = []
 
@@ -108,13 +110,18 @@ class MemoryStore:
         """Take each task unless a live run has it; returns task → run for those that another live run has."""
         check_run_id(run_id)
         refused: dict[str, str] = {}
+        owner, since = this_process(), datetime.now(UTC)
         for task_id in task_ids:
-            other = self._claims.get(task_id, run_id)
-            if other != run_id and other in self._owned:
-                refused[task_id] = other
+            other = self._claims.get(task_id)
+            if other is not None and other.run_id != run_id and other.run_id in self._owned:
+                refused[task_id] = other.run_id
             else:
-                self._claims[task_id] = run_id
+                self._claims[task_id] = Claim(task_id, run_id, owner, since)
         return refused
+
+    async def claims(self) -> Mapping[str, Claim]:
+        """All claims by task, those of dead runs too."""
+        return dict(self._claims)
 
     async def release(self, run_id: str) -> None:
         """Give back whatever the run still claims."""
@@ -173,7 +180,8 @@ class MemoryStore:
         status = following.end_status(event)
         if status is not None and isinstance(event, TaskEvent):
             self._standings[event.task_id] = (status, event)
-            if self._claims.get(event.task_id) == event.run_id:
+            claim = self._claims.get(event.task_id)
+            if claim is not None and claim.run_id == event.run_id:
                 del self._claims[event.task_id]
         elif following.reopens_task(event):
             self._standings.pop(event.task_id, None)
@@ -183,7 +191,7 @@ class MemoryStore:
                 self._release(event.run_id)
 
     def _release(self, run_id: str) -> None:
-        self._claims = {task_id: owner for task_id, owner in self._claims.items() if owner != run_id}
+        self._claims = {name: claim for name, claim in self._claims.items() if claim.run_id != run_id}
 
     @contextmanager
     def _own(self, run_id: str) -> Iterator[None]:

@@ -46,8 +46,10 @@ WHERE standings.task_id = ?
 SELECT run_id FROM claims WHERE task_id = ?
 
 -- set_claim --
-INSERT INTO claims (task_id, run_id) VALUES (?, ?)
-ON CONFLICT (task_id) DO UPDATE SET run_id = excluded.run_id
+INSERT INTO claims (task_id, run_id, owner_pid, owner_born, boot_id, since) VALUES (?, ?, ?, ?, ?, ?)
+ON CONFLICT (task_id) DO UPDATE
+SET run_id = excluded.run_id, owner_pid = excluded.owner_pid, owner_born = excluded.owner_born,
+    boot_id = excluded.boot_id, since = excluded.since
 
 -- end_claim --
 DELETE FROM claims WHERE task_id = ? AND run_id = ?
@@ -93,7 +95,7 @@ WHERE NOT EXISTS (SELECT 1 FROM events WHERE events.run_id = standings.run_id AN
 ORDER BY task_id
 
 -- select_claims --
-SELECT run_id, task_id FROM claims ORDER BY run_id, task_id
+SELECT task_id, run_id, owner_pid, owner_born, boot_id, since FROM claims ORDER BY run_id, task_id
 
 -- select_waiting_commands --
 SELECT run_id, number, action, task_id FROM commands WHERE answer IS NULL ORDER BY number

@@ -7,12 +7,14 @@ transaction is undone, so a deed need not tidy up after itself.
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
 from orchestration.errors import OutcomeTaken, UnknownRun, UsageError
 from orchestration.events import Event
 from orchestration.protocols import RunRecord
 from orchestration.store import following
+from orchestration.store.owners import this_process
 from orchestration.store.statements import statements
 from orchestration.store.texts import event_text, json_text
 
@@ -103,7 +105,9 @@ def claim(
                 live[other] = is_live(other)
             if live[other]:
                 refused[task_id] = other
-    taken = [(task_id, run_id) for task_id in task_ids if task_id not in refused]
+    owner, since = this_process(), datetime.now(UTC).isoformat()
+    who = owner.pid, owner.born, owner.boot_id, since
+    taken = [(task_id, run_id, *who) for task_id in task_ids if task_id not in refused]
     connection.executemany(statements()["set_claim"], taken)
     return refused
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from orchestration.events import Event
-from orchestration.protocols import CommandRow, RunRecord, Standing
+from orchestration.protocols import Claim, CommandRow, RunRecord, Standing
 from orchestration.store import locks, reading, recording
 from orchestration.store.committing import WritableState
 from orchestration.store.files import MOUNTS, StateFiles
@@ -99,6 +99,10 @@ class SqliteStore:
         deed = partial(recording.claim, run_id=run_id, task_ids=tuple(task_ids), is_live=self.is_live)
         refused: Mapping[str, str] = await self._writer.put(deed)
         return refused
+
+    async def claims(self) -> Mapping[str, Claim]:
+        """All claims by task, those of dead runs too."""
+        return await self._ask(reading.claims, {})
 
     async def release(self, run_id: str) -> None:
         """Give back whatever the run still claims."""

@@ -9,9 +9,12 @@ from pathlib import Path
 import pytest
 
 from orchestration.errors import NewerStore, StoreError
+from orchestration.protocols import Claim
+from orchestration.store.owners import this_process
 from orchestration.store.schema import APPLICATION_ID, Schema, load_schema
 from orchestration.store.sqlite import SqliteStore
-from tests.world.store_samples import many, opened, record, started
+from orchestration.store.texts import event_text
+from tests.world.store_samples import at, many, opened, record, run_started, started
 
 
 @pytest.fixture
@@ -179,6 +182,33 @@ async def test_what_the_migrations_make_is_what_a_new_file_has(
         for step in load_schema().steps:
             connection.executescript(step)
     assert tables(tmp_path / "migrated.db") == tables(folder / "state.db")
+
+
+@pytest.mark.parametrize("first", ["read", "write"])
+async def test_a_state_of_the_first_version_is_brought_up_to_date(store: SqliteStore, folder: Path, first: str) -> None:
+    """The file as version 1 made it, with a claim that says nothing of who took it."""
+    text = event_text(run_started("r"))
+    path = database(folder, "PRAGMA journal_mode = WAL")
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.executescript(load_schema().steps[0])
+        connection.execute(
+            "INSERT INTO runs VALUES (1, 'r', 'running', ?, ?, '[\"A\"]', '{}')", [at(1).isoformat()] * 2
+        )
+        connection.execute("INSERT INTO events VALUES ('r', 1, 'run_started', NULL, NULL, ?)", [text])
+        connection.execute("INSERT INTO claims VALUES ('A', 'r')")
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        connection.execute("PRAGMA user_version = 1")
+    if first == "read":
+        assert list(await store.events("r")) == [run_started("r")]
+        assert dict(await store.claims()) == {"A": Claim("A", "r")}
+    with store.own("r"):
+        assert dict(await store.claim("other", ["A"])) == {"A": "r"}
+    assert dict(await store.claim("other", ["A"])) == {}
+    assert (await store.claims())["A"].owner == this_process()
+    assert [event.seq for event in await store.events("r")] == [1]
+    await store.close()
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("PRAGMA user_version").fetchone() == (load_schema().version,)
 
 
 def later(*steps: str) -> Schema:
