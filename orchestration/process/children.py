@@ -6,7 +6,7 @@ There is one `LiveChildren` per program, made at its start and handed to every `
 forked twice, took its own session and closed every pipe still shows up among our children. At the end of each process
 they are looked at, which costs some microseconds, since our children are few:
 
-- living, of the ended process's session or with its marker: a leftover, to be ended with its tree;
+- living, of the ended process's session or with its marker or brand: a leftover, to be ended with its tree;
 - living, anything else: left alone, for it is another process's, or not of this room at all;
 - dead, in a session that is neither ours nor its own: no child that was started here can be in such a one, so it was
   adopted, and is reaped by its number;
@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterable
 from functools import cache
 from typing import Protocol, cast
 
+from orchestration.process.brand import run_brand
 from orchestration.process.command import Command
 from orchestration.process.table import (
     Entry,
@@ -64,7 +65,7 @@ class LiveChildren:
         self._dead: dict[tuple[int, int], float] = {}  # pid and birth of ended children → when first seen so
         self._hasty = False
         self.table = SharedTable()
-        self._list: int | None = None  # the descriptor of the list of our children, opened at the first end
+        self._list: int | None = None  # the descriptor of the list of our children, opened at the first need
 
     def __del__(self) -> None:
         """Close the list."""
@@ -105,7 +106,7 @@ class LiveChildren:
         if self._warden is not None and command.marker is not None and not command.supervised:
             name, value = command.marker
             run, slash, _ = value.partition("/")
-            self._warden.watch(f"{name}={run}{slash}", command.kill_grace)
+            self._warden.watch(f"{name}={run}{slash}", command.kill_grace, run_brand(value))
 
     def dismiss_warden(self) -> None:
         """Nothing more is going to be started."""
@@ -126,11 +127,16 @@ class LiveChildren:
             if self._warden is not None:
                 self._warden.strike_group(leader)
 
-    def has_orphans(self, tree: Tree) -> bool:
-        """Whether one of our children is a living leftover of the tree; adopted dead are reaped on the way."""
+    @property
+    def is_subreaper(self) -> bool:
+        """Whether orphans come to us: we are a program whose only business are these processes."""
         if self._list is None:
             self._list = _open_list()
-        if self._list == NO_LIST:
+        return self._list != NO_LIST
+
+    def has_orphans(self, tree: Tree) -> bool:
+        """Whether one of our children is a living leftover of the tree; adopted dead are reaped on the way."""
+        if not self.is_subreaper or self._list is None:
             return False
         found = False
         pids = read_list_of_children(self._list)
@@ -155,7 +161,7 @@ class LiveChildren:
         environment = environment_of(pid)
         entry = None if environment else read_entry(pid)
         if entry is None or not entry.dead:
-            return session == tree.leader or tree.is_marked(environment)
+            return session == tree.leader or tree.is_marked(environment) or tree.is_branded(pid)
         if session != pid or tree.knows(entry) or self._has_long_been_dead(entry):
             reap(pid)
         return False

@@ -1,4 +1,4 @@
-"""What an earlier life of a run left running, found by the run's marker and ended before anything new starts.
+"""What an earlier life of a run left running, found by the run's marker or brand and ended before anything new starts.
 
 A process is known by its marker and its time of birth, never by its number alone. Edges survived: children of marked
 ones that carry no marker themselves, supervisors, which end what they watch and then themselves (so they are asked only
@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from orchestration.errors import WrongState
+from orchestration.process.brand import WIDTH, read_brand, run_brand
 from orchestration.process.children import LiveChildren
 from orchestration.process.command import DEFAULT_KILL_GRACE
 from orchestration.process.ending import Ending
@@ -74,8 +75,13 @@ class Leftovers(Tree):
         """
         super().__init__(0, born, (name, beginning))
         self._marker = os.fsencode(f"\0{name}={beginning}")
+        self._brand = run_brand(beginning)
         if self.is_marked(environment_of(os.getpid())):
             raise _part_of_it(beginning)
+
+    def is_branded(self, pid: int) -> bool:
+        """Whether a process bears the brand of the run."""
+        return read_brand(pid) >> WIDTH == self._brand
 
     def look(self, table: Iterable[Entry]) -> list[Entry]:
         """Every living process of it; supervisors only when they are the last."""

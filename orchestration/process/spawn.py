@@ -25,6 +25,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from orchestration.errors import AgentMissing, OrchError, UsageError
+from orchestration.process.brand import branded
 from orchestration.process.command import Command
 from orchestration.process.ending import Ending
 from orchestration.process.steadfast import Steadfast
@@ -111,13 +112,14 @@ def raise_file_limit(wanted: int = FILE_LIMIT) -> int:
     return soft
 
 
-async def spawn(command: Command, unwanted: Callable[[], bool], wake: asyncio.Event) -> Spawned:
+async def spawn(command: Command, unwanted: Callable[[], bool], wake: asyncio.Event, *, alone: bool = False) -> Spawned:
     """Start the process as soon as the machine has room for it.
 
     Args:
         command: What to start.
         unwanted: Whether to give up waiting for room.
         wake: Set when `unwanted` may have changed.
+        alone: Whether nobody else in this program starts processes.
 
     Returns:
         The process, and our ends of its pipes.
@@ -135,7 +137,7 @@ async def spawn(command: Command, unwanted: Callable[[], bool], wake: asyncio.Ev
     pause, waited = FIRST_PAUSE, 0.0
     while True:
         try:
-            return await _try_to_spawn(command)
+            return await _try_to_spawn(command, alone=alone)
         except ValueError as error:
             raise UsageError(f"cannot run {_name(command)}: {error}", hint=NO_ZERO_BYTES) from error
         except OSError as error:
@@ -150,11 +152,11 @@ async def spawn(command: Command, unwanted: Callable[[], bool], wake: asyncio.Ev
         pause = min(2 * pause, LONGEST_PAUSE)
 
 
-async def _try_to_spawn(command: Command) -> Spawned:
+async def _try_to_spawn(command: Command, *, alone: bool) -> Spawned:
     pipes = Pipes(feed=command.stdin is not None)
     born, at = ticks_since_boot(), asyncio.get_running_loop().time()
     try:
-        process = await asyncio.create_subprocess_exec(  # noqa: TID251  # this room is the only spawner
+        spawning = asyncio.create_subprocess_exec(  # noqa: TID251  # this room is the only spawner
             *command.argv,
             stdin=subprocess.DEVNULL if command.stdin is None else pipes.theirs[2],
             stdout=pipes.theirs[0],
@@ -163,6 +165,7 @@ async def _try_to_spawn(command: Command) -> Spawned:
             env=command.env,
             start_new_session=True,
         )
+        process = await (branded(spawning, command.marker[1], alone=alone) if command.marker else spawning)
     except asyncio.CancelledError:
         close_all(pipes.theirs)
         await _sweep(command, pipes, born)

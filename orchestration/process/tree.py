@@ -7,6 +7,7 @@ found, each of which it can break:
 - by session: broken by `setsid`; but the new session bears the pid of the one who made it, and every member of it
   descends from that one, so a daemon that forked twice is found if its middle process was ever seen;
 - by marker in the environment: broken by a program that scrubs its environment;
+- by brand (`brand`): broken by a program that sets a limit which limits nothing, which none does by accident;
 - by one of our pipes still held: broken by closing or redirecting it. Looked at only when a pipe stays open after the
   leader's end.
 
@@ -28,6 +29,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
 
+from orchestration.process.brand import brand_of, read_brand
 from orchestration.process.table import Entry, environment_of, has_our_command_line, holds_any
 
 BORN_UNKNOWN = -1
@@ -36,7 +38,7 @@ BORN_UNKNOWN = -1
 class Tree:
     """The tree of one leader, and who was ever seen in it."""
 
-    __slots__ = ("_born", "_marker", "_seen", "leader", "leader_reaped", "pipes", "supervised")
+    __slots__ = ("_born", "_brand", "_marker", "_seen", "leader", "leader_reaped", "pipes", "supervised")
 
     def __init__(
         self, leader: int, born: int, marker: tuple[str, str] | None = None, *, supervised: bool = False
@@ -54,6 +56,7 @@ class Tree:
         self.pipes: frozenset[str] = frozenset()
         self._born = born
         self._marker = None if marker is None else os.fsencode(f"\0{marker[0]}={marker[1]}\0")
+        self._brand = 0 if marker is None else brand_of(marker[1])
         self._seen: dict[int, int] = {leader: BORN_UNKNOWN} if leader else {}  # pid → born
         self.leader_reaped = False  # if so, a process with the leader's pid is another one
 
@@ -65,6 +68,10 @@ class Tree:
         """Whether an environment, as Linux tells it, carries the marker of this tree."""
         marker = self._marker
         return marker is not None and (environment.startswith(marker[1:]) or marker in environment)
+
+    def is_branded(self, pid: int) -> bool:
+        """Whether a process bears the brand of this tree."""
+        return self._brand != 0 and read_brand(pid) == self._brand
 
     def look(self, table: Iterable[Entry]) -> list[Entry]:
         """Every living process of the tree that is in the table, the leader among them; adopted dead are reaped."""
@@ -94,7 +101,7 @@ class Tree:
         }
 
     def _carries_evidence(self, entry: Entry) -> bool:
-        if self._marker is not None and self.is_marked(environment_of(entry.pid)):
+        if self._marker is not None and (self.is_marked(environment_of(entry.pid)) or self.is_branded(entry.pid)):
             return True
         if not self.pipes or (entry.parent == os.getpid() and has_our_command_line(entry.pid)):
             return False
