@@ -283,7 +283,7 @@ class RunBook(Protocol):
 
 
 class Claims(Protocol):
-    """Which run may work on which task; a claim ends with its task's end in that run, or with its run."""
+    """Which run may work on which task; a claim ends with its task's end or adoption in that run, or with its run."""
 
     async def claim(self, run_id: str, task_ids: Sequence[str]) -> Mapping[str, str]:
         """Take each task unless a live run has it; returns task → run for those that another live run has."""

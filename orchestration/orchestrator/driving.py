@@ -1,13 +1,13 @@
 """Drives one run of the project: the owner lock, the claims, the command table, the run's time limit.
 
 A task that another live run has claimed is held here; when that run ends it, it is adopted, and when that run dies or
-lets go without an end, it is done here. Commands from other terminals are looked for every `TICK` seconds and answered
-when what they asked for has happened: a cancelled task only when it has really ended.
+lets go without an end that counts, it is done here. Commands from other terminals are looked for every `TICK` seconds
+and answered when what they asked for has happened: a cancelled task only when it has really ended.
 """
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -16,7 +16,7 @@ from orchestration.events import TaskAdopted
 from orchestration.executor import LiveRun
 from orchestration.orchestrator import answering
 from orchestration.orchestrator.leftovers import end_what_others_left
-from orchestration.orchestrator.standings import adoption
+from orchestration.orchestrator.standings import adoption, is_kept
 from orchestration.plan import FINAL, State
 from orchestration.process import LiveChildren
 from orchestration.protocols import CommandRow, RunStore, Standing
@@ -137,19 +137,36 @@ class Drive:
     # -- tasks of others ----------------------------------------------------------------------------------------
 
     async def _look_at_held(self) -> None:
-        held = self.run.plan.held
-        still = await self.store.claim(self.run.run_id, held)
-        freed = [task_id for task_id in held if task_id not in still]
-        if not freed:
+        """Adopt what has ended elsewhere, and take what nobody has any more.
+
+        Reading comes first: many who wait must not keep from writing the one who works.
+        """
+        await self._adopt_what_ended(self.run.plan.held)
+        claims = await self.store.claims()
+        free = [name for name in self.run.plan.held if name not in claims or not self._is_live(claims[name].run_id)]
+        if not free:
             return
+        still = await self.store.claim(self.run.run_id, free)
+        freed = [task_id for task_id in free if task_id not in still]
         await end_what_others_left(self.store, self.children, self.run.run_id, freed)
-        standings = await self.store.standings(freed)
+        await self._adopt_what_ended(freed)
         for task_id in freed:
-            standing = standings.get(task_id)
-            ended_meanwhile = standing is not None and standing != self.standings.get(task_id)
-            adoptable = self.run.plan.state_of(task_id) in {State.WAITING, State.RETRYING}
-            if adoptable and ended_meanwhile and standing is not None:
-                self.run.plan.release(task_id)
-                self.run.scheduler.record(TaskAdopted, **adoption(standing))
-            else:
+            if task_id in self.run.plan.held:
                 self.run.scheduler.release(task_id)
+
+    async def _adopt_what_ended(self, task_ids: Sequence[str]) -> None:
+        """What ended so that it counts; what was only cut off there is done here, when nobody has it any more."""
+        standings = await self.store.standings(task_ids)
+        for task_id in task_ids:
+            standing = standings.get(task_id)
+            adoptable = self.run.plan.state_of(task_id) in {State.WAITING, State.RETRYING}
+            if standing is None or not adoptable or standing == self.standings.get(task_id):
+                continue
+            if is_kept(standing):
+                self.run.plan.release(task_id)
+                self.run.recorder.emit(TaskAdopted, **adoption(standing))
+        if self.run.recorder.pending:
+            self.run.scheduler.look_again()
+
+    def _is_live(self, run_id: str) -> bool:
+        return run_id != self.run.run_id and self.store.is_live(run_id)

@@ -15,6 +15,7 @@ from orchestration.events import (
     RunPaused,
     RunResumed,
     RunStarted,
+    TaskAdopted,
     TaskBlocked,
     TaskCancelled,
     TaskCompleted,
@@ -41,7 +42,7 @@ _RUN_STATUS: Final[Mapping[type[Event], Callable[[Any], RunStatus]]] = {
     RunCompleted: lambda event: event.status,
 }
 
-CHANGING: Final = frozenset({*_TASK_ENDS, *_RUN_STATUS, TaskInputGiven})
+CHANGING: Final = frozenset({*_TASK_ENDS, *_RUN_STATUS, TaskInputGiven, TaskAdopted})
 """The kinds of events from which something can follow; the others only join the log."""
 
 
@@ -54,6 +55,14 @@ def end_status(event: Event) -> ExecutionStatus | None:
     """How the event ends its task; None where the task goes on, or the event is about no task."""
     rule = _TASK_ENDS.get(type(event))
     return rule(event) if rule else None
+
+
+def leaves_task(event: Event) -> TypeGuard[TaskEvent]:
+    """Whether the run has nothing more to do with the task, though it has not ended it itself: its claim is over.
+
+    Else two runs that adopt what a third one did would wait for each other: each for the claims of the other.
+    """
+    return isinstance(event, TaskAdopted)
 
 
 def reopens_task(event: Event) -> TypeGuard[TaskInputGiven]:

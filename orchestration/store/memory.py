@@ -180,15 +180,20 @@ class MemoryStore:
         status = following.end_status(event)
         if status is not None and isinstance(event, TaskEvent):
             self._standings[event.task_id] = (status, event)
-            claim = self._claims.get(event.task_id)
-            if claim is not None and claim.run_id == event.run_id:
-                del self._claims[event.task_id]
+            self._end_claim(event)
+        elif following.leaves_task(event):
+            self._end_claim(event)
         elif following.reopens_task(event):
             self._standings.pop(event.task_id, None)
         elif (run_status := following.run_status(event)) is not None:
             run.status = run_status
             if following.leaves_tasks(event):
                 self._release(event.run_id)
+
+    def _end_claim(self, event: TaskEvent) -> None:
+        claim = self._claims.get(event.task_id)
+        if claim is not None and claim.run_id == event.run_id:
+            del self._claims[event.task_id]
 
     def _release(self, run_id: str) -> None:
         self._claims = {name: claim for name, claim in self._claims.items() if claim.run_id != run_id}

@@ -170,6 +170,8 @@ def _follow(connection: sqlite3.Connection, events: Iterable[Event]) -> None:
             status = str(following.end_status(event))
             standings[event.task_id] = (event.task_id, event.run_id, event.seq, status, event.at.isoformat())
             ended.append((event.task_id, event.run_id))
+        elif following.leaves_task(event):
+            ended.append((event.task_id, event.run_id))
         elif following.reopens_task(event):
             standings[event.task_id] = None
         elif (run_status := following.run_status(event)) is not None:
