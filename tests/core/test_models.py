@@ -275,7 +275,7 @@ KINDS = ("shell", "script", "python", "interactive", "cli", "api", "hybrid", "sc
 
 
 def agents() -> st.SearchStrategy[object]:
-    kinds = st.sampled_from([*KINDS, "nothing", "", 1, None, True, []])
+    kinds: st.SearchStrategy[object] = st.sampled_from([*KINDS, "nothing", "", 1, None, True, []])
     scalars = st.sampled_from([None, 0, 1, -3, 2.5, "", "x", "a:b", "5m", True, ["x"], {"a": "b"}, {}])
     keys = st.sampled_from(
         ["command", "function", "preset", "adapter", "timeout", "env", "enabled", "strategy", "agents", "script"]
