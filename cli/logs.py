@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from cli.following import Followed
-from cli.options import RunArgument, RunOption, TaskId, refuse_both, whole_number
+from cli.options import RunArgument, RunOption, TaskId
 from cli.render.envelope import event_line, for_stream
 from cli.render.pouring import LogPrinter
 from cli.session import Session, session_of
+from cli.values import refuse_both, whole_number
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

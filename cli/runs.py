@@ -5,11 +5,12 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from cli.options import TaskId, whole_number
+from cli.options import TaskId
 from cli.render.clean import clean_line
 from cli.render.tables import Cell, table
 from cli.render.words import RUN_COLOURS, STATUS_COLOURS, STATUS_WORDS, count, counted, moment
 from cli.session import Session, session_of
+from cli.values import whole_number
 from orchestration.exporting.markdown import why as reason_of
 from orchestration.kinds import ExecutionStatus, RunStatus
 
