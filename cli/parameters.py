@@ -41,15 +41,15 @@ def _refuse(word: str) -> None:
 
 
 def _of_file(file: Path) -> dict[str, Any]:
-    from orchestration.errors import OrchError
+    from orchestration.loading.yamlerrors import NotYaml
     from orchestration.loading.yamltext import parse
 
     try:
-        found = parse(file.read_text(encoding="utf-8"))
+        found: object = parse(file.read_text(encoding="utf-8")).value
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"--params-file: {file} cannot be read: {error}") from error
-    except OrchError as error:
-        raise UsageError(f"--params-file: {file}: {error.message}", hint=error.hint) from error
+    except NotYaml as error:
+        raise UsageError(f"--params-file: {file}:{error.line}: {error.message}", hint=error.hint) from error
     if found is None:
         return {}
     if not isinstance(found, dict):

@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.options import AtOnce, Events, refuse_both, seconds_option
+from cli.options import AtOnce, Events
 from cli.run import TimeOut
 from cli.session import Session, say, session_of
+from cli.values import refuse_both, seconds_option
 
 if TYPE_CHECKING:
     from cli.interrupts import Interrupts
@@ -28,7 +29,9 @@ ParamsFile = Annotated[
 ]
 RunId = Annotated[
     str | None,
-    typer.Option("--run", "-r", metavar="RUN", help="Continue this run, or give a new one this id.", show_default=False),
+    typer.Option(
+        "--run", "-r", metavar="RUN", help="Continue this run, or give a new one this id.", show_default=False
+    ),
 ]
 
 
@@ -50,7 +53,7 @@ def pipeline(
     from cli.described import described_in
     from cli.main import drive
     from cli.parameters import parameters_of
-    from cli.render.summary import problem_of_run, run_summary
+    from cli.render.summary import problem_of_steps, run_summary
 
     session = session_of(context)
     refuse_both("--json", "--events", both=session.json and events)
@@ -66,7 +69,7 @@ def pipeline(
     if not events and not (session.quiet and not session.json):
         session.give("run_result", run.to_dict(), run_summary(run, started, session.colour_of_data))
     if code:
-        say(problem_of_run(run, started))
+        say(problem_of_steps(run))
     return code
 
 
@@ -77,7 +80,7 @@ async def _run(
     home: "Home",
     given: dict[str, Any],
     wanted: tuple[int | None, float | None, str | None],
-    events: bool,  # noqa: FBT001  # as the option is
+    events: bool,
 ) -> "tuple[RunResult, int]":
     from cli.render.progress import Progress
     from orchestration.process import LiveChildren, become_subreaper, raise_file_limit

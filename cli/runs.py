@@ -123,6 +123,7 @@ def runs(context: typer.Context, most: Most = None) -> None:
             "live": live,
             "created_at": record.created_at.isoformat(),
             "updated_at": record.updated_at.isoformat(),
+            "kind": record.kind,
             "tasks": list(record.tasks),
             "last_seq": record.last_seq,
         }
@@ -134,7 +135,7 @@ def runs(context: typer.Context, most: Most = None) -> None:
             Cell(_state_of_run(record, live=live), RUN_COLOURS[record.status]),
             moment(record.created_at),
             moment(record.updated_at),
-            count(len(record.tasks), "task"),
+            count(len(record.tasks), "task") if record.is_of_backlog else f"{record.kind} of {len(record.tasks)}",
         )
         for record, live in found
     ]

@@ -174,6 +174,11 @@ class RunRecord:
     last_seq: int = 0
     kind: str = "batch"
 
+    @property
+    def is_of_backlog(self) -> bool:
+        """Whether its tasks are those of the backlog."""
+        return self.kind == "batch"
+
 
 @dataclass(frozen=True, slots=True)
 class Standing:

@@ -26,6 +26,7 @@ from orchestration.process import LiveChildren
 from orchestration.protocols import RunRecord, RunStore
 from orchestration.registry import AgentRegistry
 from orchestration.results import ExecutionResult
+from orchestration.steps.resting import cancel_at_rest
 
 POLL: Final = 0.05
 """Seconds between looks for the owner's answer; the owner itself looks every fifth of a second."""
@@ -98,6 +99,8 @@ class Desk:
         if record.status not in OPEN_RUNS:
             raise WrongState(f"run {record.run_id} has ended ({record.status.value}), there is nothing to cancel")
         cause = reason or "cancelled from another terminal"
+        if not record.is_of_backlog and not self._store.is_live(record.run_id):
+            return await cancel_at_rest(self._store, record, cause)
 
         def deed(run: LiveRun) -> list[str]:
             wanted = run.ledger.tasks if task_id is None else (task_id,)
@@ -241,7 +244,7 @@ class Desk:
 
     async def _asking(self, task_id: str, records: Sequence[RunRecord]) -> RunRecord | None:
         for record in records:
-            if record.status in OPEN_RUNS and task_id in record.tasks:
+            if record.status in OPEN_RUNS and record.is_of_backlog and task_id in record.tasks:
                 status = (await ledger_of(self._store, record.run_id)).status_of(task_id)
                 if status is ExecutionStatus.NEEDS_INPUT:
                     return record
@@ -249,7 +252,7 @@ class Desk:
 
     async def _open_run_with(self, task_id: str, records: Sequence[RunRecord]) -> RunRecord | None:
         for record in records:
-            if record.status in OPEN_RUNS and task_id in record.tasks:
+            if record.status in OPEN_RUNS and record.is_of_backlog and task_id in record.tasks:
                 status = (await ledger_of(self._store, record.run_id)).status_of(task_id)
                 if not status.is_final:
                     return record
@@ -258,7 +261,7 @@ class Desk:
 
 def owner_of(task_id: str) -> str:
     """The task of the backlog that an id belongs to: its own, or that of the task that it is a part of."""
-    return task_id.partition("/")[0]
+    return task_id.partition("/")[0].partition("[")[0]
 
 
 def _reopening(task_id: str) -> Deed:

@@ -118,7 +118,7 @@ async def _runs(store: RunStore, task_id: str, result: ExecutionResult) -> Async
         yield f"Run {claim.run_id} has it and goes on now ({told_of(claim)})."
         return
     for record in await store.runs():
-        if record.status in OPEN_RUNS and task_id in record.tasks:
+        if record.status in OPEN_RUNS and record.is_of_backlog and task_id in record.tasks:
             live = "goes on now" if store.is_live(record.run_id) else "is not going on; `orch run-batch` continues it"
             yield f"Run {record.run_id}, which it is part of, {live}."
             return

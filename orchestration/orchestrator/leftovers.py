@@ -37,8 +37,8 @@ async def end_what_others_left(store: RunStore, children: LiveChildren, run_id: 
     """End what dead runs that had any of these tasks have left; see above for what it raises."""
     wanted = set(task_ids)
     for record in await store.runs():
-        begun = record.status is RunStatus.RUNNING and record.run_id != run_id and wanted & set(record.tasks)
-        if not begun or store.is_live(record.run_id):
+        open_run = record.status is RunStatus.RUNNING and record.is_of_backlog and record.run_id != run_id
+        if not open_run or not wanted & set(record.tasks) or store.is_live(record.run_id):
             continue
         try:
             with store.own(record.run_id):

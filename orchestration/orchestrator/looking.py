@@ -62,7 +62,7 @@ async def status(store: RunStore, task_ids: Sequence[str], agents: Mapping[str, 
     """
     standings = await store.standings(task_ids)
     books: dict[str, Ledger] = {}
-    open_runs = [record for record in await store.runs() if record.status in OPEN_RUNS]
+    open_runs = [record for record in await store.runs() if record.status in OPEN_RUNS and record.is_of_backlog]
     for run_id in {record.run_id for record in open_runs} | {standing.run_id for standing in standings.values()}:
         books[run_id] = await ledger_of(store, run_id)
 

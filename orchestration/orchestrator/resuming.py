@@ -18,7 +18,7 @@ async def open_run(store: RunStore, run_id: str | None) -> RunRecord:
         RunOwned: somebody drives it.
     """
     if run_id is None:
-        found = [record for record in await store.runs() if record.status in OPEN_RUNS]
+        found = [record for record in await store.runs() if record.status in OPEN_RUNS and record.is_of_backlog]
         at_rest = [record for record in found if not store.is_live(record.run_id)]
         if at_rest:
             return at_rest[0]
@@ -30,6 +30,11 @@ async def open_run(store: RunStore, run_id: str | None) -> RunRecord:
         raise WrongState(
             f"run {run_id} has ended ({record.status.value}), there is nothing to continue",
             hint="`orch retry --failed` opens what failed again; `orch run-batch` does what is left",
+        )
+    if not record.is_of_backlog:
+        raise WrongState(
+            f"run {run_id} is one of a {record.kind}, which only the file that describes it can continue",
+            hint=f"orch pipeline FILE.py --run {run_id}",
         )
     if store.is_live(run_id):
         raise already_owned(await _pid_of(store, run_id), run_id)

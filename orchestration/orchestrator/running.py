@@ -117,7 +117,7 @@ class Runs:
             return None
         for record in await self._store.runs():
             is_open = record.status in {RunStatus.RUNNING, RunStatus.PAUSED}
-            if is_open and record.tasks == tasks and not self._store.is_live(record.run_id):
+            if is_open and record.is_of_backlog and record.tasks == tasks and not self._store.is_live(record.run_id):
                 return record
         return None
 
@@ -179,7 +179,7 @@ class Runs:
     async def _known(self, run: LiveRun) -> RunRecord | None:
         """The newest run of the same tasks, if it came to just what this one would come to without doing anything."""
         for record in await self._store.runs():
-            if record.tasks == run.ledger.tasks:
+            if record.is_of_backlog and record.tasks == run.ledger.tasks:
                 ledger = await ledger_of(self._store, record.run_id)
                 ended = record.status not in {RunStatus.RUNNING, RunStatus.PAUSED}
                 same = all(ledger.status_of(task_id) is run.ledger.status_of(task_id) for task_id in record.tasks)

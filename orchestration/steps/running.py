@@ -32,6 +32,7 @@ from orchestration.steps.checking import check_objects
 from orchestration.steps.control import Control, Orders
 from orchestration.steps.crew import Means
 from orchestration.steps.home import Home
+from orchestration.steps.leftovers import end_what_is_left
 from orchestration.steps.program import Program, fingerprint_of
 from orchestration.steps.reading import checked_count, checked_mapping, checked_value_name
 from orchestration.steps.values import apart, shown
@@ -122,7 +123,7 @@ async def _opened(store: Store | None) -> AsyncIterator[RunStore]:
 
 
 async def run_to_continue(program: Program, parameters: Mapping[str, Any] | None, store: RunStore) -> str | None:
-    """The newest run of just these steps and parameters that is open and that nobody drives; None where there is none."""
+    """The newest run of just these steps and parameters that is open, and that nobody drives; None for none."""
     shape, given = program.shape(), _kept(_checked(parameters))
     for record in await store.runs():
         same = record.kind == program.kind and record.status in OPEN and record.shape == shape
@@ -222,7 +223,7 @@ async def _continue(
     with store.own(record.run_id):
         run = assemble(program, record.run_id, given, _means(options, store), options.listener)
         _replay(run, await store.events(record.run_id))
-        await _end_what_is_left(run.crew.home, record)
+        await end_what_is_left(run.crew.home, record)
         run.recorder.emit(RunResumed, max_concurrent=options.max_concurrent, fail_fast=program.fail_fast)
         run.scheduler.take_up()
         _make_again(run)
@@ -245,15 +246,3 @@ def _make_again(run: StepRun) -> None:
         if lost and run.crew.status_of(path) is ExecutionStatus.SUCCESS and run.plan.state_of(path) is State.SUCCEEDED:
             note = f"done again, because {', '.join(lost)} lived in memory only"
             run.recorder.emit(TaskInputGiven, task_id=path, action="retry", by="orch", note=note)
-
-
-async def _end_what_is_left(home: Home, record: RunRecord) -> None:
-    """End what the run's earlier life has left, before anything new begins; see `orchestration.process.leftovers`."""
-    from orchestration.checks import MARKER  # noqa: PLC0415  # a run in memory has no earlier life
-    from orchestration.errors import StillAlive  # noqa: PLC0415  # as above
-    from orchestration.process import end_leftovers, seconds_since  # noqa: PLC0415  # as above
-
-    age = seconds_since(record.created_at.timestamp())
-    _, survivors = await end_leftovers(home.children, MARKER, f"{record.run_id}/", age)
-    if survivors:
-        raise StillAlive(record.run_id, survivors)

@@ -76,6 +76,11 @@ def run_status(event: Event) -> RunStatus | None:
     return rule(event) if rule else None
 
 
+def of_backlog(kind: str) -> bool:
+    """Whether the tasks of a run of this kind are those of the backlog: how they end is how they stand."""
+    return kind == "batch"
+
+
 def leaves_tasks(event: Event) -> bool:
     """Whether the run gives back all that it claims."""
     return isinstance(event, RunPaused | RunCompleted)

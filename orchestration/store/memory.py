@@ -177,6 +177,8 @@ class MemoryStore:
         """Do nothing: there is nothing to end, and the store may be used again, as its twin may."""
 
     def _follow(self, run: _Run, event: Event) -> None:
+        if isinstance(event, TaskEvent) and not following.of_backlog(run.record.kind):
+            return
         status = following.end_status(event)
         if status is not None and isinstance(event, TaskEvent):
             self._standings[event.task_id] = (status, event)

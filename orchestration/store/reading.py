@@ -134,7 +134,7 @@ def answered(connection: sqlite3.Connection, number: int) -> Mapping[str, Any] |
 
 
 def _run(row: Sequence[Any]) -> RunRecord:
-    run_id, status, created_at, updated_at, tasks, shape, last_seq, last_event = row
+    run_id, status, created_at, updated_at, tasks, shape, kind, last_seq, last_event = row
     return RunRecord(
         run_id=run_id,
         status=RunStatus(status),
@@ -142,6 +142,7 @@ def _run(row: Sequence[Any]) -> RunRecord:
         updated_at=datetime.fromisoformat(json.loads(last_event)["at"] if last_event else updated_at),
         tasks=tuple(json.loads(tasks)),
         shape=json.loads(shape),
+        kind=kind,
         last_seq=last_seq or 0,
     )
 

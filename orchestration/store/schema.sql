@@ -10,7 +10,8 @@ CREATE TABLE runs (
     created_at TEXT NOT NULL,
     updated_at TEXT NOT NULL,        -- for a run without events; else its last event says
     tasks      TEXT NOT NULL,
-    shape      TEXT NOT NULL
+    shape      TEXT NOT NULL,
+    kind       TEXT NOT NULL DEFAULT 'batch'  -- only those of the backlog (`batch`) say how its tasks stand
 );
 
 CREATE TABLE events (
