@@ -12,7 +12,7 @@ from typing import Final
 from orchestration.checks import MARKER
 from orchestration.errors import RunOwned, StillAlive
 from orchestration.kinds import RunStatus
-from orchestration.process import LiveChildren, end_leftovers, seconds_since
+from orchestration.process import LiveChildren, end_leftovers
 from orchestration.protocols import RunRecord, RunStore
 
 _LOG: Final = logging.getLogger(__name__)
@@ -24,8 +24,7 @@ async def end_what_is_left(children: LiveChildren, record: RunRecord) -> None:
     Raises:
         StillAlive: some of it cannot be ended, so nothing may begin.
     """
-    age = seconds_since(record.created_at.timestamp())
-    found, survivors = await end_leftovers(children, MARKER, f"{record.run_id}/", age)
+    found, survivors = await end_leftovers(children, MARKER, f"{record.run_id}/")
     if survivors:
         raise StillAlive(record.run_id, survivors)
     if found:

@@ -176,6 +176,8 @@ def replay(run: LiveRun, events: Sequence[Event]) -> None:
         run.plan.check(event)
         run.plan.apply(event)
         run.ledger.apply(event)
+    if events:
+        run.recorder.go_on_after(events[-1].at)
 
 
 def catch_up(run: LiveRun, standings: Mapping[str, Standing]) -> None:

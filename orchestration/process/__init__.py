@@ -23,7 +23,7 @@ from orchestration.process.command import (
 )
 from orchestration.process.control import Control
 from orchestration.process.environment import child_environment
-from orchestration.process.leftovers import end_leftovers, seconds_since
+from orchestration.process.leftovers import end_leftovers
 from orchestration.process.running import run_process
 from orchestration.process.spawn import raise_file_limit
 
@@ -43,5 +43,4 @@ __all__ = [
     "end_leftovers",
     "raise_file_limit",
     "run_process",
-    "seconds_since",
 ]

@@ -5,7 +5,9 @@ no two decisions can rest on the same facts. What was emitted travels to the sto
 `commits`), in the same order; only when that is durable is anybody told, or anything begun because of it.
 
 The clock is the event loop's, put on the epoch once: a step of the wall clock cannot reorder events, and a test can
-run in virtual time.
+run in virtual time. A run that is continued goes on after its last event (`go_on_after`), so that a clock that was set
+back between two lives of it makes no retry wait for hours; what the wall clock names from outside is translated
+(`meant`).
 """
 
 import asyncio
@@ -29,15 +31,19 @@ class Recorder:
         plan: replayed or new; from here on nobody else applies events to it.
         ledger: fed with the same events as the plan.
         listener: told of each event once it is durable, in order, and of each chunk as it comes.
+        clock: what the clock on the wall shows, in seconds since the epoch.
     """
 
-    def __init__(self, plan: Plan, ledger: Ledger, listener: Listener | None = None) -> None:
+    def __init__(
+        self, plan: Plan, ledger: Ledger, listener: Listener | None = None, clock: Callable[[], float] = time.time
+    ) -> None:
         """Must be made inside the loop that will run the plan."""
         self.plan = plan
         self.ledger = ledger
         self._listener = listener
         self._loop = asyncio.get_running_loop()
-        self._epoch = time.time() - self._loop.time()
+        self._clock = clock
+        self._epoch = clock() - self._loop.time()
         self._batch: list[Event] = []
         self._commits = Commits(plan.run_id, self.take, listener)
 
@@ -94,6 +100,14 @@ class Recorder:
     def now(self) -> float:
         """Seconds since the epoch, by a clock that never steps."""
         return self._epoch + self._loop.time()
+
+    def go_on_after(self, moment: datetime) -> None:
+        """Let no time be before that of an event that was stored."""
+        self._epoch = max(self._epoch, moment.timestamp() - self._loop.time())
+
+    def meant(self, moment: float) -> float:
+        """A moment by the clock on the wall, such as an agent names, by ours: as far ahead as it is there."""
+        return moment - self._clock() + self.now()
 
     def loop_time(self, moment: float) -> float:
         """A moment of `now()` as the loop's own time."""

@@ -221,7 +221,8 @@ class Settler:
     def _record_refusal(self, start: Startable, outcome: Outcome, end: dict[str, Any], job: Job) -> None:
         """The account has reached its limit: the attempt ends, all tasks of the account wait, and no try is used up."""
         now, account = self._recorder.now(), job.account_of(start.agent)
-        refusal = self._quota.refused(account or f"task {start.task_id}", outcome, now - end["duration_seconds"], now)
+        name, began = account or f"task {start.task_id}", now - end["duration_seconds"]
+        refusal = self._quota.refused(name, outcome, began, now, self._recorder.meant)
         until = datetime.fromtimestamp(refusal.until, UTC)
         if account is not None and refusal.pauses:
             self._recorder.emit(

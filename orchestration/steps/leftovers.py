@@ -12,9 +12,8 @@ async def end_what_is_left(home: Home, record: RunRecord) -> None:
     """
     from orchestration.checks import MARKER  # noqa: PLC0415  # a run in memory has no earlier life
     from orchestration.errors import StillAlive  # noqa: PLC0415  # as above
-    from orchestration.process import end_leftovers, seconds_since  # noqa: PLC0415  # as above
+    from orchestration.process import end_leftovers  # noqa: PLC0415  # as above
 
-    age = seconds_since(record.created_at.timestamp())
-    _, survivors = await end_leftovers(home.children, MARKER, f"{record.run_id}/", age)
+    _, survivors = await end_leftovers(home.children, MARKER, f"{record.run_id}/")
     if survivors:
         raise StillAlive(record.run_id, survivors)

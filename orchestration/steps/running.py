@@ -235,6 +235,8 @@ def _replay(run: StepRun, events: Sequence[Event]) -> None:
         run.plan.check(event)
         run.plan.apply(event)
         run.ledger.apply(event)
+    if events:
+        run.recorder.go_on_after(events[-1].at)
 
 
 def _make_again(run: StepRun) -> None:
