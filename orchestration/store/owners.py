@@ -46,20 +46,31 @@ def fate_of(owner: Owner) -> Fate:
     return Fate.LIVES
 
 
+def is_stopped(owner: Owner) -> bool:
+    """Whether the owner lives and has been stopped, so that it hears nothing until somebody lets it go on."""
+    found = _stat(owner.pid)
+    return bool(found) and found[_STATE] in {b"T", b"t"} and int(found[_BORN]) == owner.born
+
+
 def told_of(claim: Claim) -> str:
     """Who took a claim, and when, in this machine's time."""
     if claim.owner is None or claim.since is None:
         return "a process of an older version"
-    return f"process {claim.owner.pid}, since {claim.since.astimezone():%Y-%m-%d %H:%M:%S}"
+    stopped = ", which is stopped" if is_stopped(claim.owner) else ""
+    return f"process {claim.owner.pid}{stopped}, since {claim.since.astimezone():%Y-%m-%d %H:%M:%S}"
 
 
 def _born(pid: int) -> int | None:
     """The time of birth of a living process, in ticks since the boot."""
+    found = _stat(pid)
+    return int(found[_BORN]) if found and found[_STATE] not in {b"Z", b"X"} else None
+
+
+def _stat(pid: int) -> list[bytes]:
     try:
-        fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
+        return Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
     except OSError:
-        return None
-    return None if fields[_STATE] in {b"Z", b"X"} else int(fields[_BORN])
+        return []
 
 
 def _boot_id() -> str:
