@@ -6,7 +6,6 @@ Whatever they say has happened has happened: nothing of a cancelled task lives, 
 import os
 import signal
 import sqlite3
-from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
@@ -18,6 +17,7 @@ from tests.crash.sudden import PATIENCE, has_lines, kill_when, marked, wait_unti
 from tests.world.processes import is_living, linux_only
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from subprocess import Popen
 
 pytestmark = [linux_only, pytest.mark.slow]
