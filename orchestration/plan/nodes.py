@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from orchestration.frozen import quick
 from orchestration.kinds import Priority, RunWhen
 
 
@@ -100,6 +101,7 @@ class Join:
 Consequence: TypeAlias = Decide | Ask | Skip | Block | Cancel | Stop | Join
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Startable:
     """A task that may start now, the number that its attempt has, and who does it instead of its own agent."""
