@@ -33,7 +33,7 @@ class Agenda:
         remaining = book.graph.longest_remaining([node.weight for node in book.nodes])
         self._book = book
         self._nodes = book.nodes
-        self.ready = Ready(book.nodes, remaining, limits)
+        self.ready = Ready(book.nodes, remaining, limits, self._may_start)
         self.held: dict[int, str] = {}
         self.stopping: str | None = None
         self.suspended = False
@@ -59,7 +59,8 @@ class Agenda:
                 self.ready.start(i, event.agent if isinstance(event, TaskStarted) else None)
             return
         if before is _RUNNING or before is _EXPANDED:
-            if self._gives_back(i, before, after):
+            node = self._nodes[i]
+            if (node.limits or node.fallback is not None) and self._gives_back(i, before, after):
                 self.ready.end(i)
         elif after is not before:
             self.ready.drop(i)
@@ -81,6 +82,8 @@ class Agenda:
     def consequences(self) -> list[Consequence]:
         """What is to be recorded or ended because of what happened, no task twice."""
         found: list[Consequence] = []
+        if not (self._book.has_changed or self._unwanted):
+            return found
         phase = self._book.phase
         if phase is _OPEN or phase is _PAUSED:
             for i in self._book.take_changed():
@@ -195,7 +198,7 @@ class Agenda:
         """The task to start next."""
         if self._book.phase is not _OPEN or self.suspended:
             return None
-        found = self.ready.pop(now, self._may_start)
+        found = self.ready.pop(now)
         if found is None:
             return None
         i, agent = found
@@ -204,14 +207,14 @@ class Agenda:
     @property
     def has_ready(self) -> bool:
         """Whether some task could start, were there room."""
-        return not self.suspended and self.ready.has_any(self._may_start)
+        return not self.suspended and self.ready.has_any()
 
     def could_start(self, now: float) -> bool:
         """Whether `next_startable` would find a task."""
-        return self._book.phase is _OPEN and not self.suspended and self.ready.has_room(now, self._may_start)
+        return self._book.phase is _OPEN and not self.suspended and self.ready.has_room(now)
 
     def _may_start(self, i: int) -> bool:
-        if i in self.held or self.cause_against(i) is not None:
+        if i in self.held or ((self.stopping or self._book.cancels) and self.cause_against(i) is not None):
             return False
         state = self._book.state[i]
         return state is _RETRYING or (state is _WAITING and self._book.may_start(i))

@@ -67,7 +67,7 @@ class Attempting:
         if isinstance(outcome, Expansion):
             self._settler.record_expansion(task_id, start.attempt, outcome)
             return False
-        self._settler.record_end(start, outcome, cause or self._plan.stopping, self._time() - began)
+        self._settler.record_end(start, outcome, cause, self._time() - began)
         return outcome.abandoned
 
     async def _perform(self, start: Startable, slot: int, task: "asyncio.Task[None]") -> Outcome | Expansion:

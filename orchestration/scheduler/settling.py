@@ -19,7 +19,6 @@ from orchestration.events import (
     RetryScheduled,
     TaskBlocked,
     TaskCancelled,
-    TaskCompleted,
     TaskError,
     TaskExpanded,
     TaskNeedsInput,
@@ -84,8 +83,9 @@ class Settler:
 
     def settle(self) -> None:
         """Let everything follow that follows without any work."""
-        for account, window in self._quota.due(self._recorder.now()):
-            self._set_window(account, window, "fewer at once, because the account reached its limit")
+        if self._quota.knows_refusals:
+            for account, window in self._quota.due(self._recorder.now()):
+                self._set_window(account, window, "fewer at once, because the account reached its limit")
         while found := self._plan.consequences():
             for consequence in found:
                 self._answer(consequence)
@@ -157,11 +157,14 @@ class Settler:
         )
 
     def record_end(self, start: Startable, outcome: Outcome, cause: str | None, seconds: float) -> None:
-        """Record how an attempt ended; `cause` says who asked for its end, if anybody did."""
-        stopped = cause is not None and cause == self._plan.stopping
-        job, emit = self._jobs.get(start.task_id, NO_JOB), self._recorder.emit
-        if not outcome.metadata.get("sum_of_parts"):
+        """Record how an attempt ended; `cause` says why it was to be ended, if that was not because its run is."""
+        job = self._jobs.get(start.task_id, NO_JOB)
+        if not (outcome.metadata and outcome.metadata.get("sum_of_parts")):
             self._spending.end(start.task_id, start.attempt, outcome.usage, seconds)
+        if outcome.failure is None and not outcome.needs_input:
+            self._record_success(start, outcome, job, seconds)
+            return
+        cause = cause or self._plan.stopping
         end: dict[str, Any] = {
             "task_id": start.task_id,
             "attempt": start.attempt,
@@ -169,30 +172,37 @@ class Settler:
             "duration_seconds": seconds,
             "outcome": outcome,
         }
-        if outcome.failure is Failure.CANCELLED:
+        if outcome.failure is None or (outcome.needs_input and outcome.failure is not Failure.CANCELLED):
+            self._ask_in(start, outcome)
+        elif outcome.failure is Failure.CANCELLED:
+            stopped = cause is not None and cause == self._plan.stopping
             word = self.cut_off if stopped else CANCELLED
-            emit(TaskCancelled, **end, reason=word, cause=cause or outcome.error or "")
+            self._recorder.emit(TaskCancelled, **end, reason=word, cause=cause or outcome.error or "")
         elif outcome.failure is Failure.INTERRUPTED:
-            emit(AttemptInterrupted, **end, then=job.on_crash)
-        elif outcome.needs_input:
-            prompt = outcome.prompt or ""
-            emit(
-                TaskNeedsInput,
-                task_id=start.task_id,
-                attempt=start.attempt,
-                prompt=prompt,
-                reason="waits for a person",
-            )
-        elif outcome.failure is None:
-            self._clean_end(start, job, seconds)
-            if job.approve_after:
-                self._ask_about(start, outcome)
-            else:
-                emit(TaskCompleted, **end)
+            self._recorder.emit(AttemptInterrupted, **end, then=job.on_crash)
         elif outcome.failure is Failure.RATE_LIMITED and outcome.failure not in job.gives_way:
             self._record_refusal(start, outcome, end, job)
         else:
             self.record_failure(start, outcome.failure, end)
+
+    def _record_success(self, start: Startable, outcome: Outcome, job: Job, seconds: float) -> None:
+        account = job.account if start.agent is None else job.fallback_account
+        if account is not None:
+            self._clean_end(account, seconds)
+        if job.approve_after:
+            self._ask_about(start, outcome)
+            return
+        self._recorder.emit_success(start, start.agent or job.agent, seconds, outcome)
+
+    def _ask_in(self, start: Startable, outcome: Outcome) -> None:
+        """The attempt cannot go on without a person."""
+        self._recorder.emit(
+            TaskNeedsInput,
+            task_id=start.task_id,
+            attempt=start.attempt,
+            prompt=outcome.prompt or "",
+            reason="waits for a person",
+        )
 
     def _ask_about(self, start: Startable, outcome: Outcome) -> None:
         """The work is done and its checks have passed; a person decides whether that counts."""
@@ -209,10 +219,9 @@ class Settler:
 
     # -- accounts -----------------------------------------------------------------------------------------------
 
-    def _clean_end(self, start: Startable, job: Job, seconds: float) -> None:
-        account = job.account_of(start.agent)
-        window = None if account is None else self._quota.succeeded(account, self._recorder.now() - seconds)
-        if account is not None and window is not None:
+    def _clean_end(self, account: str, seconds: float) -> None:
+        window = self._quota.succeeded(account, self._recorder.now() - seconds)
+        if window is not None:
             self._set_window(account, window, "one more at once, because the account works well")
 
     def _set_window(self, account: str, window: int, reason: str) -> None:
