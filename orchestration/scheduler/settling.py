@@ -172,14 +172,14 @@ class Settler:
             "duration_seconds": seconds,
             "outcome": outcome,
         }
-        if outcome.failure is None or (outcome.needs_input and outcome.failure is not Failure.CANCELLED):
-            self._ask_in(start, outcome)
-        elif outcome.failure is Failure.CANCELLED:
+        if outcome.failure is Failure.CANCELLED:
             stopped = cause is not None and cause == self._plan.stopping
             word = self.cut_off if stopped else CANCELLED
             self._recorder.emit(TaskCancelled, **end, reason=word, cause=cause or outcome.error or "")
         elif outcome.failure is Failure.INTERRUPTED:
             self._recorder.emit(AttemptInterrupted, **end, then=job.on_crash)
+        elif outcome.failure is None or outcome.needs_input:
+            self._ask_in(start, outcome)
         elif outcome.failure is Failure.RATE_LIMITED and outcome.failure not in job.gives_way:
             self._record_refusal(start, outcome, end, job)
         else:
