@@ -47,7 +47,8 @@ async def _play(store: RunStore, count: int) -> float:
     scheduler = Scheduler(recorder, _Nothing(), {})
     recorder.emit(RunStarted, tasks=tuple(node.id for node in nodes))
     now = datetime.now(UTC)
-    await store.open_run(RunRecord("run", RunStatus.RUNNING, now, now, recorder.ledger.tasks), recorder.take())
+    record = RunRecord("run", RunStatus.RUNNING, now, now, recorder.ledger.tasks, kind="pipeline")
+    await store.open_run(record, recorder.take())
     began = time.perf_counter()
     await scheduler.run(store, 4)
     seconds = time.perf_counter() - began

@@ -264,6 +264,8 @@ class Scheduler:
             return
         if not self.plan.could_start(self.recorder.now() if now is None else now):
             self._alarm.set()
+            if slots.any_held:  # whoever is held does not look whether this was all
+                self._notice_the_end()
         elif slots.may_begin:
             slots.begin()
         elif held is not None:

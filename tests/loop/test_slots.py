@@ -368,6 +368,28 @@ def test_a_cancelled_run_does_not_wait_for_abandoned_threads() -> None:
     assert played.result.status is RunStatus.CANCELLED
 
 
+@pytest.mark.parametrize("slots", [1, 2, None])
+def test_a_run_whose_last_open_task_is_cancelled_does_not_wait_for_abandoned_threads(slots: int | None) -> None:
+    script = Script({"h": [abandoned(1000)], "b": [Step(outcome=Outcome(failure=Failure.EXIT_CODE))]})
+    jobs = {"b": Job(retry=RetryPolicy(max=2, backoff=Backoff(initial=500, max=500), jitter=0))}
+
+    async def meddle(scheduler: Scheduler) -> None:
+        await asyncio.sleep(5)
+        assert scheduler.cancel("b", "enough")
+
+    played = play([Node("b"), Node("h")], script, slots, jobs=jobs, meddle=meddle)
+    assert played.seconds == pytest.approx(5)
+    assert [result.status for result in played.result.results] == [CANCELLED, FAILED]
+
+
+def test_a_slot_that_is_held_is_let_go_when_a_retry_is_due() -> None:
+    script = Script({"h": [abandoned(1000)], "b": [Step(outcome=Outcome(failure=Failure.EXIT_CODE)), Step(seconds=1)]})
+    jobs = {"b": Job(retry=RetryPolicy(max=2, backoff=Backoff(initial=50), jitter=0))}
+    played = play([Node("b"), Node("h")], script, 1, jobs=jobs)
+    assert played.seconds == pytest.approx(51)
+    assert [result.status for result in played.result.results] == [SUCCESS, FAILED]
+
+
 # -- breathing ------------------------------------------------------------------------------------------------------
 
 
