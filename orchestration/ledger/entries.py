@@ -1,6 +1,6 @@
 """What is known of one task of a run, and what each event about it means for that."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -51,7 +51,7 @@ class Entry:
     cause: str | None = None
     awaiting: Outcome | None = None
     asked_at: datetime | None = None
-    parts: list[str] = field(default_factory=list)
+    parts: Sequence[str] = ()
 
     @property
     def attempts(self) -> list[AttemptRecord]:
@@ -115,7 +115,7 @@ def _use(entry: Entry, event: UsageRecorded) -> None:
 
 def _expand(entry: Entry, event: TaskExpanded) -> None:
     entry.status = ExecutionStatus.IN_PROGRESS
-    entry.parts += [item["id"] for item in event.items]
+    entry.parts = [*entry.parts, *(item["id"] for item in event.items)]
 
 
 def _schedule(entry: Entry, event: RetryScheduled) -> None:

@@ -102,12 +102,15 @@ class Player:
     def happen(self, kind: type[Event], **fields: Any) -> Event:  # noqa: ANN401  # the event's own fields
         """Let an event happen that must be legal."""
         event = self.make(kind, **fields)
-        self.plan.check(event)
-        self._apply(event)
+        self.plan.record(event)
+        self._note(event)
         return event
 
     def _apply(self, event: Event) -> None:
         self.plan.apply(event)
+        self._note(event)
+
+    def _note(self, event: Event) -> None:
         self.events.append(event)
         if isinstance(event, RunResumed):
             self.stops.clear()  # whoever resumes is told anew
