@@ -170,8 +170,9 @@ class Scheduler:
     # -- slots --------------------------------------------------------------------------------------------------
 
     async def _slot(self, number: int) -> None:
-        slots, log = self._slots, self._log
+        slots, log, me = self._slots, self._log, asyncio.current_task()
         assert log is not None  # noqa: S101  # slots begin in `run`; this tells the type checker
+        assert me is not None  # noqa: S101  # likewise
         while not (self._finished or slots.closing):
             if self._turn.is_too_long():
                 await self._let_others_have_a_turn()
@@ -186,7 +187,7 @@ class Scheduler:
                 if not self._finished:
                     self._alarm.set()
                     await slots.undisturbed(slots.idle)
-            elif await self._attempting.attempt(start, number) and not slots.closing:
+            elif await self._attempting.attempt(start, number, me) and not slots.closing:
                 await self._hold(number, start)
 
     def _pull(self, number: int) -> Startable | None:

@@ -26,6 +26,7 @@ class _Run:
     status: RunStatus
     events: list[Event] = field(default_factory=list)
     ended: set[tuple[str, int]] = field(default_factory=set)
+    is_of_backlog: bool = True
 
     def present(self) -> RunRecord:
         """The run as it stands now."""
@@ -68,7 +69,8 @@ class MemoryStore:
             return Ready(OutcomeTaken(f"run {run_id}: an attempt has an outcome already; nothing was written"))
         run.events += events
         for event in changing:
-            self._follow(run, event)
+            if run.is_of_backlog or not isinstance(event, TaskEvent):
+                self._follow(run, event)
         return DONE
 
     async def events(self, run_id: str, since: int = 0) -> Sequence[Event]:
@@ -85,7 +87,7 @@ class MemoryStore:
         check_run_id(record.run_id)
         if record.run_id in self._runs:
             raise OutcomeTaken(f"run {record.run_id} exists already")
-        self._runs[record.run_id] = _Run(record, record.status)
+        self._runs[record.run_id] = _Run(record, record.status, is_of_backlog=following.of_backlog(record.kind))
         try:
             await self.append(record.run_id, events)
         except BaseException:
@@ -176,8 +178,6 @@ class MemoryStore:
         """Do nothing: there is nothing to end, and the store may be used again, as its twin may."""
 
     def _follow(self, run: _Run, event: Event) -> None:
-        if isinstance(event, TaskEvent) and not following.of_backlog(run.record.kind):
-            return
         status = following.end_status(event)
         if status is not None and isinstance(event, TaskEvent):
             self._standings[event.task_id] = (status, event)
