@@ -18,13 +18,13 @@ import os
 import signal
 import sys
 import time
-from asyncio.subprocess import Process
 from collections.abc import Iterable
 from contextlib import suppress
 
 from orchestration.process.steadfast import Steadfast
 from orchestration.process.table import Entry, SharedTable, read_entry, read_table
 from orchestration.process.tree import Tree
+from orchestration.process.watching import Process
 
 KILL_ROUNDS = 40  # looks that may each find somebody new to kill; a chain of forks is caught up with in two or three
 KILL_PATIENCE = 5.0  # seconds for the killed of all rounds to be gone; who takes longer waits uninterruptibly
@@ -72,7 +72,7 @@ def open_pidfd(pid: int) -> int | None:
 
 
 def has_ended(process: Process) -> bool:
-    """Whether a child of asyncio has ended, also when asyncio has not noticed yet."""
+    """Whether a child has ended, also when nobody has taken note of it yet."""
     if process.returncode is not None:
         return True
     if not hasattr(os, "waitid"):
