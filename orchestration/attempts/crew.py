@@ -10,12 +10,11 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from orchestration import checks, prompts
 from orchestration.attempts import hybrid
-from orchestration.attempts.briefing import Briefing
+from orchestration.attempts.briefing import Briefing, Hearers
 from orchestration.attempts.changes import Changes, watched
 from orchestration.attempts.judging import NO_CHANGE, check_work, describe_failed, failed_setup, with_hint
 from orchestration.attempts.keeping import ChunkLog, keep_diff, keep_for_person, keep_result
@@ -78,14 +77,8 @@ class Crew:
             return Outcome(failure=Failure.AGENT_MISSING, error=with_hint(doer))
         if isinstance(doer, HybridAgent):
             return hybrid.first_parts(doer, task_id, len(self._parts.get(task_id, ())))
-        try:
-            work = await self._briefing.work(task_id, assignment, doer, attempt, slot)
-        except TemplateError as error:
-            return Outcome(failure=Failure.INVALID_OUTPUT, error=f"a text of the task cannot be rendered: {error}")
-        except OrchError as error:  # a secret, or the project's instructions
-            return Outcome(failure=Failure.AUTH, error=with_hint(error))
         key = (task_id, attempt)
-        model = self._place.model_of(work.agent_name, doer)
+        model = self._place.model_of(assignment.agent_name, doer)
 
         def keep(outcome: Outcome) -> None:
             self._left[key] = _masked(work, self._priced(outcome, model))
@@ -96,7 +89,13 @@ class Crew:
         def abandon(end: Awaitable[Any]) -> None:
             self._abandoned[key] = asyncio.ensure_future(end)
 
-        work = replace(work, spent=spent, keep=keep, abandon=abandon)
+        hearers = Hearers(spent, keep, abandon)
+        try:
+            work = await self._briefing.work(task_id, assignment, doer, attempt, slot, hearers)
+        except TemplateError as error:
+            return Outcome(failure=Failure.INVALID_OUTPUT, error=f"a text of the task cannot be rendered: {error}")
+        except OrchError as error:  # a secret, or the project's instructions
+            return Outcome(failure=Failure.AUTH, error=with_hint(error))
         try:
             outcome = _warned(work, _masked(work, self._priced(await self._work(work, report), model)))
         finally:
@@ -216,19 +215,23 @@ class Crew:
 
     def _with_outputs(self, work: Work, outcome: Outcome) -> Outcome:
         """What was passed on by file beside what the executor heard, and long output in a file of its own."""
-        outputs = dict(outcome.outputs)
         try:
-            outputs |= read_outputs(Path(work.environment["ORCH_OUTPUT"]))
+            given = read_outputs(work.environment["ORCH_OUTPUT"])
         except BadOutputs as error:
+            given = {}
             if outcome.succeeded:
                 outcome = replace(outcome, failure=Failure.INVALID_OUTPUT, error=str(error))
-        outcome = _masked(work, replace(outcome, outputs=outputs))
+        if given:
+            outcome = replace(outcome, outputs={**outcome.outputs, **given})
+        outcome = _masked(work, outcome)
         output, output_file = keep_inline(outcome.output, work.folder)
-        return replace(outcome, output=output, output_file=output_file)
+        return outcome if output_file is None else replace(outcome, output=output, output_file=output_file)
 
     async def _checked(self, work: Work, outcome: Outcome) -> Outcome:
         """Checks decide: an agent that says it is done, and is not, has failed."""
         results = await check_work(work, outcome.outputs, self._place.children)
+        if not results and "permission_denials" not in outcome.metadata:
+            return outcome
         failed = [check for check in results if not check.passed]
         outcome = replace(outcome, checks=results)
         if "permission_denials" in outcome.metadata:

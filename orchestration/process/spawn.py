@@ -171,7 +171,7 @@ async def _try_to_spawn(command: Command, *, alone: bool) -> Spawned:
 async def _start(command: Command, pipes: Pipes) -> Process:
     """Start it in the first step, which is the only one; nothing can break this off."""
     return Child(
-        subprocess.Popen(
+        subprocess.Popen(  # noqa: ASYNC220  # takes as long as asyncio's own way, which does the same inside
             command.argv,
             stdin=subprocess.DEVNULL if command.stdin is None else pipes.theirs[2],
             stdout=pipes.theirs[0],
