@@ -21,7 +21,7 @@ from orchestration.process import child_environment
 from orchestration.process.environment import ALLOWED
 from orchestration.protocols import Session, Work, ignore
 from orchestration.results import Outcome, Usage
-from orchestration.vault import secret_names, secrets_for
+from orchestration.vault.suspects import secret_names
 
 PROXIES: Final = frozenset(name for name in ALLOWED if name.lower().endswith("_proxy"))
 """Variables that every child sees and that may hold a password, inside of an address."""
@@ -160,11 +160,12 @@ class Briefing:
         written = {**settings.env, **agent.env, **task.env}
         extra = {name: str(prompts.render(text, context)) for name, text in written.items()}
         wanted = dict.fromkeys((*agent.secrets, *task.secrets))
-        secrets = (
-            await secrets_for(wanted, settings.secrets, place.environment, place.directory, children=place.children)
-            if wanted
-            else {}
-        )
+        secrets: Mapping[str, str] = {}
+        if wanted:
+            from orchestration.vault import secrets_for  # noqa: PLC0415  # only who has secrets pays for it
+
+            children = place.children
+            secrets = await secrets_for(wanted, settings.secrets, place.environment, place.directory, children=children)
         return {**self._allowed(self._passed(task, agent)), **extra, **secrets}, secrets
 
     def _passed(self, task: Task, agent: Agent) -> tuple[str, ...]:

@@ -10,12 +10,11 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from orchestration import checks, prompts
 from orchestration.attempts import hybrid
 from orchestration.attempts.briefing import Briefing, Hearers
-from orchestration.attempts.changes import Changes, watched
 from orchestration.attempts.judging import NO_CHANGE, check_work, describe_failed, failed_setup, with_hint
 from orchestration.attempts.keeping import ChunkLog, keep_diff, keep_for_person, keep_result
 from orchestration.attempts.outputs import BadOutputs, keep_inline, read_outputs
@@ -29,6 +28,9 @@ from orchestration.models import HybridAgent
 from orchestration.pricing import price
 from orchestration.protocols import Decision, Expansion, Reporting, Work
 from orchestration.results import CheckResult, Outcome, Usage
+
+if TYPE_CHECKING:
+    from orchestration.attempts.changes import Changes
 
 MAX_SHOWN = 4_000
 """Characters of a description that a person is shown who is asked whether the work may begin."""
@@ -204,11 +206,13 @@ class Crew:
         facts = {"unpriced": True} if usage.cost_usd is None else {}
         return replace(outcome, usage=usage, metadata={**outcome.metadata, **facts})
 
-    async def _watch(self, work: Work, stack: AsyncExitStack) -> Changes | None:
+    async def _watch(self, work: Work, stack: AsyncExitStack) -> "Changes | None":
         """Look at the folder before the work, where somebody wants to know afterwards what has changed."""
         if not (work.task.expects_changes or work.agent.kind == "cli"):
             return None
         scratch = self._place.state / ".changes" / f"{work.task.id.replace('/', '~')}.{work.attempt}"
+        from orchestration.attempts.changes import watched  # noqa: PLC0415  # only such attempts pay for it
+
         place = self._place
         watching = watched(work.directory, scratch, place.environment, children=place.children, masker=work.masker)
         return await stack.enter_async_context(watching)
@@ -263,7 +267,7 @@ class Crew:
         return prompts.evaluate(condition, context)
 
 
-async def _with_changes(work: Work, outcome: Outcome, changes: Changes) -> Outcome:
+async def _with_changes(work: Work, outcome: Outcome, changes: "Changes") -> Outcome:
     found = await changes.found()
     if found is None:
         return outcome
