@@ -23,7 +23,7 @@ from orchestration.errors import OrchError, TemplateError
 from orchestration.events import TaskExpanded
 from orchestration.kinds import Failure
 from orchestration.ledger import Ledger
-from orchestration.masking import SHORTEST
+from orchestration.masking import SHORTEST, Masker
 from orchestration.models import HybridAgent
 from orchestration.pricing import price
 from orchestration.protocols import Decision, Expansion, Reporting, Work
@@ -82,8 +82,10 @@ class Crew:
         key = (task_id, attempt)
         model = self._place.model_of(assignment.agent_name, doer)
 
-        def keep(outcome: Outcome) -> None:
-            self._left[key] = _masked(work, self._priced(outcome, model))
+        masker: Masker | None = None
+
+        def keep(outcome: Outcome) -> None:  # knows the masker and not the work, which knows it: no ring is left
+            self._left[key] = _masked(masker, self._priced(outcome, model))
 
         def spent(usage: Usage) -> None:
             report.spent(price(usage, model, self._place.settings.prices))
@@ -98,8 +100,9 @@ class Crew:
             return Outcome(failure=Failure.INVALID_OUTPUT, error=f"a text of the task cannot be rendered: {error}")
         except OrchError as error:  # a secret, or the project's instructions
             return Outcome(failure=Failure.AUTH, error=with_hint(error))
+        masker = work.masker
         try:
-            outcome = _warned(work, _masked(work, self._priced(await self._work(work, report), model)))
+            outcome = _warned(work, _masked(work.masker, self._priced(await self._work(work, report), model)))
         finally:
             self._briefing.forget(work)
         if doer.kind in KEPT_WHOLE:
@@ -227,7 +230,7 @@ class Crew:
                 outcome = replace(outcome, failure=Failure.INVALID_OUTPUT, error=str(error))
         if given:
             outcome = replace(outcome, outputs={**outcome.outputs, **given})
-        outcome = _masked(work, outcome)
+        outcome = _masked(work.masker, outcome)
         output, output_file = keep_inline(outcome.output, work.folder)
         return outcome if output_file is None else replace(outcome, output=output, output_file=output_file)
 
@@ -280,8 +283,8 @@ async def _with_changes(work: Work, outcome: Outcome, changes: "Changes") -> Out
     return outcome
 
 
-def _masked(work: Work, outcome: Outcome) -> Outcome:
-    return outcome if work.masker is None else work.masker.record(outcome)
+def _masked(masker: Masker | None, outcome: Outcome) -> Outcome:
+    return outcome if masker is None else masker.record(outcome)
 
 
 def _warned(work: Work, outcome: Outcome) -> Outcome:
