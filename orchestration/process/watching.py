@@ -1,7 +1,7 @@
 """A child of ours whose end a pidfd tells: no thread, no signal handler, no policy of the loop's.
 
 It is started by `subprocess.Popen`, which knows the fast ways to spawn, and not by asyncio, whose transports for pipes
-that we do not use cost as much as the spawn (ADR 0018). What asyncio gave is kept:
+that we do not use cost as much as the spawn (ADR 0019). What asyncio gave is kept:
 
 - Only the end of this very child is taken, by its number, in the loop that started it. Several loops in several threads
   have children at the same time, and whoever else waits for children of theirs is not robbed.
