@@ -1,14 +1,20 @@
 """A log file that may grow while it is read, and need not be there yet.
 
 Reading remembers where it was, and may begin anywhere that it was before. Edges survived: a file that appears late, a
-line of which only the beginning is written, a line that is longer than any block.
+line of which only the beginning is written, a line that is longer than any block,
+a link that somebody put in the log's place (what it leads to is nobody's log, and is not read).
 """
 
+import errno
+import os
+import stat
 from pathlib import Path
 from typing import Final
 
 BLOCK: Final = 1 << 16
 """Bytes that are read at once."""
+
+NOTHING_THERE: Final = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
 
 
 class Growing:
@@ -44,8 +50,21 @@ class Growing:
 
     def _peek(self, most: int) -> bytes:
         try:
-            with self.path.open("rb", buffering=0) as opened:
-                opened.seek(self.position)
-                return opened.read(most)
-        except FileNotFoundError:
-            return b""
+            descriptor = os.open(self.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        except OSError as error:
+            if error.errno in NOTHING_THERE:
+                return b""
+            raise
+        try:
+            return os.pread(descriptor, most, self.position)
+        finally:
+            os.close(descriptor)
+
+
+def size_of(file: Path) -> int:
+    """How long a log is by now; nothing where there is none."""
+    try:
+        there = os.lstat(file)
+    except OSError:
+        return 0
+    return there.st_size if stat.S_ISREG(there.st_mode) else 0
