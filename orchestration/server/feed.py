@@ -18,7 +18,6 @@ from typing import Final
 
 import anyio
 
-from orchestration.errors import OrchError
 from orchestration.events import Event, RunCompleted, RunPaused, TaskStarted, to_dict
 from orchestration.exporting.envelope import dumps
 from orchestration.orchestrator.following import SECONDS_BETWEEN_LOOKS
@@ -83,7 +82,7 @@ class Feed:
         self._is_over = False
         self._has_ended = False
         self._is_closed = False
-        self._error: OrchError | None = None
+        self._error: Exception | None = None
         self._looked = asyncio.Event()
         self._looks = 0
         self._changed = asyncio.Event()
@@ -96,7 +95,7 @@ class Feed:
         """Whatever happened after a place, and what happens from now on.
 
         Raises:
-            OrchError: the store cannot be read.
+            Exception: what kept us from looking, such as a store that cannot be read.
         """
         await self._looked.wait()
         readings = self._readings(after, chunks) if chunks is not Chunks.NONE else {}
@@ -190,7 +189,7 @@ class Feed:
                 with anyio.move_on_after(SECONDS_BETWEEN_LOOKS):
                     await self._nudged.wait()
                 self._nudged.clear()
-        except OrchError as error:
+        except Exception as error:  # noqa: BLE001  # whoever reads must hear of it, or would wait for ever
             self._error = error
             self._looked.set()
             self._tell()

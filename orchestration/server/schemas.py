@@ -1,9 +1,10 @@
 """What the server takes and answers, by name: the bodies of requests, and the envelope of each kind of answer."""
 
+import json
 from datetime import datetime
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, create_model, model_validator
+from pydantic import BaseModel, ConfigDict, Field, create_model, field_validator, model_validator
 
 from orchestration.kinds import ExecutionStatus, Mode, Priority, RunStatus
 from orchestration.models import Budget, Task
@@ -65,6 +66,12 @@ class Complete(_Body):
     output: Text | None = None
     outputs: dict[str, Any] = {}
     by: Name = ""
+
+    @field_validator("outputs")
+    @classmethod
+    def _json(cls, value: dict[str, Any]) -> dict[str, Any]:
+        json.dumps(value, allow_nan=False)  # a number that is none has no place in JSON, though Python reads it
+        return value
 
 
 class Fail(_Body):

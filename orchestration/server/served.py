@@ -9,7 +9,7 @@ import asyncio
 import logging
 import os
 from collections.abc import AsyncGenerator, Coroutine, Mapping
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
@@ -124,14 +124,17 @@ class Served:
             either: list[asyncio.Future[Any]] = [run, began]
             await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            run.add_done_callback(self._note_end)
+            if run.done() and not began.done():
+                del self._runs[run]  # it is told here why
+            else:
+                run.add_done_callback(self._note_end)
         return await self.run(began.result() if began.done() else run.result().run_id)
 
     def _note_end(self, run: "asyncio.Task[RunResult]") -> None:
         del self._runs[run]
         error = None if run.cancelled() else run.exception()
         if isinstance(error, OrchError):
-            _LOG.warning("a run could not begin or go on: %s", error)
+            _LOG.warning("a run could not go on: %s", error)
         elif error is not None:
             _LOG.error("a run has failed by a fault of orch", exc_info=error)
         elif not run.cancelled():
@@ -161,8 +164,10 @@ class Served:
         """A run as it happens, behind a place."""
         feed = self._feeds.get(run_id)
         if feed is None:
-            folder = self._orchestrator.project.state_folder / "runs" / run_id
-            feed = self._feeds[run_id] = Feed(run_id, self.store, folder, self._tells_text)
+            with suppress(OrchError):  # agents may have been added since; what cannot be read now is as it was
+                await self.now()
+            feed = self._feeds.get(run_id) or self._feed_of(await self.run(run_id))
+            self._feeds[run_id] = feed
         feed.readers += 1
         feed.begin()
         try:
@@ -175,9 +180,16 @@ class Served:
                 self._feeds.pop(run_id, None)
                 await feed.end()
 
-    def _tells_text(self, event: TaskStarted) -> bool:
-        agent = dict(self._orchestrator.registry.items()).get(event.agent or "")
-        return agent is None or agent.kind not in TOLD_BY_ITEMS
+    def _feed_of(self, record: RunRecord) -> Feed:
+        project = self._orchestrator.project
+        agents = dict(self._orchestrator.registry.items())
+
+        def tells_text(event: TaskStarted) -> bool:
+            agent = agents.get(event.agent or "")
+            kind = record.shape.get(event.task_id, {}).get("kind") if agent is None else agent.kind
+            return kind not in TOLD_BY_ITEMS
+
+        return Feed(record.run_id, self.store, project.state_folder / "runs" / record.run_id, tells_text)
 
     # -- the end ------------------------------------------------------------------------------------------------
 

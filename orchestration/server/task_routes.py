@@ -2,17 +2,16 @@
 
 from typing import Annotated, Final, Literal
 
-from fastapi import APIRouter, Query
-from starlette.responses import FileResponse, PlainTextResponse, Response
+from fastapi import APIRouter, Header, Query
+from starlette.responses import PlainTextResponse, Response
 
 from orchestration.exporting.facts import status_facts, status_of, task_details, task_facts
 from orchestration.kinds import ExecutionStatus, Priority
 from orchestration.orchestrator import Selection
-from orchestration.orchestrator.growing import size_of
 from orchestration.server import schemas
 from orchestration.server.answers import NO_STORE, answer
 from orchestration.server.app_parts import ERRORS, AttemptQuery, Project, RunQuery
-from orchestration.server.logs import ends_of
+from orchestration.server.logs import ends_of, log_answer
 
 MOST_TAIL: Final = 16 * 1024 * 1024
 TAIL: Final = 1024 * 1024
@@ -66,22 +65,22 @@ async def logs(
 @router.get(
     "/tasks/{task_id:path}/logs/{stream}",
     response_class=PlainTextResponse,
-    responses={206: {"description": "The part that `Range` asks for."}},
+    responses={206: {"description": "The part that `Range` asks for."}, 416: {"description": "There is no such part."}},
 )
-async def log(
+async def log(  # which log, and what of it
     served: Project,
     task_id: str,
     stream: Stream,
     run: RunQuery = None,
     attempt: AttemptQuery = None,
     tail: Annotated[int | None, Query(ge=0, le=MOST_TAIL, description="Only so many bytes, the last ones.")] = None,
+    wanted: Annotated[str, Header(alias="range", description="Such as `bytes=0-99` or `bytes=-100`.")] = "",
 ) -> Response:
     """What an attempt printed, byte for byte; of it, what `Range` asks for."""
     folder = await (await served.now()).log_folder(task_id, run, attempt)
-    file = folder / f"{stream}.log"
-    if tail is not None or not size_of(file):
-        return PlainTextResponse(ends_of(folder, tail or 0)[stream], headers=NO_STORE)
-    return FileResponse(file, media_type="text/plain; charset=utf-8", headers=NO_STORE)
+    if tail is not None:
+        return PlainTextResponse(ends_of(folder, tail)[stream], headers=NO_STORE)
+    return log_answer(folder / f"{stream}.log", wanted)
 
 
 @router.get("/tasks/{task_id}", response_model=schemas.TASK)

@@ -1,6 +1,7 @@
 """Following runs: everything, in order, once, whoever drives the run and however often a reader leaves."""
 
 import asyncio
+import json
 import os
 import random
 import signal
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from orchestration import ProjectOrchestrator
 from orchestration.events import from_dict
 from orchestration.server.cursor import Cursor
 from tests.cli.project import command_line
@@ -265,3 +267,35 @@ async def test_what_cannot_be_followed_is_refused(
     async with serving_project(make_project(tmp_path, [shell("A", "true")])) as server:
         address = address.replace("RUN", await server.start())
         assert error_of(await server.client.get(address, headers=headers)) == refused
+
+
+ALL_KINDS = {
+    "agents": {
+        "many": {"kind": "python", "function": "yields:many"},
+        "played": {"kind": "scripted", "script": [{"say": "first ü"}, {"say": "second"}, {"final": "good"}]},
+        "json": {"kind": "script", "command": ["sh", "report.sh"]},
+        "tortoise": {"kind": "shell", "command": "echo slow; sleep 600"},
+        "hare": {"kind": "shell", "command": "echo fast >&2"},
+        "race": {"kind": "hybrid", "strategy": "race", "agents": ["tortoise", "hare"]},
+        "both": {"kind": "hybrid", "strategy": "fallback", "agents": ["played", "hare"]},
+    }
+}
+
+
+@pytest.mark.slow
+async def test_what_is_read_is_what_the_engine_tells_live_of_agents_of_every_kind(tmp_path: Path) -> None:
+    (tmp_path / "yields.py").write_text(YIELDS)
+    (tmp_path / "report.sh").write_text('echo progress >&2; echo \'{"status": "success", "output": "x"}\'')
+    agents = ["many", "played", "json", "race", "both"]
+    tasks = [{"id": name.upper(), "agent": name, "description": "do it"} for name in agents]
+    make_project(tmp_path, [*tasks, shell("SHELL", CHATTY)], ALL_KINDS)
+    told: list[dict[str, Any]] = []
+    async with ProjectOrchestrator(tmp_path) as orchestrator, orchestrator.stream_batch() as stream:
+        told = [event async for event in stream]
+    live = [Message("", "message", json.dumps(event)) for event in told]
+    async with serving_project(tmp_path) as server:
+        found = await server.read(told[0]["run_id"])
+    assert texts_of(found) == texts_of(live)
+    assert {key[0] for key in texts_of(found)} >= {"MANY", "PLAYED", "JSON", "SHELL", "BOTH/leg-1", "RACE/leg-2"}
+    stored = [event for event in told if "seq" in event]
+    assert [message.json for message in found if "seq" in message.json] == stored

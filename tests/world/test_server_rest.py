@@ -375,3 +375,97 @@ async def test_a_server_that_ends_ends_its_runs_and_takes_no_more(tmp_path: Path
     async with serving_project(tmp_path) as server:
         result = await server.get(f"/runs/{run}")
         assert (result["status"], result["reason"]) == ("cancelled", "enough")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("wanted", "status", "content", "told"),
+    [
+        ("bytes=0-2", 206, b"012", "bytes 0-2/10"),
+        ("bytes=9-", 206, b"9", "bytes 9-9/10"),
+        ("bytes=-3", 206, b"789", "bytes 7-9/10"),
+        ("bytes=-99", 206, b"0123456789", "bytes 0-9/10"),
+        ("bytes=5-99", 206, b"56789", "bytes 5-9/10"),
+        ("bytes=10-", 416, b"", "bytes */10"),
+        ("bytes=-0", 416, b"", "bytes */10"),
+        ("bytes=5-2", 200, b"0123456789", None),
+        ("bytes=0-1,3-4", 200, b"0123456789", None),
+        ("lines=1-2", 200, b"0123456789", None),
+        ("bytes=-", 200, b"0123456789", None),
+    ],
+)
+async def test_a_range_of_a_log_is_answered_as_the_standard_says(
+    tmp_path: Path, wanted: str, status: int, content: bytes, told: str | None
+) -> None:
+    async with serving_project(make_project(tmp_path, [shell("A", "printf 0123456789")])) as server:
+        await server.wait_for_end(await server.start())
+        answer = await server.client.get("/tasks/A/logs/stdout", headers={"Range": wanted})
+    assert (answer.status_code, answer.content, answer.headers.get("content-range")) == (status, content, told)
+
+
+@pytest.mark.slow
+async def test_a_log_that_grows_while_it_is_sent_is_sent_as_it_was(tmp_path: Path) -> None:
+    make_project(tmp_path, [shell("A", "touch begun; until test -e go; do seq 1 2000; done")])
+    async with serving_project(tmp_path) as server:
+        await server.start()
+        await until((tmp_path / "begun").exists)
+        for _ in range(30):
+            answer = await server.client.get("/tasks/A/logs/stdout")
+            assert len(answer.content) == int(answer.headers["content-length"])
+        (tmp_path / "go").touch()
+
+
+ODD_TEXTS = ["\x00", "a\nb\r\n", "\x1b[31m", "\u202e", "x" * 90_000, "{{ 7 * 7 }}", "'; DROP TABLE runs; --"]
+
+
+@pytest.mark.slow
+async def test_odd_texts_are_taken_and_given_back_as_they_are(tmp_path: Path) -> None:
+    tasks = [person(f"P{i}") for i in range(len(ODD_TEXTS))]
+    async with serving_project(make_project(tmp_path, tasks)) as server:
+        run = await server.start()
+        await server.read(run)
+        for i, text in enumerate(ODD_TEXTS):
+            body = json.dumps({"output": text, "outputs": {"text": text}, "by": text[:100]})
+            headers = {"Content-Type": "application/json"}
+            answer = await server.client.post(f"/tasks/P{i}/complete", content=body, headers=headers)
+            assert answer.is_success, answer.text
+            found = (await server.get(f"/tasks/P{i}"))["result"]
+            given = found["output"] if not found["metadata"].get("output_file") else text
+            assert (given[:1000], found["outputs"]["text"][:1000]) == (text[:1000], text[:1000])
+        await server.read(run)
+        half = '{"outputs": {"text": "\\ud800"}}'
+        assert error_of(await server.client.post("/tasks/P0/complete", content=half, headers=headers))[0] in {409, 422}
+        nan = await server.client.post("/tasks/P0/complete", content='{"outputs": {"x": NaN}}', headers=headers)
+        assert error_of(nan) == (422, "usage")
+
+
+@pytest.mark.slow
+async def test_odd_addresses_are_errors_of_their_own(tmp_path: Path) -> None:
+    odd = [
+        "%00",
+        "%0a",
+        "..%2f..",
+        "%2e%2e",
+        "%ff",
+        "A%00",
+        "ü",
+        "%ed%a0%80",
+        "x" * 5000,
+        "A%2f..%2fA",
+        "%7b%7b1%7d%7d",
+    ]
+    async with serving_project(make_project(tmp_path, [shell("A", "true")])) as server:
+        await server.wait_for_end(await server.start())
+        for name in odd:
+            for address in (
+                f"/tasks/{name}",
+                f"/tasks/{name}/logs",
+                f"/tasks/{name}/why",
+                f"/runs/{name}",
+                f"/x{name}",
+            ):
+                status, _ = error_of(await server.client.get(address))
+                assert 400 <= status < 500, address
+            for query in (f"run={name}", f"attempt={name}"):
+                status, _ = error_of(await server.client.get(f"/tasks/A/logs?{query}"))
+                assert 400 <= status < 500, query

@@ -13,6 +13,8 @@ import httpx
 import pytest
 import uvicorn
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.base import BaseHTTPMiddleware, RequestResponseEndpoint
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -27,9 +29,9 @@ Endpoint = Any
 
 
 @asynccontextmanager
-async def app_with(endpoint: Endpoint) -> AsyncIterator[httpx.AsyncClient]:
+async def app_with(endpoint: Endpoint, *middleware: Middleware) -> AsyncIterator[httpx.AsyncClient]:
     """An application of somebody's own, with one address."""
-    app = Starlette(routes=[Route("/", endpoint)])
+    app = Starlette(routes=[Route("/", endpoint, methods=["GET", "POST"])], middleware=middleware)
     with serving.listen("127.0.0.1", 0) as listening:
         server = uvicorn.Server(uvicorn.Config(app, log_config=None, ws="none", lifespan="off"))
         task = asyncio.create_task(server._serve([listening]))  # noqa: SLF001  # without its hand on signals
@@ -288,3 +290,22 @@ def test_the_helper_needs_no_fastapi_and_imports_starlette_only_when_it_is_calle
 
 def test_a_stream_that_was_sent_whole_is_what_the_standard_calls_one() -> None:
     assert parsed(b"data: a\n\n")[0].data == "a"
+
+
+async def test_behind_a_middleware_too_a_client_that_leaves_ends_the_stream() -> None:
+    streams: list[Leaving] = []
+
+    async def endpoint(request: Request) -> Response:
+        await request.body()
+        streams.append(Leaving(asyncio.Event().wait))
+        return sse(streams[-1])
+
+    async def passing_on(request: Request, call_next: RequestResponseEndpoint) -> Response:
+        return await call_next(request)
+
+    async with app_with(endpoint, Middleware(BaseHTTPMiddleware, dispatch=passing_on)) as client:
+        for method in ("GET", "POST"):
+            async with client.stream(method, "/", content=b"{}"):
+                await until(lambda: bool(streams) and streams[-1].begun)
+            async with asyncio.timeout(20):
+                await streams.pop().closed.wait()
