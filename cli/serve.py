@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from cli.options import refuse_both, whole_number
 from cli.session import Session, say, session_of
+from cli.values import refuse_both, whole_number
 from orchestration.errors import UsageError
 
 if TYPE_CHECKING:

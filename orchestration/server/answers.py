@@ -24,6 +24,7 @@ STATUSES: Final[Mapping[str, int]] = {
     "wrong_state": 409,
     "checks_failed": 409,
     "run_owned": 409,
+    "owner_stopped": 409,
     "still_alive": 409,
     "invalid_project": 409,
     "graph": 409,

@@ -139,6 +139,7 @@ class Run(_Answered):
     live: bool
     created_at: datetime
     updated_at: datetime
+    kind: str
     tasks: list[str]
     last_seq: int
 
@@ -165,11 +166,21 @@ class Tasks(_Answered):
     tasks: list[ListedTask]
 
 
+class Owner(_Answered):
+    """Who drives a live run, and the tasks that it has still to end."""
+
+    run_id: str
+    pid: int | None
+    since: datetime | None
+    tasks: list[str]
+
+
 class Status(_Answered):
     """How far the backlog is."""
 
     counts: dict[str, int]
     live_runs: list[str]
+    owners: list[Owner]
     tasks: list[EXECUTION_RESULT]  # type: ignore[valid-type]  # computed
 
 

@@ -8,6 +8,7 @@ from starlette.responses import PlainTextResponse, Response
 from orchestration.exporting.facts import status_facts, status_of, task_details, task_facts
 from orchestration.kinds import ExecutionStatus, Priority
 from orchestration.orchestrator import Selection
+from orchestration.orchestrator.looking import live_runs
 from orchestration.server import schemas
 from orchestration.server.answers import NO_STORE, answer
 from orchestration.server.app_parts import ERRORS, AttemptQuery, Project, RunQuery
@@ -26,8 +27,7 @@ router = APIRouter(responses=ERRORS)
 async def status(served: Project) -> Response:
     """How far the backlog is, and which runs go on."""
     orchestrator = await served.now()
-    live = [record for record in await served.store.runs() if served.store.is_live(record.run_id)]
-    return answer("status", status_facts(await orchestrator.status(), live))
+    return answer("status", status_facts(await orchestrator.status(), await live_runs(served.store)))
 
 
 @router.get("/tasks", response_model=schemas.TASKS)
