@@ -19,7 +19,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from orchestration import ProjectOrchestrator
+from orchestration import AsyncPipeline, AsyncPythonTask, ProjectOrchestrator
 from orchestration.errors import WrongState
 from orchestration.server import serving, sse
 from tests.world.projects import make_project, shell, until
@@ -90,6 +90,31 @@ async def test_items_are_sent_as_they_are_and_counted() -> None:
         ["x"],
     ]
     assert [message.id for message in found] == [str(n) for n in range(1, 11)]
+
+
+async def test_of_a_pipeline_what_its_generators_yield_is_sent() -> None:
+    async def words(text: str) -> AsyncIterator[Any]:
+        for word in text.split():
+            await asyncio.sleep(0)
+            yield word
+        yield {"type": "done", "count": len(text.split())}
+
+    async def doubled(count: int) -> int:
+        return 2 * count
+
+    said = AsyncPythonTask(words, name="words", returns=["count"], stream_end_type="done")
+    pipeline = AsyncPipeline(name="chat", steps=[said, AsyncPythonTask(doubled, name="doubled", returns=["twice"])])
+
+    async def endpoint(request: Request) -> Response:
+        text = request.query_params["text"]
+        return sse(pipeline.execute_streaming(parameters={"text": text}), items="items" in request.query_params)
+
+    async with app_with(endpoint) as client:
+        items = await read(client, params={"text": "good morning", "items": "1"})
+        events = await read(client, params={"text": "good morning"})
+    assert [message.data for message in items] == ["good", "morning", '{"type":"done","count":2}']
+    assert seqs_of(events) == [1, 2, 3, 4, 5, 6]
+    assert [message.id for message in events if "seq" not in message.json] == ["2.1", "2.2", "2.3"]
 
 
 class Handle:
