@@ -78,7 +78,8 @@ class Reading:
         decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
         log = Growing(self.began.folder / f"{name}.log", getattr(self.place, name))
         held_back = 0
-        while block := log.read():
+        known = size_of(log.path)  # whoever writes on and on must not keep us from what else there is
+        while (final or log.position < known) and (block := log.read()):
             text = decoder.decode(block, final=final and len(block) < BLOCK)
             held_back = len(decoder.getstate()[0])
             if text:
@@ -88,7 +89,8 @@ class Reading:
 
     def _items(self) -> Iterator[TaskChunk]:
         log = Growing(self.began.folder / ITEMS, self.place.items)
-        while lines := log.lines():
+        known = size_of(log.path)
+        while log.position < known and (lines := log.lines()):
             for line in lines:
                 yield self._chunk(_item(line), None, items=self.place.items + len(line))
 

@@ -162,12 +162,12 @@ class Served:
 
     async def follow(self, run_id: str, after: Cursor, chunks: Chunks) -> AsyncGenerator[Told, None]:
         """A run as it happens, behind a place."""
+        record = await self.run(run_id)
+        with suppress(OrchError):  # agents may have been added since; what cannot be read now is as it was
+            await self.now()
         feed = self._feeds.get(run_id)
         if feed is None:
-            with suppress(OrchError):  # agents may have been added since; what cannot be read now is as it was
-                await self.now()
-            feed = self._feeds.get(run_id) or self._feed_of(await self.run(run_id))
-            self._feeds[run_id] = feed
+            feed = self._feeds[run_id] = self._feed_of(record)
         feed.readers += 1
         feed.begin()
         try:

@@ -7,7 +7,7 @@ import random
 import signal
 import subprocess
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -299,3 +299,20 @@ async def test_what_is_read_is_what_the_engine_tells_live_of_agents_of_every_kin
     assert {key[0] for key in texts_of(found)} >= {"MANY", "PLAYED", "JSON", "SHELL", "BOTH/leg-1", "RACE/leg-2"}
     stored = [event for event in told if "seq" in event]
     assert [message.json for message in found if "seq" in message.json] == stored
+
+
+@pytest.mark.slow
+async def test_a_task_that_prints_without_pause_keeps_nobody_from_the_others(tmp_path: Path) -> None:
+    make_project(
+        tmp_path, [shell("A", "yes & sleep 0.2; until test -e go; do sleep 0.01; done"), shell("B", "sleep 0.3")]
+    )
+    async with serving_project(tmp_path) as server:
+        run = await server.start()
+        stream = server.client.stream("GET", f"/runs/{run}/events")
+        async with asyncio.timeout(60), stream as response, aclosing(messages(response)) as coming:
+            async for message in coming:
+                event = message.json
+                if event["type"] == "task_completed" and event["task_id"] == "B":
+                    break
+        (tmp_path / "go").touch()
+        await server.post(f"/runs/{run}/cancel", {})
