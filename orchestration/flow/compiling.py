@@ -12,6 +12,7 @@ from orchestration.flow.leaf import FlowLeaf
 from orchestration.flow.steps import Condition, FlowStep, Ref
 from orchestration.graph import nearest
 from orchestration.kinds import ExecutionStatus, OnCrash
+from orchestration.protocols import Drop
 from orchestration.results import Outcome
 from orchestration.steps.binding import CannotBind, Signature, missing
 from orchestration.steps.box import Box
@@ -31,13 +32,18 @@ class Graph:
 
     units: Mapping[str, Unit]
     finders: Mapping[str, Finder] = field(repr=False)
+    order: tuple[str, ...]
+    fail_fast: bool
     kind: str = "flow"
     shares: bool = False
 
     def first(self, box: Box) -> Turn:
-        """All steps, with what each waits for."""
-        del box
-        return tuple(Part(name, name, unit.needs) for name, unit in self.units.items()) or Outcome()
+        """All steps, with what each waits for; inside of others each after those."""
+        names = [*self.units]
+        if box.parent is None or names == [*self.order]:
+            return tuple(Part(name, name, unit.needs) for name, unit in self.units.items()) or Outcome()
+        places = {name: place for place, name in enumerate(names)}
+        return tuple(Part(name, name, self.units[name].needs, place=places[name]) for name in self.order)
 
     def given(self, box: Box, part: Part) -> Mapping[str, Any]:
         """What an inner flow is given: what is written for it, or else all that is known where it stands."""
@@ -45,8 +51,16 @@ class Graph:
         written = finder.step.inputs
         return {name: finder.resolved(box, one) for name, one in written.items()} if written else finder.known(box)
 
-    def next(self, box: Box) -> Turn:
-        """What the steps returned, by name; what has no name of its own, by the step's id."""
+    def next(self, box: Box) -> Turn | Drop:
+        """What the steps returned, by name; what has no name of its own, by the step's id.
+
+        Where the failure of one ends all others, these are not needed any more as soon as one has failed.
+        """
+        ends = [(seat.path, status) for seat, status in box.ends()]
+        still = tuple(path for path, status in ends if not status.is_final)
+        if still:
+            failed_one = next((path for path, status in ends if status is ExecutionStatus.FAILED), box.path)
+            return Drop(still, f"fail-fast: {failed_one} failed")
         failed = failure_of(box)
         if failed is not None:
             return failed
@@ -137,7 +151,8 @@ class Compiler:
         if problems:
             raise UsageError(f"flow {flow.name}: {problems[0].message}", problems=problems)
         units = {step.id: self._unit(flow, step, finders, (*around, flow)) for step in flow.steps}
-        return Graph(units, finders)
+        order = tuple(flow.graph.ids[i] for i in flow.graph.order)
+        return Graph(units, finders, order, flow.on_error == "fail_fast")
 
     def _unit(self, flow: Flow, step: FlowStep, finders: Mapping[str, Finder], around: tuple[Flow, ...]) -> Unit:
         finder = finders[step.id]

@@ -115,7 +115,8 @@ def _use(entry: Entry, event: UsageRecorded) -> None:
 
 def _expand(entry: Entry, event: TaskExpanded) -> None:
     entry.status = ExecutionStatus.IN_PROGRESS
-    entry.parts = [*entry.parts, *(item["id"] for item in event.items)]
+    in_order = sorted(event.items, key=lambda item: item.get("place", 0))
+    entry.parts = [*entry.parts, *(item["id"] for item in in_order)]
 
 
 def _schedule(entry: Entry, event: RetryScheduled) -> None:

@@ -218,7 +218,7 @@ class Book:
             self.left -= by
         if self.parent and (parent := self.parent.get(i)) is not None:
             self.open_parts[parent] -= by
-            self._mark_parent_changed(parent)
+            self._mark_parent_changed(parent, end)
         if self.cancels:
             self.cancels.pop(i, None)
         if self.due:
@@ -254,9 +254,10 @@ class Book:
         """Whether a part of an expanded task has not ended."""
         return self.open_parts.get(i, 0) > 0
 
-    def _mark_parent_changed(self, i: int) -> None:
-        """Have an expanded task looked at, unless it has said that this is worth it only when no part is open."""
-        if not (self.nodes[i].joins_at_end and self.has_open_parts(i)):
+    def _mark_parent_changed(self, i: int, end: State) -> None:
+        """Have an expanded task looked at, unless it has said that this end of a part is not worth it."""
+        node = self.nodes[i]
+        if not (node.joins_at_end and self.has_open_parts(i)) or (node.joins_at_failure and end is State.FAILED):
             self.mark_changed(i)
 
     def above(self, i: int) -> Iterator[int]:
@@ -310,7 +311,8 @@ class Book:
             self._fail_fast(i, event)
 
     def _fail_fast(self, i: int, event: TaskEvent) -> None:
-        if self.fail_fast and i not in self.parent and not self.nodes[i].excused:
+        node = self.nodes[i]
+        if self.fail_fast and not node.excused and (node.fatal or i not in self.parent):
             self.failed_fast = True
             self.stop_cause = self.stop_cause or f"fail-fast: {event.task_id} failed"
 

@@ -89,7 +89,7 @@ TRANSITIONS: Final[Mapping[str, Mapping[State, State]]] = {
         State.BLOCKED: State.WAITING,
         State.NEEDS_INPUT: State.WAITING,
     },
-    "task_skipped": {State.WAITING: State.SKIPPED},
+    "task_skipped": {State.WAITING: State.SKIPPED, State.RETRYING: State.SKIPPED},
     "task_blocked": {State.WAITING: State.BLOCKED},
     "task_cancelled": dict.fromkeys(_ANY_OPEN, State.CANCELLED),
 }

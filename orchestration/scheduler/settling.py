@@ -21,10 +21,11 @@ from orchestration.events import (
     TaskCancelled,
     TaskError,
     TaskExpanded,
+    TaskInputGiven,
     TaskNeedsInput,
     TaskSkipped,
 )
-from orchestration.kinds import Failure
+from orchestration.kinds import Failure, OnCrash
 from orchestration.plan import FINAL, Ask, Block, Cancel, Consequence, Decide, Join, Skip, Startable, State
 from orchestration.protocols import Doer, Drop, Expansion
 from orchestration.results import Outcome
@@ -128,14 +129,22 @@ class Settler:
             self.record_expansion(task_id, attempt, decision)
         elif isinstance(decision, Drop):
             for part in decision.task_ids:
-                if self._plan.state_of(part) is State.RUNNING:
-                    self._request_stop(part, decision.cause)
-                elif self._plan.state_of(part) not in FINAL:
-                    self.cancel(part, decision.cause, reason=CANCELLED)
+                self._drop(part, decision.cause)
         elif decision is not None:
             began = self._recorder.ledger.attempts_of(task_id)[-1].started_at
             seconds = max(0.0, self._recorder.now() - began.timestamp())
             self.record_end(Startable(task_id, attempt), decision, None, seconds)
+
+    def _drop(self, task_id: str, cause: str) -> None:
+        """End a part that is not needed any more; where it has parts itself, they end first."""
+        state = self._plan.state_of(task_id)
+        if state is State.RUNNING:
+            self._request_stop(task_id, cause)
+        elif state is State.EXPANDED:
+            attempt = self._plan.attempt_of(task_id)
+            self._recorder.emit(TaskInputGiven, task_id=task_id, attempt=attempt, action="cancel", note=cause)
+        elif state not in FINAL:
+            self.cancel(task_id, cause)
 
     def record_expansion(self, task_id: str, attempt: int, expansion: Expansion) -> None:
         """Record that a task became several."""
@@ -256,14 +265,17 @@ class Settler:
         self._quota.recall(self._recorder.now())
         for task_id in list(self._plan.tasks_in(State.RUNNING)):
             job = self._jobs.get(task_id, NO_JOB)
+            skips = job.skips_when_failed and job.on_crash is OnCrash.FAIL
             self._recorder.emit(
                 AttemptInterrupted,
                 task_id=task_id,
                 attempt=self._plan.attempt_of(task_id),
                 agent=job.agent,
                 outcome=Outcome(failure=Failure.INTERRUPTED, error="orch ended while the attempt ran"),
-                then=job.on_crash,
+                then=OnCrash.RERUN if skips else job.on_crash,
             )
+            if skips:
+                self._skip(task_id, Failure.INTERRUPTED)
 
     def reject(self, start: Startable, outcome: Outcome, note: str, seconds: float) -> None:
         """A person did not accept what an attempt made; the next one reads why."""
@@ -293,9 +305,17 @@ class Settler:
             due_at = next_attempt_at(job.retry, tries, failure, self._recorder.at(), spread)
         if due_at is None:
             why = spent or self._plan.stopping or why_not(job.retry, tries, failure)
+            if job.skips_when_failed:
+                emit(TaskError, **end, final=False, reason=f"{failure.value}: {why}" if why else failure.value)
+                self._skip(start.task_id, failure)
+                return
             emit(TaskError, **end, final=True, reason=f"{failure.value}: {why}" if why else failure.value)
             return
         allowed = job.retry.max if job.retry else 1
         reason = f"attempt {start.attempt} failed ({failure.value}), {tries} of {allowed} used"
         emit(TaskError, **end, final=False, reason=reason)
         emit(RetryScheduled, task_id=start.task_id, attempt=start.attempt, due_at=due_at, reason=reason)
+
+    def _skip(self, task_id: str, failure: Failure) -> None:
+        """Let a task count as skipped that has failed for good; its attempts still say how."""
+        self._recorder.emit(TaskSkipped, task_id=task_id, reason=f"it failed ({failure.value}), which does not count")

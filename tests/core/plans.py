@@ -54,7 +54,7 @@ def moment(second: float) -> datetime:
     return EPOCH + timedelta(seconds=second)
 
 
-FLAGS = ("keeps_limits", "joins_at_end", "excused")
+FLAGS = ("keeps_limits", "joins_at_end", "joins_at_failure", "excused", "fatal")
 
 
 def parts_of(event: TaskExpanded) -> list[Node]:
