@@ -29,7 +29,8 @@ class AsyncFlowExecutor:
         store: a store, or the folder of a durable one; in memory by default.
         cache: a folder for what steps with `cache=True` have come to; in memory by default.
         directory: where the files are that steps make; the current folder by default.
-        max_threads: how many plain functions may run at once; as many as steps by default.
+        max_threads: how many plain functions may run at once, abandoned ones included; by default 64, or as many as
+            steps may.
 
     Raises:
         UsageError: a limit is not possible.
@@ -50,12 +51,17 @@ class AsyncFlowExecutor:
         self.max_concurrent = max_concurrent
         self._store = store
         self._limits = Limits({} if max_concurrent is None else {CAPACITY: max_concurrent})
-        self._threads = Threads(max_threads or max_concurrent or MAX_THREADS)
+        self._threads = Threads(max_threads or max(MAX_THREADS, max_concurrent or 0))
         self._tools: dict[str, Callable[..., Any]] = {}
         for name, function in (tools or {}).items():
             self.register(name, function)
         rows = None if cache is None else FolderRows(cache)
         self._compiler = Compiler(self._tools, Cache(rows), Path(directory or ".").resolve())
+
+    @property
+    def abandoned(self) -> list[str]:
+        """The calls of plain functions that still run though nobody waits for them: `run/step/attempt function`."""
+        return self._threads.abandoned
 
     def register(self, name: str, function: Callable[..., Any]) -> None:
         """Let steps name a function as their tool; one of that name before is replaced."""
@@ -127,6 +133,11 @@ class FlowExecutor:
     def __init__(self, max_concurrent: int | None = None, **options: Any) -> None:  # noqa: ANN401  # those of the other one
         """Make the executor that does it."""
         self._executor = AsyncFlowExecutor(max_concurrent, **options)
+
+    @property
+    def abandoned(self) -> list[str]:
+        """See `AsyncFlowExecutor.abandoned`."""
+        return self._executor.abandoned
 
     def register(self, name: str, function: Callable[..., Any]) -> None:
         """Let steps name a function as their tool."""

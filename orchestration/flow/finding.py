@@ -46,14 +46,14 @@ class Finder:
         return MISSING
 
     def known(self, box: Box) -> dict[str, Any]:
-        """All values by name: what steps returned, under what the flow was given, under the step's own inputs."""
+        """All values by name: what steps returned, under their ids, the flow's inputs, and the step's own ones."""
         found: dict[str, Any] = {}
         for other in reversed(self.above):
             value = value_of(box, other)
             if isinstance(value, Mapping):
                 found.update(value)
-            elif value is not MISSING:
-                found[other] = value
+        found |= {other: value_of(box, other) for other in reversed(self.above)}
+        found = {name: value for name, value in found.items() if value is not MISSING}
         found |= {name: box.find(name) for name in box.given}
         return found | {name: self.resolved(box, written) for name, written in self.step.inputs.items()}
 

@@ -67,7 +67,9 @@ class FlowLeaf(FunctionLeaf):
             outcome = await self.called(arguments, seat, attempt, report, crew)
         else:
             outcome = await self._remembered(self._cache, key, arguments, seat, attempt, report, crew)
-        if outcome.failure is None or self._stand_in is None or not self._is_final(seat, outcome.failure, crew):
+        if outcome.failure is None or self._stand_in is None or report.is_ending:
+            return outcome
+        if not self._is_final(seat, outcome.failure, crew):
             return outcome
         return await self._mended(self._stand_in, outcome, seat, attempt, slot, report, crew)
 
@@ -131,11 +133,13 @@ class FlowLeaf(FunctionLeaf):
         crew: StepCrew,
     ) -> Outcome:
         outcome = await stand_in.perform(seat, attempt, slot, report, crew)
+        if failed.abandoned:
+            outcome = replace(outcome, abandoned=True)
         facts = {"fallback_for": failed.failure.value if failed.failure else None, "fallback_error": failed.error}
         if outcome.failure is None:
             return replace(outcome, metadata={**outcome.metadata, **facts})
         told = f"{failed.error}; then its fallback: {outcome.error}"
-        return replace(failed, error=told)
+        return replace(failed, error=told, abandoned=outcome.abandoned)
 
 
 def _plain(step: FlowStep) -> FlowStep:

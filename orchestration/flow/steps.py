@@ -1,10 +1,10 @@
 """Steps of flows, and references to what others returned. What is written is checked here, where the mistake is."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from dataclasses import MISSING, Field, dataclass, field, fields
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
-from orchestration.calls import Limits, name_of
+from orchestration.calls import Limits, is_async, name_of
 from orchestration.errors import UsageError
 from orchestration.kinds import OnCrash
 from orchestration.models import RetryPolicy
@@ -16,6 +16,25 @@ if TYPE_CHECKING:
 
 Function: TypeAlias = Callable[..., Any]
 Condition: TypeAlias = str | Function
+
+_OF_CALLS: Final = frozenset(
+    {
+        "retry",
+        "timeout",
+        "idle_timeout",
+        "kill_grace",
+        "fallback",
+        "cache",
+        "version",
+        "files",
+        "returns",
+        "serializer",
+        "recompute",
+        "stream_end_type",
+        "on_crash",
+    }
+)
+"""What can be said of a call, and not of a flow in a step's place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +131,9 @@ class FlowStep:
         self.depends_on = _listed(self.depends_on)
         self.files = _listed(self.files)
         self._check_branches()
+        self._check_conditions()
+        if self.flow is not None:
+            self._check_flow()
         self.read_retry = retry_of(self.retry, f"step {self.id}")
         returns = read_returns(self.returns, f"step {self.id}", self.serializer)
         if self.recompute:
@@ -128,6 +150,20 @@ class FlowStep:
                 f"step {self.id}: a default needs branches; without any, everything that waits for it runs"
             )
 
+    def _check_conditions(self) -> None:
+        written = {"when": self.when, **{f"branches: {name}": one for name, one in self.branches.items()}}
+        for place, condition in written.items():
+            wrong = _wrong_condition(condition, may_be_missing=place == "when")
+            if wrong:
+                raise UsageError(f"step {self.id}: {place}: {wrong}")
+
+    def _check_flow(self) -> None:
+        """What is about a call says nothing of a flow, whose own steps have it."""
+        for one in fields(self):
+            if one.name in _OF_CALLS and getattr(self, one.name) != _default(one):
+                hint = f"give {one.name} to the steps of the flow"
+                raise UsageError(f"step {self.id} is a flow, which has no `{one.name}` of its own", hint=hint)
+
     @property
     def chooses(self) -> tuple[str, ...]:
         """The steps among which it chooses."""
@@ -139,6 +175,23 @@ class FlowStep:
         if self.function is not None and not isinstance(self.function, str):
             return name_of(self.function)
         return self.tool or f"flow {self.flow.name}" if self.flow is not None else str(self.tool)
+
+
+def _wrong_condition(written: object, *, may_be_missing: bool) -> str | None:
+    """Why this is no condition."""
+    if may_be_missing and (written is None or isinstance(written, bool)):
+        return None
+    if isinstance(written, str):
+        from orchestration.prompts import check_syntax  # noqa: PLC0415  # only for conditions in words
+
+        return check_syntax(written, expression=True)
+    if not callable(written):
+        return f"{written!r:.80} is no condition; write an expression, or give a function"
+    return f"{name_of(written)} is async; a condition only computes" if is_async(written) else None
+
+
+def _default(one: "Field[Any]") -> Any:  # noqa: ANN401  # of any field
+    return one.default if one.default_factory is MISSING else one.default_factory()
 
 
 def _listed(written: Sequence[str] | str) -> tuple[str, ...]:

@@ -217,6 +217,8 @@ def _metadata(entry: Entry, outcome: Outcome) -> dict[str, Any]:
     metadata = dict(outcome.metadata)
     if outcome.output_file:
         metadata["output_file"] = outcome.output_file
+    if outcome.abandoned:
+        metadata["abandoned"] = True
     if entry.prompt is not None:
         metadata["prompt"] = entry.prompt
     if entry.by:

@@ -75,7 +75,7 @@ class StepCrew:
         self.is_durable = means.is_durable
         self.live: dict[tuple[str, str], Any] = {}
         self.items: dict[str, list[Any]] = {}
-        self.returning: dict[tuple[str, int], asyncio.Future[Ended]] = {}
+        self._returning: dict[tuple[str, int], list[asyncio.Future[Ended]]] = {}
         self._limits = means.limits
         self._shares_capacity = means.limits.is_limited(CAPACITY)
         self._seats: dict[str, Seat] = {}
@@ -117,13 +117,22 @@ class StepCrew:
     def salvage(self, task_id: str, attempt: int) -> Outcome:
         """What can be said of an attempt that was cut off."""
         folder = None if self.home.state is None else self.home.state / self.run_id / task_id / str(attempt)
-        return Outcome(log_path=str(folder) if folder is not None and folder.exists() else None)
+        log_path = str(folder) if folder is not None and folder.exists() else None
+        return Outcome(log_path=log_path, abandoned=(task_id, attempt) in self._returning)
+
+    def leave_behind(self, task_id: str, attempt: int, name: str, thread: "asyncio.Future[Ended] | None") -> bool:
+        """Note that nobody waits for a thread of an attempt any more; False where it has returned already."""
+        if thread is None or thread.done():
+            return False
+        self.threads.abandon(name)
+        self._returning.setdefault((task_id, attempt), []).append(thread)
+        return True
 
     async def wait_for_return(self, task_id: str, attempt: int) -> None:
-        """Wait until the thread of an abandoned attempt has returned."""
-        thread = self.returning.pop((task_id, attempt), None)
-        if thread is not None:
-            await asyncio.wait({thread})
+        """Wait until the threads of an abandoned attempt have returned."""
+        threads = self._returning.pop((task_id, attempt), None)
+        if threads:
+            await asyncio.wait(threads)
 
     def _decision(self, box: Box, turn: Turn) -> Outcome | Expansion:
         if isinstance(turn, Outcome):

@@ -85,10 +85,13 @@ class FunctionLeaf:
         context.run(enter, CurrentStep(crew.run_id, seat.path, attempt, crew.parameters))
         context.run(printed_into.set, printed)
         items = Items(report, self._end_type, crew.log_of(seat, attempt))
+        items.name = f"{crew.run_id}/{seat.path}/{attempt} {self._name}"
         call = self._calling(crew, context, items, positional, named)
-        outcome = await self._driven(call, context, items, report)
-        if items.is_abandoned and items.thread is not None and not items.thread.done():
-            crew.returning[seat.path, attempt] = items.thread
+        try:
+            outcome = await self._driven(call, context, items, report)
+        finally:
+            left_behind = items.is_abandoned and crew.leave_behind(seat.path, attempt, items.name, items.thread)
+        if left_behind:
             outcome = replace(outcome, abandoned=True)
         if printed:
             outcome = await _with_prints(outcome, printed, items)
@@ -209,7 +212,7 @@ async def _in_thread(
         value = function(*positional, **named)
         return items.drawn_in_thread(value) if inspect.isgenerator(value) else value
 
-    ended = await crew.threads.start(call)
+    ended = await crew.threads.start(call, items.name)
     items.thread = ended
     if items.drive is not None:
         items.drive.start()
