@@ -139,6 +139,8 @@ class FlowStep:
         if self.recompute:
             returns = tuple(Return(one.name, one.kind, one.serializer, recompute=True) for one in returns)
         self.read_returns = returns
+        if self.cache and any(one.recompute for one in returns):
+            raise UsageError(f"step {self.id}: what is made again in each run cannot be cached")
         self.limits = limits(f"step {self.id}", self.timeout, self.idle_timeout, self.kill_grace)
         self.on_crash = OnCrash(self.on_crash)
 
