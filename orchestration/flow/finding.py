@@ -2,7 +2,7 @@
 
 A parameter is looked for in the step's own `inputs`, among the flow's inputs, among the ids of the steps above it, and
 in what those returned: direct dependencies first, the last-declared one of several, then those further up. A step that
-was skipped has no value: a default is taken, and a reference to it is None.
+was skipped has no value: a parameter that refers to it keeps its default, and without one it is None.
 """
 
 from collections.abc import Mapping, Sequence
@@ -34,7 +34,8 @@ class Finder:
     def find(self, box: Box, name: str) -> Any:  # noqa: ANN401  # any value
         """The value of a name, or MISSING."""
         if name in self.step.inputs:
-            return self.resolved(box, self.step.inputs[name])
+            written = self.step.inputs[name]
+            return self._referred(box, written) if isinstance(written, Ref) else self.resolved(box, written)
         if name in box.given:
             return box.find(name)
         if name in self.above:
@@ -62,7 +63,11 @@ class Finder:
 
         def find(name: str) -> Any:  # noqa: ANN401  # any value
             value = self.find(box, name)
-            return self._only(box, name, signature) if value is MISSING else value
+            if value is not MISSING:
+                return value
+            if name in self.step.inputs:  # it refers to a step that was skipped
+                return None if name in signature.required else MISSING
+            return self._only(box, name, signature)
 
         return signature.bind(find, lambda: self.known(box))
 
@@ -76,7 +81,8 @@ class Finder:
     def resolved(self, box: Box, written: Any) -> Any:  # noqa: ANN401  # a literal or a reference, any value
         """A literal as it is; a reference as what it refers to, also inside of lists and dictionaries."""
         if isinstance(written, Ref):
-            return self._referred(box, written)
+            value = self._referred(box, written)
+            return None if value is MISSING else value
         if isinstance(written, list | tuple):
             return [self.resolved(box, item) for item in written]
         if isinstance(written, dict):
@@ -90,7 +96,7 @@ class Finder:
         elif owner is None:
             raise CannotBind(f"step {self.step.id} refers to {written.path}, which is no step above it")
         elif (value := value_of(box, owner)) is MISSING:
-            return MISSING if _was_skipped(box, owner) else None
+            return MISSING
         for key in keys:
             value = _inside(value, key, written, self.step.id)
         return value
@@ -127,7 +133,3 @@ def value_of(box: Box, step_id: str) -> Any:  # noqa: ANN401  # any value
     names = [*outputs, *(name for name in declared if name not in outputs)]
     values = {name: crew.value_of(seat, name) for name in names}
     return values["result"] if set(values) == {"result"} and "result" not in declared else values
-
-
-def _was_skipped(box: Box, step_id: str) -> bool:
-    return box.crew.status_of(box.path_of_need(step_id)) is ExecutionStatus.SKIPPED
