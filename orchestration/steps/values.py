@@ -7,7 +7,6 @@ are handed on as they are.
 
 import copy
 from collections import deque
-from collections.abc import Iterable
 from typing import Any, Final
 
 _PLAIN: Final = frozenset({type(None), bool, int, float, str, bytes})
@@ -56,8 +55,8 @@ def _record_apart(value: Any, depth: int) -> Any:  # noqa: ANN401  # a dataclass
         return value
     try:
         made = copy.copy(value)
-        names: Iterable[str] = getattr(value, "__dict__", None) or getattr(value, "__dataclass_fields__", ())
-        for name in names:
+        fields: Any = getattr(value, "__dict__", None) or getattr(value, "__dataclass_fields__", ())
+        for name in fields:
             item = getattr(value, name)
             own = apart(item, depth + 1)
             if own is not item:
