@@ -1,14 +1,15 @@
 """Steps of flows, and references to what others returned. What is written is checked here, where the mistake is."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import MISSING, Field, dataclass, field, fields
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from orchestration.calls import Limits, is_async, name_of
+from orchestration.calls import Limits, name_of
 from orchestration.errors import UsageError
+from orchestration.flow.refusing import refuse_for_flows, refuse_wrong_conditions, refuse_wrong_kinds
 from orchestration.kinds import OnCrash
 from orchestration.models import RetryPolicy
-from orchestration.steps.reading import checked_function, checked_name, limits, retry_of
+from orchestration.steps.reading import checked_name, limits, retry_of
 from orchestration.steps.returns import Return, Serializer, Written, read_returns
 
 if TYPE_CHECKING:
@@ -16,25 +17,6 @@ if TYPE_CHECKING:
 
 Function: TypeAlias = Callable[..., Any]
 Condition: TypeAlias = str | Function
-
-_OF_CALLS: Final = frozenset(
-    {
-        "retry",
-        "timeout",
-        "idle_timeout",
-        "kill_grace",
-        "fallback",
-        "cache",
-        "version",
-        "files",
-        "returns",
-        "serializer",
-        "recompute",
-        "stream_end_type",
-        "on_crash",
-    }
-)
-"""What can be said of a call, and not of a flow in a step's place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,20 +102,16 @@ class FlowStep:
     def __post_init__(self) -> None:
         """Check what is written."""
         checked_name(self.id)
-        if isinstance(self.function, str):
-            self.function, self.tool = None, self.tool or self.function
+        if isinstance(self.function, str) and self.tool is None:
+            self.function, self.tool = None, self.function
         if [self.function, self.tool, self.flow].count(None) != 2:  # noqa: PLR2004  # all but one
             raise UsageError(f"step {self.id}: give `function`, `tool` or `flow`, one of them")
-        if self.function is not None:
-            checked_function(self.function, f"step {self.id}")
-        if self.on_error not in {"fail", "skip"}:
-            raise UsageError(f"step {self.id}: on_error is {self.on_error!r:.40}; it is 'fail' or 'skip'")
+        refuse_wrong_kinds(self)
         self.depends_on = _listed(self.depends_on)
         self.files = _listed(self.files)
-        self._check_branches()
-        self._check_conditions()
+        refuse_wrong_conditions(self)
         if self.flow is not None:
-            self._check_flow()
+            refuse_for_flows(self)
         self.read_retry = retry_of(self.retry, f"step {self.id}")
         returns = read_returns(self.returns, f"step {self.id}", self.serializer)
         if self.recompute:
@@ -143,28 +121,6 @@ class FlowStep:
             raise UsageError(f"step {self.id}: what is made again in each run cannot be cached")
         self.limits = limits(f"step {self.id}", self.timeout, self.idle_timeout, self.kill_grace)
         self.on_crash = OnCrash(self.on_crash)
-
-    def _check_branches(self) -> None:
-        if not isinstance(self.branches, Mapping):
-            raise UsageError(f"step {self.id}: branches are a dictionary of step ids and conditions")
-        if self.default is not None and not self.branches:
-            raise UsageError(
-                f"step {self.id}: a default needs branches; without any, everything that waits for it runs"
-            )
-
-    def _check_conditions(self) -> None:
-        written = {"when": self.when, **{f"branches: {name}": one for name, one in self.branches.items()}}
-        for place, condition in written.items():
-            wrong = _wrong_condition(condition, may_be_missing=place == "when")
-            if wrong:
-                raise UsageError(f"step {self.id}: {place}: {wrong}")
-
-    def _check_flow(self) -> None:
-        """What is about a call says nothing of a flow, whose own steps have it."""
-        for one in fields(self):
-            if one.name in _OF_CALLS and getattr(self, one.name) != _default(one):
-                hint = f"give {one.name} to the steps of the flow"
-                raise UsageError(f"step {self.id} is a flow, which has no `{one.name}` of its own", hint=hint)
 
     @property
     def chooses(self) -> tuple[str, ...]:
@@ -177,23 +133,6 @@ class FlowStep:
         if self.function is not None and not isinstance(self.function, str):
             return name_of(self.function)
         return self.tool or f"flow {self.flow.name}" if self.flow is not None else str(self.tool)
-
-
-def _wrong_condition(written: object, *, may_be_missing: bool) -> str | None:
-    """Why this is no condition."""
-    if may_be_missing and (written is None or isinstance(written, bool)):
-        return None
-    if isinstance(written, str):
-        from orchestration.prompts import check_syntax  # noqa: PLC0415  # only for conditions in words
-
-        return check_syntax(written, expression=True)
-    if not callable(written):
-        return f"{written!r:.80} is no condition; write an expression, or give a function"
-    return f"{name_of(written)} is async; a condition only computes" if is_async(written) else None
-
-
-def _default(one: "Field[Any]") -> Any:  # noqa: ANN401  # of any field
-    return one.default if one.default_factory is MISSING else one.default_factory()
 
 
 def _listed(written: Sequence[str] | str) -> tuple[str, ...]:

@@ -146,7 +146,7 @@ async def later(x: int) -> bool:
         ({"when": 3}, "3 is no condition"),
         ({"branches": {"b": later}}, "later is async"),
         ({"branches": {"b": "== 2"}}, "branches: b: "),
-        ({"branches": ["b"]}, "branches are a dictionary"),
+        ({"branches": ["b"]}, "branches is ['b']; it is a dictionary"),
         ({"branches": {"b": None}}, "None is no condition"),
         ({"default": "b"}, "a default needs branches"),
     ],
