@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from orchestration.errors import OrchError, Problem, TemplateError, UsageError
-from orchestration.flow.finding import Finder, split, value_of
+from orchestration.flow.finding import Finder, value_of
 from orchestration.flow.flow import Flow
 from orchestration.flow.leaf import FlowLeaf
 from orchestration.flow.steps import Condition, FlowStep, Ref
@@ -146,17 +146,22 @@ class Compiler:
     def _graph(self, flow: Flow, around: tuple[Flow, ...]) -> Graph:
         if any(flow is one for one in around) or len(around) > MAX_DEPTH:
             raise UsageError(f"the flow {flow.name} contains itself", hint="flows inside of flows have an end")
-        finders = {step.id: _finder(flow, step) for step in flow.steps}
+        finders = {step.id: Finder(flow, step) for step in flow.steps}
         problems = [Problem(told) for finder in finders.values() for told in _wrong_references(finder)]
         if problems:
             raise UsageError(f"flow {flow.name}: {problems[0].message}", problems=problems)
-        units = {step.id: self._unit(flow, step, finders, (*around, flow)) for step in flow.steps}
+        deciders: dict[str, list[Finder]] = {}
+        for step in flow.steps:
+            for other in step.chooses:
+                deciders.setdefault(other, []).append(finders[step.id])
+        units = {
+            step.id: self._unit(step, finders[step.id], tuple(deciders.get(step.id, ())), (*around, flow))
+            for step in flow.steps
+        }
         order = tuple(flow.graph.ids[i] for i in flow.graph.order)
         return Graph(units, finders, order, flow.on_error == "fail_fast")
 
-    def _unit(self, flow: Flow, step: FlowStep, finders: Mapping[str, Finder], around: tuple[Flow, ...]) -> Unit:
-        finder = finders[step.id]
-        deciders = tuple(finders[one.id] for one in flow.steps if step.id in one.chooses)
+    def _unit(self, step: FlowStep, finder: Finder, deciders: tuple[Finder, ...], around: tuple[Flow, ...]) -> Unit:
         condition = Runs(finder, step.when, deciders) if deciders or step.when is not None else None
         return Unit(
             step.id,
@@ -200,16 +205,9 @@ def check_inputs(root: Unit, inputs: Collection[str]) -> None:
     refuse(problems)
 
 
-def _finder(flow: Flow, step: FlowStep) -> Finder:
-    order = {one.id: i for i, one in enumerate(flow.steps)}
-    direct = sorted(dict.fromkeys(step.depends_on), key=order.__getitem__, reverse=True)
-    further = [one for one in reversed(flow.graph.upstream([step.id])) if one != step.id and one not in direct]
-    return Finder(step, (*direct, *further), len(direct))
-
-
 def _wrong_references(finder: Finder) -> Sequence[str]:
     found = _references([*finder.step.inputs.values()])
-    wrong = [one.path for one in found if split(one, finder.above)[0] is None]
+    wrong = [one.path for one in found if finder.split(one)[0] is None]
     return [f"step {finder.step.id} refers to {path}, but waits for no such step (depends_on)" for path in wrong]
 
 
