@@ -133,6 +133,7 @@ class Compiler:
         self._tools = tools
         self._cache = cache
         self._directory = directory
+        self._signatures: dict[int, Signature] = {}
 
     def program(self, flow: Flow) -> Program:
         """What the engine runs.
@@ -140,6 +141,7 @@ class Compiler:
         Raises:
             UsageError: a tool is not known, a reference leads nowhere, flows contain each other.
         """
+        self._signatures = {}  # by identity: what the flow's steps call is there as long as this lasts
         root = Unit(flow.name, self._graph(flow, ()))
         return Program(flow.name, "flow", root, check_inputs, fail_fast=flow.on_error == "fail_fast")
 
@@ -179,7 +181,12 @@ class Compiler:
         function = step.function if callable(step.function) else self._tool(step.tool or "", step.id)
         fallback = self._tool(step.fallback, step.id) if isinstance(step.fallback, str) else step.fallback
         cache = self._cache if step.cache else None
-        return FlowLeaf(step, function, finder, fallback=fallback, cache=cache, directory=self._directory)
+        signature = self._signatures.get(id(function))
+        leaf = FlowLeaf(
+            step, function, finder, fallback=fallback, cache=cache, directory=self._directory, signature=signature
+        )
+        self._signatures[id(function)] = leaf.signature
+        return leaf
 
     def _tool(self, name: str, where: str) -> Callable[..., Any]:
         function = self._tools.get(name)

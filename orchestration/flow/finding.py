@@ -79,6 +79,8 @@ class Finder:
 
     def arguments(self, box: Box, signature: Signature) -> tuple[list[Any], dict[str, Any]]:
         """The arguments of a call; raises CannotBind."""
+        if not signature.parameters and not signature.takes_others:
+            return [], {}
 
         def find(name: str) -> Any:  # noqa: ANN401  # any value
             value = self.find(box, name)

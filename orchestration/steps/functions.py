@@ -41,6 +41,7 @@ class FunctionLeaf:
         returns: the names under which it passes values on.
         end_type: the `type` of the item with which a generator says what it returns.
         limits: what a call may take.
+        signature: its parameters, where they were read already.
     """
 
     kind = "python"
@@ -52,11 +53,12 @@ class FunctionLeaf:
         *,
         end_type: str = "done",
         limits: Limits,
+        signature: Signature | None = None,
     ) -> None:
         """Read its parameters; nothing is called."""
         self.function = function
         self.returns = returns
-        self.signature = Signature(function)
+        self.signature = signature or Signature(function)
         self._end_type = end_type
         self._limits = limits
         self._name = name_of(function)
@@ -158,6 +160,8 @@ class FunctionLeaf:
         if outcome is _DONE and not output and not outputs:
             return _DONE
         facts = {one.name: values[one.name] for one in self.returns if one.kind == "metric"}
+        if outcome is _DONE and not facts:
+            return Outcome(output=output, outputs=outputs)
         metadata = {**outcome.metadata, "metrics": shown(facts)} if facts else outcome.metadata
         return replace(outcome, output=output or outcome.output, outputs=outputs, metadata=metadata)
 
