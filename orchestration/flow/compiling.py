@@ -51,7 +51,7 @@ class Graph:
         written = finder.step.inputs
         return {name: finder.resolved(box, one) for name, one in written.items()} if written else finder.known(box)
 
-    def next(self, box: Box) -> Turn | Drop:
+    def next(self, box: Box) -> Turn | Drop | None:
         """What the steps returned, by name; what has no name of its own, by the step's id.
 
         Where the failure of one ends all others, these are not needed any more as soon as one has failed.
@@ -59,8 +59,8 @@ class Graph:
         ends = [(seat.path, status) for seat, status in box.ends()]
         still = tuple(path for path, status in ends if not status.is_final)
         if still:
-            failed_one = next((path for path, status in ends if status is ExecutionStatus.FAILED), box.path)
-            return Drop(still, f"fail-fast: {failed_one} failed")
+            one = next((path for path, status in ends if status is ExecutionStatus.FAILED), None)
+            return Drop(still, f"fail-fast: {one} failed") if one is not None else None
         failed = failure_of(box)
         if failed is not None:
             return failed

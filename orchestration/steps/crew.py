@@ -107,7 +107,7 @@ class StepCrew:
         """What becomes of a composite all of whose parts have ended, or one has failed."""
         box = self._boxes[task_id]
         turn = box.unit.composite.next(box)
-        return turn if isinstance(turn, Drop) else self._decision(box, turn)
+        return turn if turn is None or isinstance(turn, Drop) else self._decision(box, turn)
 
     def decide(self, task_id: str) -> bool:
         """Whether a step runs at all."""

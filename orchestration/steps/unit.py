@@ -86,8 +86,11 @@ class Composite(Protocol):
         """What it becomes when it starts; an outcome where there is nothing to do, or it cannot be done."""
         ...
 
-    def next(self, box: "Box") -> Turn | Drop:
-        """What follows now that all of its parts have ended; and, where it `ends_early`, when one has failed."""
+    def next(self, box: "Box") -> Turn | Drop | None:
+        """What follows now that all of its parts have ended; None for nothing yet.
+
+        Where it `ends_early`, it is asked when one has failed too, and when the run goes on after a crash.
+        """
         ...
 
     def given(self, box: "Box", part: Part) -> Mapping[str, Any]:
