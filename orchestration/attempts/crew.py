@@ -28,6 +28,7 @@ from orchestration.models import HybridAgent
 from orchestration.pricing import price
 from orchestration.protocols import Decision, Expansion, Reporting, Work
 from orchestration.results import CheckResult, Outcome, Usage
+from orchestration.store.faults import concerns_the_disk, store_error
 
 if TYPE_CHECKING:
     from orchestration.attempts.changes import Changes
@@ -72,7 +73,21 @@ class Crew:
     async def perform(
         self, task_id: str, attempt: int, slot: int, report: Reporting, agent: str | None = None
     ) -> Outcome | Expansion:
-        """One attempt; see the module's text for its steps."""
+        """One attempt; see the module's text for its steps.
+
+        Raises:
+            StoreError: the disk is full or fails: whatever follows would fail like this one, and has not begun yet.
+        """
+        try:
+            return await self._perform(task_id, attempt, slot, report, agent)
+        except OSError as error:
+            if not concerns_the_disk(error):
+                raise
+            raise store_error(error, self._place.state) from error
+
+    async def _perform(
+        self, task_id: str, attempt: int, slot: int, report: Reporting, agent: str | None
+    ) -> Outcome | Expansion:
         assignment = self._tasks[task_id].by(agent)
         doer = assignment.agent
         if isinstance(doer, OrchError):
