@@ -61,7 +61,7 @@ def assemble(
     listener: Listener | None,
 ) -> StepRun:
     """Build the run; must be called inside the loop that drives it."""
-    ledger = Ledger()
+    ledger = Ledger(parts_are_results=True)
     crew = StepCrew(run_id, program.root, parameters, ledger, means)
     jobs: dict[str, Job] = {}
     made: dict[int, Job] = {}
