@@ -13,6 +13,7 @@ from orchestration.steps.home import Home
 from orchestration.steps.program import Program
 from orchestration.steps.reading import checked_list, checked_name
 from orchestration.steps.running import Options, Store, run_program
+from orchestration.steps.telling import told
 from orchestration.streams import RunStream
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ class AsyncPipeline:
 
         Leaving it early cancels the run, records that, and leaves nothing behind. The arguments are those of `execute`.
         """
-        return RunStream(partial(self._run, parameters, run_id, max_concurrent, store, deadline))
+        return RunStream(partial(self._run, parameters, run_id, max_concurrent, store, deadline), told)
 
     execute_stream = execute_streaming
 

@@ -4,12 +4,11 @@ Composites become their parts here, live and in a replay by the same event; leav
 is, is found by its path alone, so nothing about a run is kept anywhere but in its events.
 """
 
-import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from orchestration.calls import Ended, Threads
+from orchestration.calls import Threads
 from orchestration.events import TaskExpanded
 from orchestration.kinds import ExecutionStatus, Failure
 from orchestration.ledger import Ledger
@@ -75,7 +74,8 @@ class StepCrew:
         self.is_durable = means.is_durable
         self.live: dict[tuple[str, str], Any] = {}
         self.items: dict[str, list[Any]] = {}
-        self.returning: dict[tuple[str, int], asyncio.Future[Ended]] = {}
+        self.left: dict[tuple[str, int], Outcome] = {}
+        self.returning: dict[tuple[str, int], Callable[[], Awaitable[Any]]] = {}
         self._limits = means.limits
         self._shares_capacity = means.limits.is_limited(CAPACITY)
         self._seats: dict[str, Seat] = {}
@@ -116,13 +116,14 @@ class StepCrew:
     def salvage(self, task_id: str, attempt: int) -> Outcome:
         """What can be said of an attempt that was cut off."""
         folder = None if self.home.state is None else self.home.state / self.run_id / task_id / str(attempt)
-        return Outcome(log_path=str(folder) if folder is not None and folder.exists() else None)
+        left = self.left.pop((task_id, attempt), _NO_OUTCOME)
+        return replace(left, log_path=str(folder)) if folder is not None and folder.exists() else left
 
     async def wait_for_return(self, task_id: str, attempt: int) -> None:
         """Wait until the thread of an abandoned attempt has returned."""
-        thread = self.returning.pop((task_id, attempt), None)
-        if thread is not None:
-            await asyncio.wait({thread})
+        wait_for_end = self.returning.pop((task_id, attempt), None)
+        if wait_for_end is not None:
+            await wait_for_end()
 
     def _decision(self, box: Box, turn: Turn) -> Outcome | Expansion:
         if isinstance(turn, Outcome):

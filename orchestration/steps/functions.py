@@ -11,6 +11,7 @@ import inspect
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextvars import Context, copy_context
 from dataclasses import replace
+from functools import partial
 from typing import Any, Final, TypeAlias
 
 from orchestration.calls import Drive, Limits, Printed, is_async, is_async_generator, name_of, printed_into
@@ -86,10 +87,13 @@ class FunctionLeaf:
         context.run(printed_into.set, printed)
         items = Items(report, self._end_type, crew.log_of(seat, attempt))
         call = self._calling(crew, context, items, positional, named)
-        outcome = await self._driven(call, context, items, report)
-        if items.is_abandoned and items.thread is not None and not items.thread.done():
-            crew.returning[seat.path, attempt] = items.thread
-            outcome = replace(outcome, abandoned=True)
+        try:
+            outcome = await self._driven(call, context, items, report)
+        except asyncio.CancelledError:
+            crew.left[seat.path, attempt] = _left(seat, attempt, crew, printed, items)
+            raise
+        if items.is_abandoned:
+            outcome = _abandoned(outcome, seat, attempt, crew, items)
         if printed:
             outcome = await _with_prints(outcome, printed, items)
         return outcome if outcome.failure is not None else self._passed_on(seat, crew, outcome, items)
@@ -223,9 +227,31 @@ async def _in_thread(
     return await _awaited(value, items)
 
 
+def _abandoned(outcome: Outcome, seat: Seat, attempt: int, crew: StepCrew, items: Items) -> Outcome:
+    """The same, and that its thread goes on, if it does."""
+    thread = items.thread
+    if thread is None or thread.done():
+        return outcome
+    crew.returning[seat.path, attempt] = partial(asyncio.wait, [thread])
+    return replace(outcome, abandoned=True)
+
+
+def _left(seat: Seat, attempt: int, crew: StepCrew, printed: Printed, items: Items) -> Outcome:
+    """What there is to know of an attempt that was cancelled."""
+    outcome = _DONE
+    if printed:
+        items.keep_printed(str(printed))
+        outcome = _printed(outcome, printed)
+    return _abandoned(outcome, seat, attempt, crew, items) if items.is_abandoned else outcome
+
+
 async def _with_prints(outcome: Outcome, printed: Printed, items: Items) -> Outcome:
     """What it printed: its output where it has no other, and in its record and log in any case."""
+    await items.tell_printed(str(printed))
+    return _printed(outcome, printed)
+
+
+def _printed(outcome: Outcome, printed: Printed) -> Outcome:
     text = str(printed)
-    await items.tell_printed(text)
     facts: dict[str, Any] = {"printed": text} | ({"printed_dropped": printed.dropped} if printed.dropped else {})
     return replace(outcome, output=text, metadata={**outcome.metadata, **facts})

@@ -152,6 +152,11 @@ class Items:
         except Exception as error:
             raise ListenerFault(error) from error
 
+    def keep_printed(self, text: str) -> None:
+        """Keep what the function printed where nobody can be told of it any more."""
+        if self._log is not None:
+            self._log.keep(text, "stdout")
+
     async def tell_printed(self, text: str) -> None:
         """Tell what the function printed."""
         try:

@@ -26,13 +26,14 @@ from orchestration.plan import Limits, State
 from orchestration.protocols import Listener, RunRecord, RunStore
 from orchestration.results import RunResult
 from orchestration.steps.assembly import StepRun, assemble
-from orchestration.steps.changes import changes, parameter_changes
+from orchestration.steps.changes import changes
 from orchestration.steps.checking import check_objects
 from orchestration.steps.crew import Means
+from orchestration.steps.given import parameter_changes, read_again, written
 from orchestration.steps.home import Home
 from orchestration.steps.program import Program, fingerprint_of
 from orchestration.steps.reading import checked_count, checked_mapping, checked_value_name
-from orchestration.steps.values import apart, shown
+from orchestration.steps.values import apart
 from orchestration.store.memory import MemoryStore
 
 Store: TypeAlias = RunStore | str | Path
@@ -146,17 +147,12 @@ async def _open(program: Program, run: StepRun, store: RunStore, options: Option
         fail_fast=program.fail_fast,
         name=program.name,
         kind=program.kind,
-        parameters=_kept(run.crew.parameters),
+        parameters=written(run.crew.parameters),
     )
     now = datetime.now(UTC)
     batch = run.recorder.take()
     await store.open_run(RunRecord(run.run_id, RunStatus.RUNNING, now, now, tasks, shape, kind=program.kind), batch)
     await run.recorder.tell(batch)
-
-
-def _kept(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """The parameters as the run's first event tells them."""
-    return {name: shown(value) for name, value in parameters.items()}
 
 
 async def _go(run: StepRun, store: RunStore, options: Options) -> RunResult:
@@ -184,17 +180,17 @@ async def _continue(
     events = await store.events(record.run_id)
     started = next((event for event in events if isinstance(event, RunStarted)), None)
     stored = dict(started.parameters) if started is not None else {}
-    changed += parameter_changes(stored, _kept(given))
+    changed += parameter_changes(stored, written(given))
     if changed:
         listed = "; ".join(changed[:5])
         raise GraphChanged(
             f"run {record.run_id} cannot be continued: {listed}", hint="start a new one, with another id"
         )
-    given = {**stored, **given}
     if record.status not in OPEN:
-        run = assemble(program, record.run_id, given, _means(options, store, shares=False), None)
+        run = assemble(program, record.run_id, {**stored, **given}, _means(options, store, shares=False), None)
         _replay(run, events)
         return run.result()
+    given = read_again(stored, given)
     program.check(program.root, given)
     with store.own(record.run_id):
         run = assemble(program, record.run_id, given, _means(options, store), options.listener)
