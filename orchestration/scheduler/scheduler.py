@@ -50,7 +50,8 @@ from orchestration.scheduler.stops import BY_CALLER, Stops
 from orchestration.scheduler.turn import Turn
 from orchestration.scheduler.waiting import cancel_all, shielded
 
-_OPEN: Final = (State.WAITING, State.RETRYING, State.NEEDS_INPUT, State.RUNNING, State.EXPANDED)
+_UNEXPANDED: Final = (State.WAITING, State.RETRYING, State.NEEDS_INPUT, State.RUNNING)
+_OPEN: Final = (*_UNEXPANDED, State.EXPANDED)
 
 
 class Scheduler:
@@ -161,7 +162,9 @@ class Scheduler:
 
     def _record_early_end(self, cause: str, error: BaseException) -> None:
         self.settle()
-        for task_id in list(self.plan.tasks_in(*_OPEN)):
+        for task_id in list(self.plan.tasks_in(*_UNEXPANDED)):
+            self._settler.cancel(task_id, cause)
+        for task_id in reversed(list(self.plan.tasks_in(State.EXPANDED))):  # parts stand after what they are parts of
             self._settler.cancel(task_id, cause)
         if not isinstance(error, asyncio.CancelledError):
             self.recorder.emit(RunError, error=type(error).__name__, message=str(error))
