@@ -1,6 +1,6 @@
 """`AsyncPipeline`: what steps there are, and the doors to run them: awaited, streamed, and without a loop."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -108,7 +108,9 @@ class AsyncPipeline:
 
         Leaving it early cancels the run, records that, and leaves nothing behind. The arguments are those of `execute`.
         """
-        return RunStream(partial(self._run, parameters, run_id, max_concurrent, store, deadline), told)
+        left: list[RunResult] = []
+        run = partial(self._run, parameters, run_id, max_concurrent, store, deadline, leave=left.append)
+        return RunStream(run, told, left)
 
     execute_stream = execute_streaming
 
@@ -139,8 +141,10 @@ class AsyncPipeline:
         store: Store | None,
         deadline: float | None,
         listener: Listener | None,
+        *,
+        leave: Callable[[RunResult], None] | None = None,
     ) -> RunResult:
-        options = Options(run_id, max_concurrent, deadline, store, self.home, listener=listener)
+        options = Options(run_id, max_concurrent, deadline, store, self.home, listener=listener, leave=leave)
         return await run_program(self.program(), parameters, options)
 
     def __repr__(self) -> str:

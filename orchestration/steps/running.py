@@ -10,8 +10,8 @@ the middle, a store that was given as a folder (opened and closed here) or as an
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,6 +25,7 @@ from orchestration.kinds import ExecutionStatus, RunStatus
 from orchestration.plan import Limits, State
 from orchestration.protocols import Listener, RunRecord, RunStore
 from orchestration.results import RunResult
+from orchestration.scheduler import shielded
 from orchestration.steps.assembly import StepRun, assemble
 from orchestration.steps.changes import changes
 from orchestration.steps.checking import check_objects
@@ -56,6 +57,7 @@ class Options:
         threads: where plain functions run.
         limits: shared with other runs: `CAPACITY` is how many steps may run at once in all of them.
         listener: told of events and chunks.
+        leave: told what the run came to, if whoever awaits it is cancelled.
     """
 
     run_id: str | None = None
@@ -66,6 +68,7 @@ class Options:
     threads: Threads = THREADS
     limits: Limits | None = None
     listener: Listener | None = None
+    leave: Callable[[RunResult], None] | None = None
 
 
 async def run_program(program: Program, parameters: Mapping[str, Any] | None, options: Options) -> RunResult:
@@ -89,8 +92,9 @@ async def run_program(program: Program, parameters: Mapping[str, Any] | None, op
         program.check(program.root, given)
         run = assemble(program, options.run_id or new_run_id(), given, _means(options, store), options.listener)
         with store.own(run.run_id):
-            await _open(program, run, store, options)
-            return await _go(run, store, options)
+            is_cancelled = await _opened_whole(_open(program, run, store, options))
+            with _cancelled_again() if is_cancelled else nullcontext():
+                return await _go(run, store, options)
 
 
 def _checked(parameters: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -155,6 +159,27 @@ async def _open(program: Program, run: StepRun, store: RunStore, options: Option
     await run.recorder.tell(batch)
 
 
+async def _opened_whole(opening: Coroutine[Any, Any, None]) -> bool:
+    """Open a run; returns whether we were cancelled meanwhile, as it is there now and its end has to be recorded."""
+    try:
+        await shielded(opening)
+    except asyncio.CancelledError:
+        return True
+    return False
+
+
+@contextmanager
+def _cancelled_again() -> Iterator[None]:
+    """Let a cancellation that came too soon come once more, for whoever records it; it counts once."""
+    task = asyncio.current_task()
+    assert task is not None  # noqa: S101  # a run is awaited in a task; this tells the type checker
+    task.cancel()
+    try:
+        yield
+    finally:
+        task.uncancel()
+
+
 async def _go(run: StepRun, store: RunStore, options: Options) -> RunResult:
     alarm = None
     if options.deadline is not None:
@@ -164,6 +189,10 @@ async def _go(run: StepRun, store: RunStore, options: Options) -> RunResult:
     try:
         with listening_to_prints():
             await run.scheduler.run(store, options.max_concurrent)
+    except asyncio.CancelledError:
+        if options.leave is not None:
+            options.leave(run.result())
+        raise
     finally:
         if alarm is not None:
             alarm.cancel()
