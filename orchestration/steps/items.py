@@ -6,6 +6,7 @@ the loop, and the thread waits until they were taken.
 """
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import AsyncIterator, Generator, Mapping
 from concurrent.futures import CancelledError as HandingOverCancelled
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 MAX_TEXT: Final = 1024 * 1024
 """Characters of yielded text, the last ones, that become the output."""
+
+BREATH: Final = 0.004
+"""Seconds after which others in the loop have a turn, for there are generators that never wait for anything."""
 
 _NOTHING: Final = object()
 
@@ -48,6 +52,7 @@ class Items:
         self._texts: deque[str] = deque()
         self._size = 0
         self._count = 0
+        self._breathed = 0.0
         self._only_text = True
         self._end: Mapping[str, Any] | None = None
         self._taking: asyncio.Task[None] | None = None
@@ -123,6 +128,10 @@ class Items:
         await self._tell(item, None)
         if self.drive is not None:
             self.drive.heard()
+        now = time.monotonic()
+        if now - self._breathed > BREATH:
+            await asyncio.sleep(0)
+            self._breathed = time.monotonic()
 
     def _note(self, item: Any) -> None:  # noqa: ANN401  # as above
         if isinstance(item, str):
