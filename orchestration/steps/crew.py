@@ -97,11 +97,7 @@ class StepCrew:
         if task_id in self._boxes:
             box = self._boxes[task_id]
             return self._decision(box, seat.unit.composite.first(box))
-        outcome = await work.perform(seat, attempt, slot, report, self)  # type: ignore[union-attr]  # no composite, as was just seen
-        if self.home.state is not None and outcome.log_path is None:
-            folder = self.home.state / self.run_id / task_id / str(attempt)
-            outcome = replace(outcome, log_path=str(folder)) if folder.exists() else outcome
-        return outcome
+        return await work.perform(seat, attempt, slot, report, self)  # type: ignore[union-attr]  # no composite, as was just seen
 
     def join(self, task_id: str) -> Decision | None:
         """What becomes of a composite all of whose parts have ended."""
@@ -160,13 +156,14 @@ class StepCrew:
     def _seated(self, box: Box, part: Part) -> Node:
         unit = box.unit.composite.units[part.unit]
         path = box.path_of(part)
+        is_composite = unit.is_composite
         limits = () if box.unit.at_once is None else (self._limit_of(box),)
-        if self._shares_capacity and not unit.is_composite:
+        if self._shares_capacity and not is_composite:
             limits = (*limits, CAPACITY)
         seat = Seat(path, unit, box)
         self._seats[path] = seat
         box.seats.append(seat)
-        if unit.is_composite:
+        if is_composite:
             self._boxes[path] = Box(path, unit, self, box, part)
         return Node(
             id=path,
@@ -174,8 +171,8 @@ class StepCrew:
             run_when=unit.run_when,
             conditional=unit.condition is not None,
             limits=limits,
-            keeps_limits=unit.is_composite,
-            joins_at_end=unit.is_composite,
+            keeps_limits=is_composite,
+            joins_at_end=is_composite,
             excused=unit.excused,
         )
 

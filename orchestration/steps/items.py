@@ -56,7 +56,6 @@ class Items:
         self._only_text = True
         self._end: Mapping[str, Any] | None = None
         self._taking: asyncio.Task[None] | None = None
-        self.value: Any = None
         self.drive: Drive | None = None
         self.loop: asyncio.AbstractEventLoop | None = None
         self.thread: asyncio.Future[Ended] | None = None
@@ -161,11 +160,6 @@ class Items:
         except Exception as error:
             raise ListenerFault(error) from error
 
-    def keep_printed(self, text: str) -> None:
-        """Keep what the function printed where nobody can be told of it any more."""
-        if self._log is not None:
-            self._log.keep(text, "stdout")
-
     async def tell_printed(self, text: str) -> None:
         """Tell what the function printed."""
         try:
@@ -180,7 +174,12 @@ class Items:
         """All text items together; None where there were none, or others too."""
         return "".join(self._texts) if self._only_text and self._texts else None
 
-    def returned(self, *, expected: bool) -> Returned:
+    @property
+    def log_path(self) -> str | None:
+        """Where what it yielded is kept, None where it is not."""
+        return None if self._log is None else self._log.path
+
+    def returned(self, value: Any, *, expected: bool) -> Returned:  # noqa: ANN401  # whatever came of the call
         """What the function returned; `expected` says whether anything has to be.
 
         Raises:
@@ -188,8 +187,8 @@ class Items:
         """
         if self._end is not None:
             return Returned(self._end, is_end_event=True)
-        if self.value is not _NOTHING:
-            return Returned(self.value)
+        if value is not _NOTHING:
+            return Returned(value)
         if self.text is not None:
             return Returned(self.text)
         if not expected:

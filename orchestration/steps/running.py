@@ -90,7 +90,8 @@ async def run_program(program: Program, parameters: Mapping[str, Any] | None, op
         if record is not None:
             return await _continue(program, given, options, store, record)
         program.check(program.root, given)
-        run = assemble(program, options.run_id or new_run_id(), given, _means(options, store), options.listener)
+        run_id = new_run_id() if options.run_id is None else options.run_id
+        run = assemble(program, run_id, given, _means(options, store), options.listener)
         with store.own(run.run_id):
             is_cancelled = await _opened_whole(_open(program, run, store, options))
             with _cancelled_again() if is_cancelled else nullcontext():

@@ -138,6 +138,11 @@ class SqliteStore:
         """What came of a command, None while nobody answered."""
         return await self._ask(lambda file: reading.answered(file, number), None)
 
+    @property
+    def folder(self) -> Path:
+        """The state folder."""
+        return self._files.folder
+
     async def close(self) -> None:
         """End the threads and close the file; what was acknowledged is durable."""
         await self._reader.close()
