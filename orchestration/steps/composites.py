@@ -250,18 +250,26 @@ class Rounds:
         return (Part(self._round, f"[{done}]", index=done),)
 
     def _holds(self, box: Box) -> bool:
+        """Whether the condition holds after the last round, whose number it may ask for too."""
+        own = {self.index_as: len(box.seats) - 1} if self.index_as else {}
         if callable(self.until):
-            return bool(_called(self.until, box))
+            return bool(_called(self.until, box, own))
         if not self.until.isidentifier():
             from orchestration.prompts import evaluate  # noqa: PLC0415  # only for conditions in words
 
-            return evaluate(self.until, box.known())
+            return evaluate(self.until, {**box.known(), **own})
         value = box.find(self.until)
         if value is MISSING:
             raise LookupError(f"no round has returned {self.until}")
         return bool(value)
 
 
-def _called(condition: Callable[..., Any], box: Box) -> Any:  # noqa: ANN401  # whatever it says
-    positional, named = Signature(condition).bind(box.find, box.known)
+_NOTHING: Final[Mapping[str, Any]] = {}
+
+
+def _called(condition: Callable[..., Any], box: Box, own: Mapping[str, Any] = _NOTHING) -> Any:  # noqa: ANN401  # whatever it says
+    def find(name: str) -> Any:  # noqa: ANN401  # any value
+        return own[name] if name in own else box.find(name)
+
+    positional, named = Signature(condition).bind(find, lambda: {**box.known(), **own})
     return condition(*positional, **named)

@@ -114,7 +114,7 @@ async def test_composites_hold_no_slot_while_their_parts_run() -> None:
 
 async def test_a_run_of_one_slot_ends_with_maps_in_loops_in_branches() -> None:
     inner = Loop("l", Map("m", AsyncPythonTask(nothing), "xs", "x"), until="i >= 2", max_iterations=5, index_as="i")
-    run = await pipeline_of(Parallel("p", {"a": inner, "b": inner})).execute({"xs": [1, 2], "i": 0}, max_concurrent=1)
+    run = await pipeline_of(Parallel("p", {"a": inner, "b": inner})).execute({"xs": [1, 2]}, max_concurrent=1)
     assert run.status is RunStatus.SUCCESS
 
 

@@ -438,6 +438,15 @@ async def test_a_loop_goes_on_until_its_condition_holds(until: Any) -> None:  # 
     assert [path for path in statuses(run) if path.endswith("]")] == ["l[0]", "l[1]", "l[2]"]
 
 
+@pytest.mark.parametrize("until", [lambda i: i >= 2, "i >= 2", lambda **known: known["i"] >= 2])
+async def test_the_condition_of_a_loop_knows_the_number_of_the_round(until: Any) -> None:  # noqa: ANN401  # as above
+    async def note(i: int) -> int:
+        return i
+
+    run = await made_of(Loop("l", AsyncPythonTask(note, returns=["x"]), until, max_iterations=9, index_as="i"))
+    assert (run.outputs["x"], run["l"].metadata["iterations"]) == (2, 3)
+
+
 async def test_a_loop_ends_at_its_maximum_well_or_badly_as_it_is_told() -> None:
     async def up(i: int) -> int:
         return i
