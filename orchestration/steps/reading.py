@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from orchestration.calls import Limits
 from orchestration.errors import UsageError
-from orchestration.models import RetryPolicy
+from orchestration.models import Backoff, RetryPolicy
 from orchestration.models.fields import seconds_of
 
 MAX_NAME: Final = 100
@@ -118,9 +118,18 @@ def retry_of(written: object, where: str) -> RetryPolicy | None:
     """
     if written is None or isinstance(written, RetryPolicy):
         return written
+    for place, given, model in (("retry", written, RetryPolicy), ("retry.backoff", _backoff_in(written), Backoff)):
+        unknown = [name for name in given if name not in model.model_fields] if isinstance(given, Mapping) else []
+        if unknown:
+            hint = f"it has {', '.join(model.model_fields)}"
+            raise UsageError(f"{where}: {place}.{unknown[0]} is nothing that {place} has", hint=hint)
     try:
         return RetryPolicy.model_validate(written)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         place = ".".join(["retry", *map(str, first["loc"])])
         raise UsageError(f"{where}: {place}: {first['msg']}") from error
+
+
+def _backoff_in(written: object) -> object:
+    return written.get("backoff") if isinstance(written, Mapping) else None
