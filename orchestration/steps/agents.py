@@ -41,6 +41,7 @@ class AgentLeaf:
         self.task = task
         self.agent = agent
         self.returns = returns
+        self.doer = agent if isinstance(agent, str) else None
         self.kind = "agent" if isinstance(agent, str | None) else agent.kind
 
     async def perform(self, seat: Seat, attempt: int, slot: int, report: Reporting, crew: StepCrew) -> Outcome:

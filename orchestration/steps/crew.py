@@ -232,7 +232,7 @@ def _item(box: Box, part: Part) -> dict[str, Any]:
         found["after"] = list(part.needs)
     if part.index is not None:
         found["index"] = part.index
-    found["agent"] = box.unit.composite.units[part.unit].work.kind
+    found["agent"] = box.unit.composite.units[part.unit].doer
     return found
 
 
