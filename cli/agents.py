@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import typer
 
-from cli.options import whole_number
 from cli.session import say, session_of
+from cli.values import whole_number
 
 if TYPE_CHECKING:
     from cli.interrupts import Interrupts
@@ -121,8 +121,8 @@ def replay(
 
     Without --exit-code and --signal it is taken to have exited with 0.
     """
-    from cli.options import refuse_both
     from cli.render.agents import replay_lines
+    from cli.values import refuse_both
     from orchestration.adapters import End
 
     session = session_of(context)

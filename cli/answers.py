@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.options import By, TaskId, refuse_both
+from cli.options import By, TaskId
 from cli.render.words import count, listed
 from cli.session import Session, session_of
+from cli.values import refuse_both
 from orchestration.errors import UsageError
 
 if TYPE_CHECKING:

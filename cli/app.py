@@ -41,6 +41,7 @@ COMMANDS: Final[Mapping[str, Entry]] = {  # a name of two words is a command of 
     "graph": Entry("cli.planning", "graph", "Draw the dependency graph."),
     "execute-task": Entry("cli.run", "execute_task", "Run one task."),
     "run-batch": Entry("cli.run", "run_batch", "Run the backlog, or the selected tasks, as far as possible."),
+    "pipeline": Entry("cli.pipeline", "pipeline", "Run a pipeline or a flow of a Python file."),
     "resume": Entry("cli.run", "resume", "Continue a run that was interrupted or is paused."),
     "status": Entry("cli.runs", "status", "Show how far the backlog is, and what runs."),
     "runs": Entry("cli.runs", "runs", "List the runs, newest first."),
@@ -60,6 +61,7 @@ COMMANDS: Final[Mapping[str, Entry]] = {  # a name of two words is a command of 
     "doctor": Entry("cli.doctor", "doctor", "Look the state over: the database, what dead runs left, the disk."),
     "backup": Entry("cli.doctor", "backup", "Make a verified copy of the state; it never replaces a file."),
     "restore": Entry("cli.doctor", "restore", "Put a backup in place of the state, which is kept as a backup."),
+    "serve": Entry("cli.serve", "serve", "Serve the project over HTTP: a board, REST, server-sent events."),
     "schema": Entry("cli.reports", "schema", "Print the JSON Schemas of what users write."),
     "version": Entry("cli.reports", "version", "Print the version."),
 }

@@ -6,18 +6,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cli import listing
+from cli.listing import backlog_of
 from cli.options import AgentName, Labels, ModeName, Phases, Priorities, TaskId
 from cli.render.clean import clean, clean_line
-from cli.render.tables import Cell, table
-from cli.render.words import STATUS_COLOURS, STATUS_WORDS, count, hours, listed
-from cli.session import Session, say, session_of
+from cli.render.tables import table
+from cli.render.words import STATUS_WORDS, count, hours, listed
+from cli.session import Session, session_of
 from orchestration.errors import UsageError
+from orchestration.exporting.facts import task_details
 from orchestration.kinds import ExecutionStatus, Mode
 
 if TYPE_CHECKING:
     from cli.interrupts import Interrupts
     from orchestration.loading import Project
-    from orchestration.models import Task
     from orchestration.orchestrator import ProjectOrchestrator
     from orchestration.results import ExecutionResult
 
@@ -40,62 +42,7 @@ def list_tasks(
     statuses: Statuses = None,
 ) -> None:
     """List the tasks with their state."""
-    from cli.options import selection_of
-
-    session = session_of(context)
-    project, results = backlog_of(session)
-    selection = selection_of(None, labels, phases, priorities)
-    chosen = [task for task in selection.choose(project) if not statuses or _status(results, task) in statuses]
-    data = [task_data(project, task, results) for task in chosen]
-    rows = [_row(task, _status(results, task)) for task in chosen]
-    header = ("TASK", "STATE", "PRIORITY", "PHASE", "AGENT", "TITLE")
-    text = table(header, rows, width=session.width(), colour=session.colour_of_data) if rows else "no tasks"
-    session.give("task_list", {"tasks": data}, text)
-
-
-def backlog_of(session: Session) -> "tuple[Project, Mapping[str, ExecutionResult]]":
-    """The project and how its tasks stand; of a project that is not fit to be run, what can be read."""
-    from cli.main import drive
-    from orchestration.errors import InvalidProject
-    from orchestration.loading import load_project
-
-    async def work(_: "Interrupts") -> "tuple[Project, list[ExecutionResult]]":
-        async with session.orchestrator() as orchestrator:
-            return orchestrator.project, await orchestrator.status()
-
-    try:
-        project, results = drive(work)
-    except InvalidProject as error:
-        say(f"{count(len(error.problems), 'problem')} in the backlog, what they touch is left out; see: orch validate")
-        return load_project(session.folder, check=False), {}
-    return project, {result.task_id: result for result in results}
-
-
-def _status(results: "Mapping[str, ExecutionResult]", task: "Task") -> ExecutionStatus:
-    return results[task.id].status if task.id in results else ExecutionStatus.PENDING
-
-
-def _row(task: "Task", status: ExecutionStatus) -> tuple[str | Cell, ...]:
-    state = Cell(STATUS_WORDS[status], STATUS_COLOURS.get(status))
-    return (task.id, state, task.priority.value, task.phase or "", task.agent or "", task.title)
-
-
-def task_data(project: "Project", task: "Task", results: "Mapping[str, ExecutionResult]") -> dict[str, Any]:
-    """What programs are told of a task."""
-    file, line = project.places[task.id]
-    return {
-        "id": task.id,
-        "title": task.title,
-        "status": _status(results, task).value,
-        "priority": task.priority.value,
-        "phase": task.phase,
-        "labels": list(task.labels),
-        "agent": task.agent,
-        "depends_on": list(task.depends_on),
-        "estimate_hours": task.estimate_hours,
-        "file": file,
-        "line": line,
-    }
+    listing.list_tasks(session_of(context), labels, phases, priorities, statuses)
 
 
 def show(
@@ -116,13 +63,7 @@ def show(
     project, results = backlog_of(session)
     (task,) = Selection.of([task_id]).choose(project)
     result = results.get(task_id)
-    index = project.graph.index[task_id]
-    data = {
-        **task.model_dump(mode="json", exclude_unset=False),
-        **task_data(project, task, results),
-        "needed_by": [project.graph.ids[i] for i in project.graph.needed_by[index]],
-        "result": result.to_dict() if result else None,
-    }
+    data = task_details(project, task, results)
     session.give("task", data, _details(data, result))
 
 

@@ -15,10 +15,12 @@ if TYPE_CHECKING:
     from typing import Any, TypeVar
 
     from cli.interrupts import Interrupts
+    from cli.session import Session
 
     T = TypeVar("T")
 
 FAULT = 1
+GARBAGE_AT = 50_000  # objects more than before, until Python looks for rings of garbage: some MB instead of some 100 KB
 INTERRUPTED = 130
 
 
@@ -30,8 +32,19 @@ class Signalled(BaseException):
         self.number = number
 
 
-def main() -> int:
-    """Do what the command line says and return the exit code."""
+def main() -> None:
+    """Do what the command line says and leave with its exit code.
+
+    Everything is written, closed and ended by now. So nothing is taken apart any more, which takes Python as long as a
+    whole cheap command.
+    """
+    code = _main()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def _main() -> int:
     streams.adopt()
     try:
         if sys.argv[1:] in (["version"], ["--version"]):
@@ -49,10 +62,9 @@ def _run(arguments: "Sequence[str]") -> int:
     from cli.session import Session
 
     session = Session(environment=dict(os.environ))
+    _start_cheaply()
     try:
-        from cli.app import application
-
-        answer = application().main(list(arguments), prog_name="orch", standalone_mode=False, obj=session)
+        answer = _answer(arguments, session)
     except Signalled as signalled:
         return 128 + signalled.number
     except Exception as error:  # noqa: BLE001  # the last place that can turn an error into a message
@@ -61,6 +73,25 @@ def _run(arguments: "Sequence[str]") -> int:
 
         return report(error, session, arguments)
     return answer if isinstance(answer, int) else 0
+
+
+def _answer(arguments: "Sequence[str]", session: "Session") -> object:
+    from cli import lean
+
+    reading = lean.read(arguments)
+    if reading is not None:
+        return lean.call(reading, session)
+    from cli.app import application
+
+    return application().main(list(arguments), prog_name="orch", standalone_mode=False, obj=session)
+
+
+def _start_cheaply() -> None:
+    """Look for no garbage in what is imported, for it stays, and for no plug-ins of pydantic."""
+    import gc
+
+    gc.set_threshold(GARBAGE_AT, 20, 50)
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
 
 
 def _asks_for_json(arguments: "Sequence[str]") -> bool:

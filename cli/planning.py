@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.options import AgentName, AtOnce, Force, Labels, Phases, Priorities, TaskIds, selection_of
+from cli.options import AgentName, AtOnce, Force, Labels, Phases, Priorities, TaskIds
 from cli.session import Session, session_of
+from cli.values import selection_of
 
 if TYPE_CHECKING:
     from cli.interrupts import Interrupts

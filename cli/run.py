@@ -1,10 +1,13 @@
-"""`execute-task`, `run-batch` and `resume`: the commands that do the work, watched live."""
+"""`execute-task`, `run-batch` and `resume`: the commands that do the work, as Typer is told of them.
 
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Annotated
+What they do is in `cli.doing`; `cli.lean` reads their usual command lines, and a test holds its table to this one.
+"""
+
+from typing import Annotated
 
 import typer
 
+from cli import doing
 from cli.options import (
     AgentName,
     AtOnce,
@@ -16,20 +19,8 @@ from cli.options import (
     Priorities,
     TaskId,
     TaskIds,
-    budget_option,
-    refuse_both,
-    seconds_option,
-    selection_of,
 )
-from cli.session import Session, say, session_of
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
-
-    from cli.interrupts import Interrupts
-    from cli.render.watching import Watcher
-    from orchestration.orchestrator import ProjectOrchestrator
-    from orchestration.results import ExecutionResult, RunResult
+from cli.session import session_of
 
 WithDependencies = Annotated[bool, typer.Option("--with-dependencies", help="First run what it depends on.")]
 FailFast = Annotated[
@@ -70,26 +61,7 @@ def execute_task(
 
     What it depends on has to be done, or is run first with --with-dependencies.
     """
-    from cli import exit_codes
-    from cli.main import drive
-    from cli.render.summary import problem_of_task, task_summary
-
-    session = session_of(context)
-    refuse_both("--json", "--events", both=session.json and events)
-
-    async def work(interrupts: "Interrupts") -> "tuple[ExecutionResult, int]":
-        async with watched(session, interrupts, events=events) as (orchestrator, watcher):
-            result = await orchestrator.execute_task(
-                task_id, agent, mode, with_dependencies=with_dependencies, force=force, listener=watcher.hear
-            )
-            return result, exit_codes.of_task(result, interrupts.signal)
-
-    result, code = drive(work)
-    if not events:
-        session.give("execution_result", result.to_dict(), task_summary(result, session.colour_of_data))
-    if code:
-        say(problem_of_task(result))
-    return code
+    return doing.execute_task(session_of(context), task_id, agent, mode, with_dependencies, force, events)
 
 
 def run_batch(
@@ -112,33 +84,22 @@ def run_batch(
 
     The same command again continues where the last run ended; when all is done, it does nothing.
     """
-    from cli import exit_codes
-
-    session = session_of(context)
-    refuse_both("--json", "--events", both=session.json and events)
-    refuse_both("--dry-run", "--events", both=dry_run and events)
-    seconds, bounds = seconds_option(timeout, "--timeout"), budget_option(budget)
-    selection = selection_of(ids, labels, phases, priorities)
-    if dry_run:
-        from cli.planning import give_forecast
-
-        give_forecast(session, selection, max_concurrent, agent=agent, mode=mode, force=force)
-        return exit_codes.SUCCESS
-
-    async def work(orchestrator: "ProjectOrchestrator", watcher: "Watcher") -> "RunResult":
-        return await orchestrator.run_batch(
-            max_concurrent=max_concurrent,
-            fail_fast=fail_fast,
-            selection=selection,
-            agent=agent,
-            mode=mode,
-            timeout=seconds,
-            budget=bounds,
-            force=force,
-            listener=watcher.hear,
-        )
-
-    return _give_run(session, work, events=events)
+    return doing.run_batch(
+        session_of(context),
+        ids,
+        max_concurrent,
+        labels,
+        phases,
+        priorities,
+        fail_fast,
+        timeout,
+        budget,
+        agent,
+        mode,
+        dry_run,
+        force,
+        events,
+    )
 
 
 def resume(
@@ -156,61 +117,4 @@ def resume(
 
     It goes on with its own tasks. What it had begun when orch was killed is ended first, then on_crash decides.
     """
-    session = session_of(context)
-    refuse_both("--json", "--events", both=session.json and events)
-    seconds, bounds = seconds_option(timeout, "--timeout"), budget_option(budget)
-
-    async def work(orchestrator: "ProjectOrchestrator", watcher: "Watcher") -> "RunResult":
-        return await orchestrator.resume(
-            run_id,
-            max_concurrent,
-            fail_fast=fail_fast,
-            agent=agent,
-            mode=mode,
-            timeout=seconds,
-            budget=bounds,
-            listener=watcher.hear,
-        )
-
-    return _give_run(session, work, events=events)
-
-
-def _give_run(
-    session: Session,
-    work: "Callable[[ProjectOrchestrator, Watcher], Awaitable[RunResult]]",
-    *,
-    events: bool,
-) -> int:
-    """Drive a run, show it, and say what came of it."""
-    from cli import exit_codes
-    from cli.main import drive
-    from cli.render.summary import problem_of_run, run_summary
-
-    async def watch(interrupts: "Interrupts") -> "tuple[RunResult, int, int]":
-        async with watched(session, interrupts, events=events) as (orchestrator, watcher):
-            run = await work(orchestrator, watcher)
-            return run, watcher.progress.started, exit_codes.of_run(run, interrupts.signal)
-
-    run, started, code = drive(watch)
-    if not events and not (session.quiet and not session.json):
-        session.give("run_result", run.to_dict(), run_summary(run, started, session.colour_of_data))
-    if code:
-        say(problem_of_run(run, started))
-    return code
-
-
-@asynccontextmanager
-async def watched(
-    session: Session, interrupts: "Interrupts", *, events: bool
-) -> "AsyncIterator[tuple[ProjectOrchestrator, Watcher]]":
-    """The project, somebody who shows what happens in it, and signals that end it."""
-    from cli.render.progress import Progress
-    from orchestration.process import become_subreaper, raise_file_limit
-
-    raise_file_limit()
-    become_subreaper()
-    async with session.orchestrator() as orchestrator:
-        weights = {task.id: task.estimate_hours for task in orchestrator.project.tasks if task.estimate_hours}
-        async with session.watcher(Progress(weights), orchestrator.events, events=events) as watcher:
-            with interrupts.end(orchestrator.stop, watcher.note):
-                yield orchestrator, watcher
+    return doing.resume(session_of(context), run_id, max_concurrent, fail_fast, timeout, budget, agent, mode, events)

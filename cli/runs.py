@@ -1,21 +1,23 @@
 """`status`, `runs`, `why`: how far the backlog is, what was run, and why a task is in its state."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from cli.options import TaskId, whole_number
+from cli.options import TaskId
 from cli.render.clean import clean_line
 from cli.render.tables import Cell, table
 from cli.render.words import RUN_COLOURS, STATUS_COLOURS, STATUS_WORDS, count, counted, moment
 from cli.session import Session, session_of
+from cli.values import whole_number
+from orchestration.exporting.facts import counts_of, run_facts, status_facts
 from orchestration.exporting.markdown import why as reason_of
 from orchestration.kinds import ExecutionStatus, RunStatus
 
 if TYPE_CHECKING:
     from cli.interrupts import Interrupts
-    from orchestration.protocols import RunRecord
+    from orchestration.protocols import Claim, RunRecord
     from orchestration.results import ExecutionResult
 
 SHOWN_RUNS: Final = 20
@@ -28,49 +30,45 @@ Most = Annotated[
     ),
 ]
 
+_AT_WORK = frozenset({ExecutionStatus.IN_PROGRESS})
 _SAY_NOTHING = frozenset({ExecutionStatus.SUCCESS, ExecutionStatus.SKIPPED, ExecutionStatus.PENDING})
 
 
 def status(context: typer.Context, everything: Everything = False) -> None:
     """Show how far the backlog is, and what runs."""
     from cli.main import drive
+    from orchestration.orchestrator.looking import live_runs
 
     session = session_of(context)
 
-    async def work(_: "Interrupts") -> "tuple[list[ExecutionResult], list[RunRecord]]":
+    async def work(_: "Interrupts") -> "tuple[list[ExecutionResult], dict[str, list[Claim]]]":
         async with session.orchestrator() as orchestrator:
-            live = [run for run in await orchestrator.runs() if orchestrator.store.is_live(run.run_id)]
+            live = await live_runs(orchestrator.store)
             return await orchestrator.status(), live
 
     results, live = drive(work)
-    data = {
-        "counts": counts_of(results),
-        "live_runs": [run.run_id for run in live],
-        "tasks": [result.to_dict() for result in results],
-    }
-    session.give("status", data, _status_lines(session, results, live, everything=everything))
-
-
-def counts_of(results: "Iterable[ExecutionResult]") -> dict[str, int]:
-    """How many tasks are in each state that occurs."""
-    counts: dict[str, int] = {}
-    for result in results:
-        counts[result.status.value] = counts.get(result.status.value, 0) + 1
-    return counts
+    session.give("status", status_facts(results, live), _status_lines(session, results, live, everything=everything))
 
 
 def _status_lines(
-    session: Session, results: "Sequence[ExecutionResult]", live: "Sequence[RunRecord]", *, everything: bool
+    session: Session,
+    results: "Sequence[ExecutionResult]",
+    live: "Mapping[str, Sequence[Claim]]",
+    *,
+    everything: bool,
 ) -> Iterator[str]:
+    from orchestration.store.owners import told_of
+
     yield f"{count(len(results), 'task')}: {counted(counts_of(results))}"
-    if live:
-        yield f"running: {', '.join(run.run_id for run in live)}"
+    for run_id, claims in live.items():
+        yield f"running: {run_id}{f' ({told_of(claims[0])})' if claims else ''}"
+    at_work = {claim.task_id: f"run {run_id}" for run_id, claims in live.items() for claim in claims}
     rows = [
         (
             result.task_id,
             Cell(STATUS_WORDS[result.status], STATUS_COLOURS.get(result.status)),
             result.agent or "",
-            reason_of(result),
+            reason_of(result) or (at_work.get(result.task_id, "") if result.status in _AT_WORK else ""),
         )
         for result in results
         if everything or result.status not in _SAY_NOTHING
@@ -92,25 +90,14 @@ def runs(context: typer.Context, most: Most = None) -> None:
             return [(record, orchestrator.store.is_live(record.run_id)) for record in records]
 
     found = drive(work)
-    data = [
-        {
-            "run_id": record.run_id,
-            "status": record.status.value,
-            "live": live,
-            "created_at": record.created_at.isoformat(),
-            "updated_at": record.updated_at.isoformat(),
-            "tasks": list(record.tasks),
-            "last_seq": record.last_seq,
-        }
-        for record, live in found
-    ]
+    data = [run_facts(record, live=live) for record, live in found]
     rows = [
         (
             record.run_id,
             Cell(_state_of_run(record, live=live), RUN_COLOURS[record.status]),
             moment(record.created_at),
             moment(record.updated_at),
-            count(len(record.tasks), "task"),
+            count(len(record.tasks), "task") if record.is_of_backlog else f"{record.kind} of {len(record.tasks)}",
         )
         for record, live in found
     ]

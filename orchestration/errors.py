@@ -236,6 +236,19 @@ class RunOwned(OrchError):
     exit_code = 2
 
 
+class OwnerStopped(OrchError):
+    """Something was asked of a run whose owner is a stopped process (Ctrl-Z, a debugger), which cannot answer."""
+
+    code = "owner_stopped"
+
+    def __init__(self, run_id: str, pid: int) -> None:
+        """Name it, and both ways out."""
+        super().__init__(
+            f"run {run_id} belongs to process {pid}, which is stopped: the request stands, and nothing came of it yet",
+            hint=f"let it go on with `kill -CONT {pid}`, or end it with `kill -KILL {pid}` and ask again",
+        )
+
+
 class StillAlive(OrchError):
     """Processes that a run left when `orch` was killed cannot be ended, so nothing of it may begin anew.
 
@@ -273,6 +286,22 @@ class OutcomeTaken(StoreError):
     """A late writer tried to record a second outcome for one attempt, or reused a number; nothing was written."""
 
     code = "outcome_taken"
+
+
+class RequestRefused(OrchError):
+    """The server refused what it was sent: by its Host, Origin, token, size or address, or because it is ending.
+
+    Attributes:
+        status: the status of the answer, as HTTP has it.
+    """
+
+    code = "refused"
+    exit_code = 2
+
+    def __init__(self, status: int, message: str, *, hint: str | None = None) -> None:
+        """Say what was refused, and why."""
+        self.status = status
+        super().__init__(message, hint=hint)
 
 
 class LoopIsRunning(OrchError):

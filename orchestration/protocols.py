@@ -32,7 +32,7 @@ class Session:
     totals: Mapping[str, Any] | None = None
 
 
-def _ignore(_: object) -> None:
+def ignore(_: object) -> None:
     """Nobody wants to know."""
 
 
@@ -68,9 +68,9 @@ class Work:
     keys: Mapping[str, str] = field(default_factory=dict, repr=False)
     session: Session | None = None
     masker: Masker | None = None
-    spent: Callable[[Usage], None] = _ignore
-    keep: Callable[[Outcome], None] = _ignore
-    abandon: Callable[[Awaitable[Any]], None] = _ignore
+    spent: Callable[[Usage], None] = ignore
+    keep: Callable[[Outcome], None] = ignore
+    abandon: Callable[[Awaitable[Any]], None] = ignore
 
     @property
     def agent_environment(self) -> dict[str, str]:
@@ -88,6 +88,11 @@ class Reporting(Protocol):
 
     def __call__(self, item: Any, stream: str | None) -> Awaitable[None] | None:  # noqa: ANN401  # any item
         """Pass an item of live output on; what is returned, if anything, is to be awaited before the next."""
+        ...
+
+    @property
+    def is_ending(self) -> bool:
+        """Whether the attempt is to end: a cancellation that comes then is meant for it, and not for a part of it."""
         ...
 
     def spent(self, usage: Usage) -> None:
@@ -169,6 +174,11 @@ class RunRecord:
     last_seq: int = 0
     kind: str = "batch"
 
+    @property
+    def is_of_backlog(self) -> bool:
+        """Whether its tasks are those of the backlog."""
+        return self.kind == "batch"
+
 
 @dataclass(frozen=True, slots=True)
 class Standing:
@@ -180,6 +190,31 @@ class Standing:
     status: ExecutionStatus
     at: datetime
     event: Event
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """A process, named for good: its number is given out again, its time of birth in that boot is not.
+
+    `born` is in ticks since the boot, `boot_id` the kernel's name of the boot; None and empty where no system tells.
+    """
+
+    pid: int
+    born: int | None = None
+    boot_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Which run may work on a task; `owner` is who took it, `since` when, both None in a state of before that was kept.
+
+    Whether it holds is another question: that is so while somebody owns the run.
+    """
+
+    task_id: str
+    run_id: str
+    owner: Owner | None = None
+    since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,10 +288,14 @@ class RunBook(Protocol):
 
 
 class Claims(Protocol):
-    """Which run may work on which task; a claim ends with its task's end in that run, or with its run."""
+    """Which run may work on which task; a claim ends with its task's end or adoption in that run, or with its run."""
 
     async def claim(self, run_id: str, task_ids: Sequence[str]) -> Mapping[str, str]:
         """Take each task unless a live run has it; returns task → run for those that another live run has."""
+        ...
+
+    async def claims(self) -> Mapping[str, Claim]:
+        """All claims by task, those of dead runs too."""
         ...
 
     async def release(self, run_id: str) -> None:

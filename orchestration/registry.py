@@ -14,7 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 from orchestration.errors import UnknownAgent, UsageError
 from orchestration.graph import nearest
 from orchestration.kinds import Mode
-from orchestration.models import BUILT_IN_AGENTS, SAFE_ID, Agent, ApiAgent, Settings, Task, Written
+from orchestration.models import BUILT_IN_AGENTS, SAFE_ID, Agent, AgentByKind, ApiAgent, Settings, Task, Written
 
 EXECUTORS: Final[Mapping[str, str]] = {
     "shell": "orchestration.executors.shell:ShellExecutor",
@@ -225,17 +225,16 @@ def _asked_directly(agent: Agent) -> Agent:
     return ApiAgent.model_validate({name: getattr(agent, name) for name in (*kept, "account", "fallback")})
 
 
-_AGENT: Final[TypeAdapter[Agent]] = TypeAdapter(Agent)
-
-
 def _as_agent(name: str, agent: Registrable) -> Agent:
     if isinstance(agent, Written):
         return agent
     if not isinstance(agent, Mapping):
         agent = {"kind": "python", "function": agent, "description": (getattr(agent, "__doc__", "") or "").strip()}
     try:
-        return _AGENT.validate_python(dict(agent))
+        checked: Agent = TypeAdapter(AgentByKind).validate_python(dict(agent))
     except ValidationError as error:
         found = [(".".join(map(str, detail["loc"])), detail["msg"]) for detail in error.errors()]
-        listed = "; ".join(f"{place}: {message}" if place else message for place, message in found)
+        kind = agent.get("kind")
+        listed = "; ".join(f"{kind}.{place}: {message}" if place else message for place, message in found)
         raise UsageError(f"the agent {name!r} is not possible: {listed}") from error
+    return checked

@@ -93,6 +93,30 @@ def problem_of_run(run: RunResult, started: int) -> str:
     return "; ".join(_problem_parts(run, started))
 
 
+def problem_of_steps(run: RunResult) -> str:
+    """What went wrong with a run of a pipeline or flow, and what to do: one line."""
+    words = {
+        ExecutionStatus.FAILED: "failed",
+        ExecutionStatus.BLOCKED: "blocked",
+        ExecutionStatus.CANCELLED: "cancelled",
+    }
+    inner = [result for result in run.results if not _is_around(result, run)]
+    ids = {word: [result.task_id for result in inner if result.status is status] for status, word in words.items()}
+    parts = [f"the run ended early: {clean_line(run.reason)}"] if run.reason else []
+    parts += [f"{count(len(found), 'step')} {word} ({listed(found, 3)})" for word, found in ids.items() if found]
+    failed = [result for result in inner if result.status is ExecutionStatus.FAILED]
+    if failed:
+        parts.append(clean_line(why(failed[0])))
+    elif run.status is RunStatus.PAUSED:
+        parts.append("to go on: the same command again")
+    return "; ".join(parts)
+
+
+def _is_around(result: ExecutionResult, run: RunResult) -> bool:
+    """Whether a step is made of others, whose failures say more than its own."""
+    return any(other.task_id.startswith((f"{result.task_id}/", f"{result.task_id}[")) for other in run.results)
+
+
 def _problem_parts(run: RunResult, started: int) -> Iterator[str]:
     by_status = {
         status: [result.task_id for result in run.results if result.status is status] for status in ExecutionStatus

@@ -13,10 +13,12 @@ from typing import Final
 
 from orchestration.doctor.findings import Finding, Level
 from orchestration.errors import NewerStore, OrchError, StoreError
+from orchestration.protocols import Claim
 from orchestration.store.backup import backups_folder
 from orchestration.store.faults import said_clearly
 from orchestration.store.files import StateFiles
 from orchestration.store.opening import Outdated, open_to_read
+from orchestration.store.reading import claims
 from orchestration.store.schema import load_schema
 from orchestration.store.statements import statements
 
@@ -34,14 +36,14 @@ class Known:
         is_sound: it was read and nothing is wrong with it, so it may be written to.
         runs: every run that it knows.
         open_runs: run → status, of those that have not ended.
-        claims: run → the tasks that it claims.
+        claims: run → what it claims.
         commands: run → what was asked of it and has no answer.
     """
 
     is_sound: bool = False
     runs: set[str] = field(default_factory=set)
     open_runs: dict[str, str] = field(default_factory=dict)
-    claims: dict[str, list[str]] = field(default_factory=dict)
+    claims: dict[str, list[Claim]] = field(default_factory=dict)
     commands: dict[str, list[str]] = field(default_factory=dict)
 
 
@@ -80,8 +82,8 @@ def _read(connection: sqlite3.Connection, files: StateFiles, known: Known) -> It
         yield Finding(_EVENTS, Level.OK, "numbered without a gap; at most one outcome for each attempt")
     known.runs = {run for (run,) in connection.execute(statements()["select_run_ids"])}
     known.open_runs = dict(connection.execute(statements()["select_open_runs"]).fetchall())
-    for run, task in connection.execute(statements()["select_claims"]):
-        known.claims.setdefault(run, []).append(task)
+    for claim in claims(connection).values():
+        known.claims.setdefault(claim.run_id, []).append(claim)
     for run, number, action, task in connection.execute(statements()["select_waiting_commands"]):
         known.commands.setdefault(run, []).append(f"{number}: {action} {task or run}")
 

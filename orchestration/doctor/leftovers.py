@@ -16,11 +16,13 @@ from orchestration.doctor.database import Known
 from orchestration.doctor.findings import Finding, Level
 from orchestration.doctor.orphans import CAN_BE_SEEN, find_orphans
 from orchestration.errors import OrchError, RunOwned
+from orchestration.protocols import Claim
 from orchestration.store import recording
 from orchestration.store.backup import PASSING, backups_folder
 from orchestration.store.committing import WritableState
 from orchestration.store.files import StateFiles
 from orchestration.store.locks import is_owned, owned
+from orchestration.store.owners import fate_of, told_of
 from orchestration.store.restoring import run_folders
 from orchestration.store.schema import load_schema
 
@@ -91,10 +93,10 @@ def _claims(files: StateFiles, known: Known, dead: Sequence[str], *, mend: bool)
     stale = {run: known.claims[run] for run in dead if run in known.claims}
     if not stale:
         yield Finding(check, Level.OK, "none is held by a dead run")
-    for run, tasks in stale.items():
-        told = f"{', '.join(tasks[:5])}{' …' if len(tasks) > 5 else ''}"  # noqa: PLR2004  # enough to know which
+    for run, claims in stale.items():
+        told = ", ".join(claim.task_id for claim in claims[:5]) + (" …" if len(claims) > 5 else "")  # noqa: PLR2004  # enough to know which
         if not mend:
-            message = f"run {run} is dead and still claims {told}; others may take them all the same"
+            message = f"run {run} is dead and still claims {told}{_takers(claims)}; others may take them all the same"
             yield Finding(check, Level.PROBLEM, message, _FIX)
             continue
         try:
@@ -105,6 +107,12 @@ def _claims(files: StateFiles, known: Known, dead: Sequence[str], *, mend: bool)
             yield Finding(check, Level.PROBLEM, f"run {run}: its claims cannot be given back: {error}", error.hint)
         else:
             yield Finding(check, Level.MENDED, f"run {run}: gave back its claims: {told}")
+
+
+def _takers(claims: Sequence[Claim]) -> str:
+    """By whom and when they were taken, and what has become of these."""
+    taken = {claim.owner: f"{told_of(claim)}, {fate_of(claim.owner)}" for claim in claims if claim.owner is not None}
+    return f" (taken by {'; '.join(taken.values())})" if taken else ""
 
 
 def _release(files: StateFiles, run: str) -> None:

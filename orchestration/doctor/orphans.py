@@ -1,4 +1,4 @@
-"""Processes that carry the marker of a run that nobody owns, and their end.
+"""Processes that carry the marker of a run that nobody owns, or bear its brand, and their end.
 
 A marker is `run/task/n` in the environment. It is taken for one of this project if the project knows the run; and if
 the process was given a file for its outputs, that has to lie in this project's state folder. What such a process has
@@ -13,6 +13,7 @@ from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
+from orchestration.process.brand import WIDTH, read_brand, run_brand
 from orchestration.process.ending import Ending
 from orchestration.process.steadfast import Steadfast
 from orchestration.process.table import HAS_PROC, Entry, SharedTable, environment_of, read_table
@@ -38,9 +39,13 @@ def find_orphans(folder: Path, runs: Collection[str], table: Sequence[Entry] | N
     table = read_table() if table is None else table
     ours = _us_and_above(table)
     roots: defaultdict[str, set[int]] = defaultdict(set)
+    brands = {run_brand(run): run for run in runs}
     for entry in table:
         if not entry.dead and entry.pid not in ours:
-            run = run_of(environment_of(entry.pid), folder)
+            environment = environment_of(entry.pid)
+            run = run_of(environment, folder)
+            if not run and MARKER not in environment:
+                run = brands.get(read_brand(entry.pid) >> WIDTH, "")
             if run in runs:
                 roots[run].add(entry.pid)
     return {

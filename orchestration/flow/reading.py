@@ -52,9 +52,14 @@ def _read(path: Path) -> str:
 
 
 def _parsed(text: str) -> Mapping[str, Any]:
+    from orchestration.loading.yamlerrors import NotYaml  # noqa: PLC0415  # only for flows in files
     from orchestration.loading.yamltext import parse  # noqa: PLC0415  # only for flows in files
 
-    found = parse(text)
+    try:
+        found = parse(text).value
+    except NotYaml as error:
+        problem = Problem(error.message, line=error.line, hint=error.hint)
+        raise UsageError(error.message, hint=error.hint, problems=[problem]) from error
     if not isinstance(found, Mapping):
         raise UsageError("a flow is a mapping with `steps`")
     return found

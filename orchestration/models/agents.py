@@ -1,11 +1,20 @@
 """The kinds of agents, as they are written: a union by `kind`."""
 
 import re
-from collections.abc import Callable
-from typing import Annotated, Any, Final, Literal, Self, TypeAlias
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, Final, Literal, Self, TypeAlias, cast
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
-from pydantic.json_schema import SkipJsonSchema
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    TypeAdapter,
+    model_validator,
+)
+from pydantic.json_schema import JsonSchemaValue, SkipJsonSchema
+from pydantic_core import CoreSchema, PydanticKnownError, core_schema
 
 from orchestration.kinds import Failure
 from orchestration.models.fields import AgentName, Duration, Limit, TaskId, Texts, Variables, Written, listed, or_empty
@@ -202,12 +211,59 @@ Agent: TypeAlias = Annotated[
     Field(discriminator="kind"),
 ]
 
+_MODELS: Final[Mapping[str, type[_Agent]]] = {
+    "shell": ShellAgent,
+    "script": ScriptAgent,
+    "python": PythonAgent,
+    "interactive": InteractiveAgent,
+    "cli": CliAgent,
+    "api": ApiAgent,
+    "hybrid": HybridAgent,
+    "scripted": ScriptedAgent,
+}
+
+
+def agent_of(value: object) -> Agent:
+    """Check one agent, as the union would, by the model of its kind alone: no other one is built.
+
+    Raises:
+        PydanticKnownError: it has no kind, or one that there is not; pydantic makes a `ValidationError` of it.
+        ValidationError: something else is wrong with it.
+    """
+    if not isinstance(value, Mapping | _Agent):
+        raise PydanticKnownError("model_attributes_type")
+    kind = value.get("kind", _NO_KIND) if isinstance(value, Mapping) else value.kind  # type: ignore[attr-defined]
+    if kind is _NO_KIND:
+        raise PydanticKnownError("union_tag_not_found", {"discriminator": "'kind'"})
+    model = _MODELS.get(kind) if isinstance(kind, str) else None
+    if model is None:
+        about = {"discriminator": "'kind'", "tag": str(kind), "expected_tags": ", ".join(map(repr, _MODELS))}
+        raise PydanticKnownError("union_tag_invalid", about)
+    return cast("Agent", model.model_validate(value))
+
+
+_NO_KIND: Final = object()
+
+
+class _ByKind:
+    """Has pydantic check an agent by `agent_of`, and describe it as the union that it is."""
+
+    def __get_pydantic_core_schema__(self, _source: object, _handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(agent_of)
+
+    def __get_pydantic_json_schema__(self, _schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return handler(TypeAdapter(Agent).core_schema)
+
+
+AgentByKind: TypeAlias = Annotated[Agent, _ByKind()]
+"""An agent in a model: one that is written costs the model of its kind, and not those of all kinds."""
+
 PRESETS: Final = ("claude-code", "codex", "opencode", "aider")
 """Agent programs that an adapter ships for."""
 
-BUILT_IN_AGENTS: Final[dict[str, ShellAgent | InteractiveAgent | CliAgent]] = {
-    "shell": ShellAgent(description="runs the task's description as a command"),
-    "interactive": InteractiveAgent(description="leaves the task to a person"),
-    **{name: CliAgent(preset=name, description=f"the agent program {name}") for name in PRESETS},
+BUILT_IN_AGENTS: Final[dict[str, ShellAgent | InteractiveAgent | CliAgent]] = {  # made unchecked: they are right
+    "shell": ShellAgent.model_construct(description="runs the task's description as a command"),
+    "interactive": InteractiveAgent.model_construct(description="leaves the task to a person"),
+    **{name: CliAgent.model_construct(preset=name, description=f"the agent program {name}") for name in PRESETS},
 }
 """Agents that exist without being written; a project's agent of the same name replaces them."""

@@ -106,4 +106,5 @@ class Written(BaseModel):
         coerce_numbers_to_str=True,
         hide_input_in_errors=True,
         ser_json_inf_nan="constants",
+        defer_build=True,  # what checks a kind of thing is built when the first of that kind comes
     )

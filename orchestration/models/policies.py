@@ -38,7 +38,9 @@ class RetryPolicy(Written):
         Failure.CHECK_FAILED,
         Failure.CRASHED,
     )
-    backoff: Annotated[Backoff, BeforeValidator(_initial, json_schema_input_type=Backoff | float | str)] = Backoff()
+    backoff: Annotated[Backoff, BeforeValidator(_initial, json_schema_input_type=Backoff | float | str)] = (
+        Backoff.model_construct()  # all defaults, so that nothing has to be checked
+    )
     jitter: Annotated[float, Field(ge=0, le=1)] = 0.2
     session: Literal["resume", "fresh"] = "fresh"
 
@@ -65,8 +67,8 @@ class Account(Written):
 
     max_concurrent: Annotated[int, Field(ge=1, le=MAX_CONCURRENT)] | None = None
     max_wait: Duration = 6 * 3600.0
-    backoff: Annotated[Backoff, BeforeValidator(_initial, json_schema_input_type=Backoff | float | str)] = Backoff(
-        initial=30.0, factor=2.0, max=900.0
+    backoff: Annotated[Backoff, BeforeValidator(_initial, json_schema_input_type=Backoff | float | str)] = (
+        Backoff.model_construct(initial=30.0, factor=2.0, max=900.0)
     )
 
 

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from orchestration.models.agents import BUILT_IN_AGENTS, Agent, Binding, HybridAgent
+from orchestration.models.agents import BUILT_IN_AGENTS, AgentByKind, Binding, HybridAgent
 from orchestration.models.fields import AgentName, Duration, Limit, Texts, Variables, Written, or_empty
 from orchestration.models.policies import MAX_CONCURRENT, Account, Budget, Price, RetryPolicy
 
@@ -38,7 +38,7 @@ Source = Annotated[SecretSource, BeforeValidator(_as_source, json_schema_input_t
 class ApiSettings(Written):
     """What models agents use when they are asked directly: `defaults` for all, `bindings` by an agent's name."""
 
-    defaults: Annotated[Binding, BeforeValidator(or_empty)] = Binding()
+    defaults: Annotated[Binding, BeforeValidator(or_empty)] = Binding.model_construct()
     bindings: Annotated[dict[AgentName, Binding], BeforeValidator(or_empty)] = Field(default_factory=dict)
 
 
@@ -60,11 +60,11 @@ class Settings(Written):
     budget: Budget | None = None
     accounts: Annotated[dict[AgentName, Account], BeforeValidator(or_empty)] = Field(default_factory=dict)
     prices: Annotated[dict[str, Price], BeforeValidator(or_empty)] = Field(default_factory=dict)
-    api: Annotated[ApiSettings, BeforeValidator(or_empty)] = ApiSettings()
+    api: Annotated[ApiSettings, BeforeValidator(or_empty)] = ApiSettings.model_construct()
     instructions: Texts = ("AGENTS.md",)
     prompts: str = "prompts"
     parameters: Annotated[dict[str, Any], BeforeValidator(or_empty)] = Field(default_factory=dict)
-    agents: Annotated[dict[AgentName, Agent], BeforeValidator(or_empty)] = Field(default_factory=dict)
+    agents: Annotated[dict[AgentName, AgentByKind], BeforeValidator(or_empty)] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _agents_know_each_other(self) -> Self:

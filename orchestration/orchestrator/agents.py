@@ -217,6 +217,11 @@ class _Silent:
     def __call__(self, item: Any, stream: str | None) -> None:  # noqa: ANN401  # any item
         """Nobody is told."""
 
+    @property
+    def is_ending(self) -> bool:
+        """Nobody ends it but its own limits."""
+        return False
+
     def spent(self, usage: Usage) -> None:
         """The outcome has it all."""
 

@@ -7,11 +7,12 @@ owner may come or go, so both ways are tried in turn.
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
 from orchestration.attempts import describe_failed
-from orchestration.errors import ChecksFailed, Problem, RunOwned, UnknownRun, WrongState
+from orchestration.errors import ChecksFailed, OutcomeTaken, OwnerStopped, Problem, RunOwned, UnknownRun, WrongState
 from orchestration.events import RunResumed
 from orchestration.executor import LiveRun, Planned
 from orchestration.graph import nearest
@@ -21,11 +22,14 @@ from orchestration.orchestrator import answering
 from orchestration.orchestrator.leftovers import end_what_is_left
 from orchestration.orchestrator.looking import OPEN_RUNS, find_run, ledger_of
 from orchestration.orchestrator.opening import planned_from, replay
+from orchestration.orchestrator.resuming import owner_of_run
 from orchestration.plan import State
 from orchestration.process import LiveChildren
 from orchestration.protocols import RunRecord, RunStore
 from orchestration.registry import AgentRegistry
 from orchestration.results import ExecutionResult
+from orchestration.steps.resting import cancel_at_rest
+from orchestration.store.owners import is_stopped
 
 POLL: Final = 0.05
 """Seconds between looks for the owner's answer; the owner itself looks every fifth of a second."""
@@ -98,6 +102,8 @@ class Desk:
         if record.status not in OPEN_RUNS:
             raise WrongState(f"run {record.run_id} has ended ({record.status.value}), there is nothing to cancel")
         cause = reason or "cancelled from another terminal"
+        if not record.is_of_backlog and not self._store.is_live(record.run_id):
+            return await cancel_at_rest(self._store, record, cause)
 
         def deed(run: LiveRun) -> list[str]:
             wanted = run.ledger.tasks if task_id is None else (task_id,)
@@ -199,14 +205,22 @@ class Desk:
         number = await self._store.submit(run_id, task_id, action, body)
         while (answer := await self._store.answered(number)) is None:
             if not self._store.is_live(run_id):
-                await self._store.answer(number, {"error": "the run's owner ended", "ended": True})
-                return None
+                with suppress(OutcomeTaken):  # it answered with its last breath
+                    await self._store.answer(number, {"error": "the run's owner ended", "ended": True})
+                continue
+            await self._expect_to_be_heard(run_id)
             await asyncio.sleep(POLL)
         if answer.get("ended"):
             return None
         if "error" in answer:
             raise WrongState(answer["error"], hint=answer.get("hint"))
         return list(answer.get("done", ()))
+
+    async def _expect_to_be_heard(self, run_id: str) -> None:
+        """Do not wait for an owner that is stopped: nobody knows when it goes on, and the request stands."""
+        owner = await owner_of_run(self._store, run_id)
+        if owner is not None and is_stopped(owner):
+            raise OwnerStopped(run_id, owner.pid)
 
     async def _do_here(self, record: RunRecord, deed: Deed, *, resume: bool) -> list[str]:
         """A retry first resumes the run, as whatever stopped it then (fail-fast) says nothing about another try."""
@@ -241,7 +255,7 @@ class Desk:
 
     async def _asking(self, task_id: str, records: Sequence[RunRecord]) -> RunRecord | None:
         for record in records:
-            if record.status in OPEN_RUNS and task_id in record.tasks:
+            if record.status in OPEN_RUNS and record.is_of_backlog and task_id in record.tasks:
                 status = (await ledger_of(self._store, record.run_id)).status_of(task_id)
                 if status is ExecutionStatus.NEEDS_INPUT:
                     return record
@@ -249,7 +263,7 @@ class Desk:
 
     async def _open_run_with(self, task_id: str, records: Sequence[RunRecord]) -> RunRecord | None:
         for record in records:
-            if record.status in OPEN_RUNS and task_id in record.tasks:
+            if record.status in OPEN_RUNS and record.is_of_backlog and task_id in record.tasks:
                 status = (await ledger_of(self._store, record.run_id)).status_of(task_id)
                 if not status.is_final:
                     return record
@@ -258,7 +272,7 @@ class Desk:
 
 def owner_of(task_id: str) -> str:
     """The task of the backlog that an id belongs to: its own, or that of the task that it is a part of."""
-    return task_id.partition("/")[0]
+    return task_id.partition("/")[0].partition("[")[0]
 
 
 def _reopening(task_id: str) -> Deed:

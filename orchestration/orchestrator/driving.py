@@ -1,13 +1,13 @@
 """Drives one run of the project: the owner lock, the claims, the command table, the run's time limit.
 
 A task that another live run has claimed is held here; when that run ends it, it is adopted, and when that run dies or
-lets go without an end, it is done here. Commands from other terminals are looked for every `TICK` seconds and answered
-when what they asked for has happened: a cancelled task only when it has really ended.
+lets go without an end that counts, it is done here. Commands from other terminals are looked for every `TICK` seconds
+and answered when what they asked for has happened: a cancelled task only when it has really ended.
 """
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -16,15 +16,18 @@ from orchestration.events import TaskAdopted
 from orchestration.executor import LiveRun
 from orchestration.orchestrator import answering
 from orchestration.orchestrator.leftovers import end_what_others_left
-from orchestration.orchestrator.standings import adoption
+from orchestration.orchestrator.standings import adoption, is_kept
 from orchestration.plan import FINAL, State
 from orchestration.process import LiveChildren
 from orchestration.protocols import CommandRow, RunStore, Standing
 from orchestration.scheduler import cancel_all
+from orchestration.store.owners import told_of
 
 _LOG: Final = logging.getLogger(__name__)
 TICK: Final = 0.2
 """Seconds between looks at the command table and at other runs' tasks."""
+MOST_TOLD: Final = 20
+"""Tasks of another run that are named in a line."""
 
 
 @dataclass(slots=True)
@@ -45,9 +48,16 @@ class Drive:
         taken = await self.store.claim(self.run.run_id, wanted)
         for task_id, other in taken.items():
             self.run.plan.hold(task_id, f"claimed_by {other}")
+        if taken:
+            await self._tell_who_has(taken)
+
+    async def _tell_who_has(self, taken: Mapping[str, str]) -> None:
+        claims = await self.store.claims()
         for other in dict.fromkeys(taken.values()):
-            ids = ", ".join(task_id for task_id, run in taken.items() if run == other)
-            _LOG.warning("run %s is doing %s; waiting for what comes of it", other, ids)
+            theirs = [task_id for task_id, run in taken.items() if run == other]
+            who = next((f" ({told_of(claims[name])})" for name in theirs if name in claims), "")
+            ids = ", ".join(theirs[:MOST_TOLD]) + (" …" if len(theirs) > MOST_TOLD else "")
+            _LOG.warning("run %s%s is doing %s; waiting for what comes of it", other, who, ids)
 
     async def go(self, slots: int | None, seconds: float | None) -> None:
         """Drive the run to its end or pause, and end it gracefully after so many seconds."""
@@ -127,19 +137,36 @@ class Drive:
     # -- tasks of others ----------------------------------------------------------------------------------------
 
     async def _look_at_held(self) -> None:
-        held = self.run.plan.held
-        still = await self.store.claim(self.run.run_id, held)
-        freed = [task_id for task_id in held if task_id not in still]
-        if not freed:
+        """Adopt what has ended elsewhere, and take what nobody has any more.
+
+        Reading comes first: many who wait must not keep from writing the one who works.
+        """
+        await self._adopt_what_ended(self.run.plan.held)
+        claims = await self.store.claims()
+        free = [name for name in self.run.plan.held if name not in claims or not self._is_live(claims[name].run_id)]
+        if not free:
             return
+        still = await self.store.claim(self.run.run_id, free)
+        freed = [task_id for task_id in free if task_id not in still]
         await end_what_others_left(self.store, self.children, self.run.run_id, freed)
-        standings = await self.store.standings(freed)
+        await self._adopt_what_ended(freed)
         for task_id in freed:
-            standing = standings.get(task_id)
-            ended_meanwhile = standing is not None and standing != self.standings.get(task_id)
-            adoptable = self.run.plan.state_of(task_id) in {State.WAITING, State.RETRYING}
-            if adoptable and ended_meanwhile and standing is not None:
-                self.run.plan.release(task_id)
-                self.run.scheduler.record(TaskAdopted, **adoption(standing))
-            else:
+            if task_id in self.run.plan.held:
                 self.run.scheduler.release(task_id)
+
+    async def _adopt_what_ended(self, task_ids: Sequence[str]) -> None:
+        """What ended so that it counts; what was only cut off there is done here, when nobody has it any more."""
+        standings = await self.store.standings(task_ids)
+        for task_id in task_ids:
+            standing = standings.get(task_id)
+            adoptable = self.run.plan.state_of(task_id) in {State.WAITING, State.RETRYING}
+            if standing is None or not adoptable or standing == self.standings.get(task_id):
+                continue
+            if is_kept(standing):
+                self.run.plan.release(task_id)
+                self.run.recorder.emit(TaskAdopted, **adoption(standing))
+        if self.run.recorder.pending:
+            self.run.scheduler.look_again()
+
+    def _is_live(self, run_id: str) -> bool:
+        return run_id != self.run.run_id and self.store.is_live(run_id)

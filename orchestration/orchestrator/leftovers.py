@@ -12,7 +12,7 @@ from typing import Final
 from orchestration.checks import MARKER
 from orchestration.errors import RunOwned, StillAlive
 from orchestration.kinds import RunStatus
-from orchestration.process import LiveChildren, end_leftovers, seconds_since
+from orchestration.process import LiveChildren, end_leftovers
 from orchestration.protocols import RunRecord, RunStore
 
 _LOG: Final = logging.getLogger(__name__)
@@ -24,8 +24,7 @@ async def end_what_is_left(children: LiveChildren, record: RunRecord) -> None:
     Raises:
         StillAlive: some of it cannot be ended, so nothing may begin.
     """
-    age = seconds_since(record.created_at.timestamp())
-    found, survivors = await end_leftovers(children, MARKER, f"{record.run_id}/", age)
+    found, survivors = await end_leftovers(children, MARKER, f"{record.run_id}/")
     if survivors:
         raise StillAlive(record.run_id, survivors)
     if found:
@@ -37,8 +36,8 @@ async def end_what_others_left(store: RunStore, children: LiveChildren, run_id: 
     """End what dead runs that had any of these tasks have left; see above for what it raises."""
     wanted = set(task_ids)
     for record in await store.runs():
-        begun = record.status is RunStatus.RUNNING and record.run_id != run_id and wanted & set(record.tasks)
-        if not begun or store.is_live(record.run_id):
+        open_run = record.status is RunStatus.RUNNING and record.is_of_backlog and record.run_id != run_id
+        if not open_run or not wanted & set(record.tasks) or store.is_live(record.run_id):
             continue
         try:
             with store.own(record.run_id):

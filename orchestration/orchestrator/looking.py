@@ -6,7 +6,7 @@ from orchestration.errors import UnknownRun
 from orchestration.graph import Graph, nearest
 from orchestration.kinds import ExecutionStatus, RunStatus
 from orchestration.ledger import Ledger
-from orchestration.protocols import RunRecord, RunStore
+from orchestration.protocols import Claim, RunRecord, RunStore
 from orchestration.results import ExecutionResult, RunResult
 
 OPEN_RUNS = frozenset({RunStatus.RUNNING, RunStatus.PAUSED})
@@ -28,6 +28,14 @@ async def find_run(store: RunStore, run_id: str | None) -> RunRecord:
             return record
     hint = nearest(run_id, [record.run_id for record in records]) or "see `orch runs`"
     raise UnknownRun(f"there is no run {run_id}", hint=hint)
+
+
+async def live_runs(store: RunStore) -> dict[str, list[Claim]]:
+    """The runs that somebody drives now, newest first, each with the tasks that it has still to end."""
+    live: dict[str, list[Claim]] = {run.run_id: [] for run in await store.runs() if store.is_live(run.run_id)}
+    for claim in (await store.claims()).values() if live else ():
+        live.get(claim.run_id, []).append(claim)
+    return live
 
 
 async def ledger_of(store: RunStore, run_id: str) -> Ledger:
@@ -62,7 +70,9 @@ async def status(store: RunStore, task_ids: Sequence[str], agents: Mapping[str, 
     """
     standings = await store.standings(task_ids)
     books: dict[str, Ledger] = {}
-    open_runs = [record for record in await store.runs() if record.status in OPEN_RUNS]
+    records = await store.runs()
+    age = {record.run_id: number for number, record in enumerate(records)}
+    open_runs = [record for record in records if record.status in OPEN_RUNS and record.is_of_backlog]
     for run_id in {record.run_id for record in open_runs} | {standing.run_id for standing in standings.values()}:
         books[run_id] = await ledger_of(store, run_id)
 
@@ -72,7 +82,10 @@ async def status(store: RunStore, task_ids: Sequence[str], agents: Mapping[str, 
         for record in open_runs:
             book = books[record.run_id]
             live = book.result(task_id) if task_id in book.tasks else None
-            if live is not None and _is_newer(live, ended, record):
+            if live is None or live.status.is_final:
+                continue
+            later_run = standing is not None and age[record.run_id] < age.get(standing.run_id, 0)
+            if (later_run and live.started_at is not None) or _is_newer(live, ended, record):
                 return live
         return ended or ExecutionResult(task_id, agents.get(task_id), ExecutionStatus.PENDING)
 
@@ -80,8 +93,6 @@ async def status(store: RunStore, task_ids: Sequence[str], agents: Mapping[str, 
 
 
 def _is_newer(live: ExecutionResult, ended: ExecutionResult | None, record: RunRecord) -> bool:
-    """Whether what an open run says of a task is later than the task's end in another run."""
-    if live.status.is_final:
-        return False
+    """Whether what an open run says of a task is later than the task's end in another run, by the clock of the runs."""
     began = live.started_at or live.queued_at or record.created_at
     return ended is None or ended.completed_at is None or began >= ended.completed_at

@@ -6,7 +6,7 @@ interrupted, and the run goes on. There is no second way to get a plan.
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from orchestration.errors import GraphChanged, Problem
@@ -131,12 +131,53 @@ def begin(
     run.scheduler.settle()
 
 
+def take_news(
+    run: LiveRun,
+    planned: Sequence[Planned],
+    before: Mapping[str, Standing],
+    now: Mapping[str, Standing],
+    *,
+    force: frozenset[str],
+    reopen: frozenset[str],
+) -> bool:
+    """Let a new run take over what others have ended since they were looked at; its tasks are claimed by now.
+
+    What others still have is adopted when they have ended it.
+
+    Returns:
+        Whether that was possible; if not (what was adopted has changed, or what is outside of the run), build it anew.
+    """
+    held = set(run.plan.held)
+    for task in changed(planned, before, now):
+        if task.id in held:
+            continue
+        if task.external or run.plan.state_of(task.id) is not State.WAITING:
+            return False
+        standing = now.get(task.id)
+        if standing and task.id not in force and is_kept(standing, reopen_failed=task.id in reopen):
+            run.recorder.emit(TaskAdopted, **adoption(standing))
+    run.scheduler.settle()
+    return True
+
+
+def changed(
+    planned: Sequence[Planned], before: Mapping[str, Standing], now: Mapping[str, Standing]
+) -> Iterator[Planned]:
+    """The tasks that stand otherwise than before."""
+    for task in planned:
+        old, new = before.get(task.id), now.get(task.id)
+        if (old and (old.run_id, old.seq)) != (new and (new.run_id, new.seq)):
+            yield task
+
+
 def replay(run: LiveRun, events: Sequence[Event]) -> None:
     """Apply what was stored; nothing is stored again."""
     for event in events:
         run.plan.check(event)
         run.plan.apply(event)
         run.ledger.apply(event)
+    if events:
+        run.recorder.go_on_after(events[-1].at)
 
 
 def catch_up(run: LiveRun, standings: Mapping[str, Standing]) -> None:

@@ -95,7 +95,7 @@ class Prompter:
     async def _open_run(self, task_id: str) -> RunRecord | None:
         """The newest run in which the task may still be begun."""
         for record in await self._store.runs():
-            if record.status in OPEN_RUNS and task_id in record.tasks:
+            if record.status in OPEN_RUNS and record.is_of_backlog and task_id in record.tasks:
                 status = (await ledger_of(self._store, record.run_id)).status_of(task_id)
                 return None if status.is_final else record
         return None

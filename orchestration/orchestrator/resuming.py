@@ -1,11 +1,11 @@
 """Which interrupted or paused run is meant, and how it was driven before."""
 
-from orchestration.errors import UnknownRun, WrongState
+from orchestration.errors import RunOwned, UnknownRun, WrongState
 from orchestration.events import RunResumed, RunStarted
 from orchestration.loading import Project
 from orchestration.orchestrator.looking import OPEN_RUNS, find_run
 from orchestration.orchestrator.selection import Selection
-from orchestration.protocols import RunRecord, RunStore
+from orchestration.protocols import Owner, RunRecord, RunStore
 from orchestration.store.locks import already_owned
 
 
@@ -18,12 +18,12 @@ async def open_run(store: RunStore, run_id: str | None) -> RunRecord:
         RunOwned: somebody drives it.
     """
     if run_id is None:
-        found = [record for record in await store.runs() if record.status in OPEN_RUNS]
+        found = [record for record in await store.runs() if record.status in OPEN_RUNS and record.is_of_backlog]
         at_rest = [record for record in found if not store.is_live(record.run_id)]
         if at_rest:
             return at_rest[0]
         if found:
-            raise already_owned(None, found[0].run_id)
+            raise await _owned(store, found[0].run_id)
         raise UnknownRun("there is no interrupted or paused run to continue", hint="orch run-batch starts one")
     record = await find_run(store, run_id)
     if record.status not in OPEN_RUNS:
@@ -31,9 +31,25 @@ async def open_run(store: RunStore, run_id: str | None) -> RunRecord:
             f"run {run_id} has ended ({record.status.value}), there is nothing to continue",
             hint="`orch retry --failed` opens what failed again; `orch run-batch` does what is left",
         )
+    if not record.is_of_backlog:
+        raise WrongState(
+            f"run {run_id} is one of a {record.kind}, which only the file that describes it can continue",
+            hint=f"orch pipeline FILE.py --run {run_id}",
+        )
     if store.is_live(run_id):
-        raise already_owned(None, run_id)
+        raise await _owned(store, run_id)
     return record
+
+
+async def owner_of_run(store: RunStore, run_id: str) -> Owner | None:
+    """The process that drives a live run, as far as it claims anything."""
+    owners = (claim.owner for claim in (await store.claims()).values() if claim.run_id == run_id)
+    return next((owner for owner in owners if owner is not None), None)
+
+
+async def _owned(store: RunStore, run_id: str) -> RunOwned:
+    owner = await owner_of_run(store, run_id)
+    return already_owned(None if owner is None else owner.pid, run_id)
 
 
 def selection_of(record: RunRecord, project: Project) -> Selection:

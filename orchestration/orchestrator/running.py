@@ -1,9 +1,10 @@
 """Runs of one orchestrator: which one a call continues or opens, and all that are live.
 
 Several things are read before a run is owned (standings, other runs), and another process may change them meanwhile.
-So the order is: look, build the run in memory, own it, claim its tasks, look again; if what was looked at has changed,
-begin anew. Only then is the first event written. Where nothing is to be done and an earlier run of the same tasks says
-so already, nothing is written at all: that run's last event is told again, and its result is the result.
+So the order is: look, build the run in memory, own it, claim its tasks, look again; what others have ended meanwhile is
+taken over, and if that is not enough, begin anew. Only then is the first event written. Where nothing is to be done and
+an earlier run of the same tasks says so already, nothing is written at all: that run's last event is told again, and
+its result is the result.
 """
 
 import contextlib
@@ -19,7 +20,7 @@ from orchestration.models import Budget
 from orchestration.orchestrator.driving import Drive
 from orchestration.orchestrator.leftovers import end_what_is_left, end_what_others_left
 from orchestration.orchestrator.looking import ledger_of, run_result
-from orchestration.orchestrator.opening import begin, catch_up, check_unchanged, replay
+from orchestration.orchestrator.opening import begin, catch_up, changed, check_unchanged, replay, take_news
 from orchestration.process import LiveChildren
 from orchestration.protocols import Listener, RunRecord, RunStore, Standing
 from orchestration.results import RunResult
@@ -116,7 +117,7 @@ class Runs:
             return None
         for record in await self._store.runs():
             is_open = record.status in {RunStatus.RUNNING, RunStatus.PAUSED}
-            if is_open and record.tasks == tasks and not self._store.is_live(record.run_id):
+            if is_open and record.is_of_backlog and record.tasks == tasks and not self._store.is_live(record.run_id):
                 return record
         return None
 
@@ -141,7 +142,8 @@ class Runs:
         with self._store.own(run.run_id):
             drive = Drive(run, self._store, standings, self._children)
             await drive.claim()
-            if not await self._still(run, standings):
+            now = await self._store.standings([task.id for task in planned])
+            if not take_news(run, planned, standings, now, force=options.force, reopen=options.reopen):
                 await self._store.release(run.run_id)
                 return None
             await end_what_others_left(self._store, self._children, run.run_id, run.ledger.tasks)
@@ -165,21 +167,19 @@ class Runs:
             return await self._tell_again(record, options)
         drive = Drive(run, self._store, standings, self._children)
         await drive.claim()
-        if not await self._still(run, standings):
+        now = await self._store.standings([task.id for task in planned])
+        if any(task.external for task in changed(planned, standings, now)):
             return None
+        held = run.plan.held
+        catch_up(run, {task_id: standing for task_id, standing in now.items() if task_id not in held})
         await end_what_is_left(self._children, record)
         await end_what_others_left(self._store, self._children, run.run_id, run.ledger.tasks)
         return await self._go(drive, options)
 
-    async def _still(self, run: LiveRun, standings: Mapping[str, Standing]) -> bool:
-        """Whether the standings are what the run was built on, now that its tasks are claimed."""
-        now = await self._store.standings(run.graph.ids[: run.size])  # parts of tasks are no other run's
-        return _versions(now) == _versions(standings)
-
     async def _known(self, run: LiveRun) -> RunRecord | None:
         """The newest run of the same tasks, if it came to just what this one would come to without doing anything."""
         for record in await self._store.runs():
-            if record.tasks == run.ledger.tasks:
+            if record.is_of_backlog and record.tasks == run.ledger.tasks:
                 ledger = await ledger_of(self._store, record.run_id)
                 ended = record.status not in {RunStatus.RUNNING, RunStatus.PAUSED}
                 same = all(ledger.status_of(task_id) is run.ledger.status_of(task_id) for task_id in record.tasks)
@@ -209,7 +209,3 @@ class Runs:
             yield
         finally:
             self._live.remove(run)
-
-
-def _versions(standings: Mapping[str, Standing]) -> dict[str, tuple[str, int]]:
-    return {task_id: (standing.run_id, standing.seq) for task_id, standing in standings.items()}

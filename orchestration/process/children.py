@@ -6,12 +6,15 @@ There is one `LiveChildren` per program, made at its start and handed to every `
 forked twice, took its own session and closed every pipe still shows up among our children. At the end of each process
 they are looked at, which costs some microseconds, since our children are few:
 
-- living, of the ended process's session or with its marker: a leftover, to be ended with its tree;
+- living, of the ended process's session or with its marker or brand: a leftover, to be ended with its tree;
 - living, anything else: left alone, for it is another process's, or not of this room at all;
 - dead, in a session that is neither ours nor its own: no child that was started here can be in such a one, so it was
   adopted, and is reaped by its number;
 - dead, in a session of its own: perhaps adopted, perhaps a child whose end somebody is just about to take note of. It
   is reaped if it is still there at a look much later, when nobody can be about to.
+
+Where we are no subreaper (a program that uses the Python API), orphans go to somebody else. There the processes that
+are younger than the ended one, as their numbers tell, are asked for its marker or brand.
 
 Beside asyncio there is no waiting for "any child": that would steal the ends of its own.
 """
@@ -22,12 +25,16 @@ from collections.abc import Callable, Iterable
 from functools import cache
 from typing import Protocol, cast
 
+from orchestration.process.brand import run_brand
 from orchestration.process.command import Command
 from orchestration.process.table import (
+    HAS_PROC,
     Entry,
     SharedTable,
     environment_of,
+    last_pid,
     open_list_of_children,
+    pids_between,
     read_entry,
     read_list_of_children,
     read_table,
@@ -36,6 +43,7 @@ from orchestration.process.tree import Tree, reap
 from orchestration.warden import Warden
 
 NOBODY_WAITS = 5.0  # seconds after which an ended child is nobody's: asyncio takes note of its own within milliseconds
+LOOKS = 10  # for what is made while we look; each takes some microseconds
 NO_LIST = -1
 _SET_CHILD_SUBREAPER = 36  # numbers of linux/prctl.h
 _GET_CHILD_SUBREAPER = 37
@@ -64,7 +72,7 @@ class LiveChildren:
         self._dead: dict[tuple[int, int], float] = {}  # pid and birth of ended children → when first seen so
         self._hasty = False
         self.table = SharedTable()
-        self._list: int | None = None  # the descriptor of the list of our children, opened at the first end
+        self._list: int | None = None  # the descriptor of the list of our children, opened at the first need
 
     def __del__(self) -> None:
         """Close the list."""
@@ -105,7 +113,7 @@ class LiveChildren:
         if self._warden is not None and command.marker is not None and not command.supervised:
             name, value = command.marker
             run, slash, _ = value.partition("/")
-            self._warden.watch(f"{name}={run}{slash}", command.kill_grace)
+            self._warden.watch(f"{name}={run}{slash}", command.kill_grace, run_brand(value))
 
     def dismiss_warden(self) -> None:
         """Nothing more is going to be started."""
@@ -126,12 +134,17 @@ class LiveChildren:
             if self._warden is not None:
                 self._warden.strike_group(leader)
 
-    def has_orphans(self, tree: Tree) -> bool:
-        """Whether one of our children is a living leftover of the tree; adopted dead are reaped on the way."""
+    @property
+    def is_subreaper(self) -> bool:
+        """Whether orphans come to us: we are a program whose only business are these processes."""
         if self._list is None:
             self._list = _open_list()
-        if self._list == NO_LIST:
-            return False
+        return self._list != NO_LIST
+
+    def has_orphans(self, tree: Tree) -> bool:
+        """Whether one of our children is a living leftover of the tree; adopted dead are reaped on the way."""
+        if not self.is_subreaper or self._list is None:
+            return has_young(tree)
         found = False
         pids = read_list_of_children(self._list)
         for pid in pids:
@@ -155,7 +168,7 @@ class LiveChildren:
         environment = environment_of(pid)
         entry = None if environment else read_entry(pid)
         if entry is None or not entry.dead:
-            return session == tree.leader or tree.is_marked(environment)
+            return session == tree.leader or tree.is_marked(environment) or tree.is_branded(pid)
         if session != pid or tree.knows(entry) or self._has_long_been_dead(entry):
             reap(pid)
         return False
@@ -163,6 +176,31 @@ class LiveChildren:
     def _has_long_been_dead(self, entry: Entry) -> bool:
         now = time.monotonic()
         return now - self._dead.setdefault((entry.pid, entry.born), now) >= NOBODY_WAITS
+
+
+def has_young(tree: Tree) -> bool:
+    """Whether a process of the tree lives that was made after its leader, for those to whom no orphans come.
+
+    If others are made while we look, they are looked at too; if there is no end to that, the whole table has to be.
+    """
+    if not HAS_PROC or not tree.leader:
+        return False
+    first, last = tree.leader, last_pid()
+    for _ in range(LOOKS):
+        if any(_is_young(pid, tree) for pid in pids_between(first, last)):
+            return True
+        first, last = last, last_pid()
+        if first == last:
+            return False
+    return True
+
+
+def _is_young(pid: int, tree: Tree) -> bool:
+    environment = environment_of(pid)
+    if tree.is_marked(environment):
+        return True
+    entry = read_entry(pid)
+    return entry is not None and not entry.dead and tree.is_branded(pid)
 
 
 def _open_list() -> int:

@@ -1,32 +1,30 @@
-"""What an earlier life of a run left running, found by the run's marker and ended before anything new starts.
+"""What an earlier life of a run left running, found by the run's marker or brand and ended before anything new starts.
 
-A process is known by its marker and its time of birth, never by its number alone. Edges survived: children of marked
-ones that carry no marker themselves, supervisors, which end what they watch and then themselves (so they are asked only
-when nobody else is left), a wall clock that was set since, and a command that is itself part of what was left: it would
-end itself, so that is refused.
+A process is known by its marker and its time of birth, never by its number alone. How old it may be is not asked: no
+other run has the marker, and a wall clock that was set since the run began would say anything. Edges survived: children
+of marked ones that carry no marker themselves, supervisors, which end what they watch and then themselves (so they are
+asked only when nobody else is left), and a command that is itself part of what was left: it would end itself, so that
+is refused.
 """
 
 import os
-import time
 from collections.abc import Iterable
 from typing import Final
 
 from orchestration.errors import WrongState
+from orchestration.process.brand import WIDTH, read_brand, run_brand
 from orchestration.process.children import LiveChildren
 from orchestration.process.command import DEFAULT_KILL_GRACE
 from orchestration.process.ending import Ending
 from orchestration.process.steadfast import Steadfast
-from orchestration.process.table import HAS_PROC, Entry, environment_of, read_whole, ticks_since_boot
+from orchestration.process.table import HAS_PROC, Entry, environment_of, read_whole
 from orchestration.process.tree import Tree
-
-CLOCKS_MAY_DIFFER: Final = 3600.0
-"""Seconds by which the wall clock may have been set since the run began without a process of it being overlooked."""
 
 SUPERVISOR: Final = b"supervisor/__main__.py"
 
 
 async def end_leftovers(
-    children: LiveChildren, name: str, beginning: str, age: float, *, grace: float = DEFAULT_KILL_GRACE
+    children: LiveChildren, name: str, beginning: str, *, grace: float = DEFAULT_KILL_GRACE
 ) -> tuple[int, tuple[int, ...]]:
     """End whatever carries a marker, and all that descends from it; a cancellation is raised afterwards.
 
@@ -34,7 +32,6 @@ async def end_leftovers(
         children: the book that knows how much of a hurry there is.
         name: the variable that is the marker.
         beginning: how its value begins, such as `<run>/`.
-        age: seconds since the run began, by the wall clock.
         grace: seconds between the request to end and the end by force.
 
     Returns:
@@ -45,7 +42,7 @@ async def end_leftovers(
     """
     if not HAS_PROC:
         return 0, ()
-    tree = Leftovers(name, beginning, _born_after(age))
+    tree = Leftovers(name, beginning)
     steady = Steadfast()
     ending = Ending(tree, children.table, 0.0 if children.is_hasty else grace, steady, leader_gone=True)
     await ending.end()
@@ -54,28 +51,26 @@ async def end_leftovers(
     return ending.swept, ending.survivors
 
 
-def _born_after(age: float) -> int:
-    """The time by the clock of `Entry.born` before which nothing of the run can have begun."""
-    if age < 0:  # the clock was set back
-        return 0
-    return max(0, ticks_since_boot() - int((age + CLOCKS_MAY_DIFFER) * os.sysconf("SC_CLK_TCK")))
-
-
 class Leftovers(Tree):
     """All that carries a marker which begins so; there is no leader."""
 
     __slots__ = ()
 
-    def __init__(self, name: str, beginning: str, born: int) -> None:
+    def __init__(self, name: str, beginning: str) -> None:
         """Describe it; this looks only at ourselves.
 
         Raises:
             WrongState: we are one of them.
         """
-        super().__init__(0, born, (name, beginning))
+        super().__init__(0, 0, (name, beginning))
         self._marker = os.fsencode(f"\0{name}={beginning}")
+        self._brand = run_brand(beginning)
         if self.is_marked(environment_of(os.getpid())):
             raise _part_of_it(beginning)
+
+    def is_branded(self, pid: int) -> bool:
+        """Whether a process bears the brand of the run."""
+        return read_brand(pid) >> WIDTH == self._brand
 
     def look(self, table: Iterable[Entry]) -> list[Entry]:
         """Every living process of it; supervisors only when they are the last."""
@@ -99,8 +94,3 @@ def _is_supervisor(pid: int) -> bool:
         return any(word.endswith(SUPERVISOR) for word in read_whole(f"/proc/{pid}/cmdline").split(b"\0")[:6])
     except OSError:
         return False
-
-
-def seconds_since(moment: float) -> float:
-    """Seconds between a moment (as `time.time` tells it) and now; negative where the clock was set back."""
-    return time.time() - moment

@@ -12,8 +12,8 @@ record of its end is made. Only then does the call return or raise. Edges it sur
 - An end ordered after the process has ended by itself, noticed by asyncio or not: it ended itself.
 - A process that no signal ends: the wait for it is given up and it is named as a survivor.
 - A leftover without any tie but a pipe it holds: the pipe that does not end is the evidence, and who holds it is found.
-  (Not a subreaper, no marker, own session, parents ended before any look, pipes closed: such a one is not found at a
-  normal end. A subreaper per attempt is what finds it.)
+  (Without a marker, not where orphans come to us, own session, parents ended before any look, pipes closed: such a one
+  is not found at a normal end.)
 """
 
 import asyncio
@@ -158,7 +158,8 @@ class Running:
 
     async def _spawn_and_wait(self) -> None:
         """Start the process and wait for its end, in a task that nobody but a closing loop cancels."""
-        spawned = await spawn(self._command, lambda: self._order is not None, self._wake)
+        unwanted, alone = (lambda: self._order is not None), self._children.is_subreaper
+        spawned = await spawn(self._command, unwanted, self._wake, alone=alone)
         self._children.note_leader(spawned.process.pid)
         try:
             self._started = Started(spawned, self._command, self._sink, self._children, (self._gone, self._wake))

@@ -7,6 +7,7 @@ found, each of which it can break:
 - by session: broken by `setsid`; but the new session bears the pid of the one who made it, and every member of it
   descends from that one, so a daemon that forked twice is found if its middle process was ever seen;
 - by marker in the environment: broken by a program that scrubs its environment;
+- by brand (`brand`): broken by a program that sets a limit which limits nothing, which none does by accident;
 - by one of our pipes still held: broken by closing or redirecting it. Looked at only when a pipe stays open after the
   leader's end.
 
@@ -20,7 +21,8 @@ What must not happen is to find somebody else's process:
 - A child that another thread is starting holds our pipes for the moment between its fork and its program. So a child of
   this very process that still looks like us (same command line) is never taken for a holder.
 
-A look is one pass over the table and shows the past: whoever ends a tree looks until a look is empty.
+A look is one pass over the table and shows the past: whoever ends a tree looks until a look is empty. And if somebody
+ended during it before he could be asked whose he was, he may have left another, so that an empty look proves nothing.
 """
 
 import os
@@ -28,7 +30,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
 
-from orchestration.process.table import Entry, environment_of, has_our_command_line, holds_any
+from orchestration.process.brand import brand_of, read_brand
+from orchestration.process.table import Entry, environment_of, has_our_command_line, holds_any, read_entry
 
 BORN_UNKNOWN = -1
 
@@ -36,7 +39,7 @@ BORN_UNKNOWN = -1
 class Tree:
     """The tree of one leader, and who was ever seen in it."""
 
-    __slots__ = ("_born", "_marker", "_seen", "leader", "leader_reaped", "pipes", "supervised")
+    __slots__ = ("_born", "_brand", "_marker", "_seen", "doubtful", "leader", "leader_reaped", "pipes", "supervised")
 
     def __init__(
         self, leader: int, born: int, marker: tuple[str, str] | None = None, *, supervised: bool = False
@@ -54,7 +57,9 @@ class Tree:
         self.pipes: frozenset[str] = frozenset()
         self._born = born
         self._marker = None if marker is None else os.fsencode(f"\0{marker[0]}={marker[1]}\0")
+        self._brand = 0 if marker is None else brand_of(marker[1])
         self._seen: dict[int, int] = {leader: BORN_UNKNOWN} if leader else {}  # pid → born
+        self.doubtful = False  # whether somebody ended in the last look before he could be asked whose he was
         self.leader_reaped = False  # if so, a process with the leader's pid is another one
 
     def knows(self, entry: Entry) -> bool:
@@ -66,9 +71,14 @@ class Tree:
         marker = self._marker
         return marker is not None and (environment.startswith(marker[1:]) or marker in environment)
 
+    def is_branded(self, pid: int) -> bool:
+        """Whether a process bears the brand of this tree."""
+        return self._brand != 0 and read_brand(pid) == self._brand
+
     def look(self, table: Iterable[Entry]) -> list[Entry]:
         """Every living process of the tree that is in the table, the leader among them; adopted dead are reaped."""
         us = os.getpid()
+        self.doubtful = False
         table = [entry for entry in table if entry.pid != us and entry.born >= self._born]
         strangers = {entry.pid for entry in table if self._is_stranger(entry)}
         found = members(table, self._roots(table, strangers), self._seen.keys() - strangers)
@@ -94,8 +104,11 @@ class Tree:
         }
 
     def _carries_evidence(self, entry: Entry) -> bool:
-        if self._marker is not None and self.is_marked(environment_of(entry.pid)):
-            return True
+        if self._marker is not None:
+            environment = environment_of(entry.pid)
+            if self.is_marked(environment) or self.is_branded(entry.pid):
+                return True
+            self.doubtful = self.doubtful or not (environment or is_there(entry))
         if not self.pipes or (entry.parent == os.getpid() and has_our_command_line(entry.pid)):
             return False
         return holds_any(entry.pid, self.pipes)
@@ -122,6 +135,12 @@ def members(table: Iterable[Entry], roots: AbstractSet[int], sessions: AbstractS
             waiting += children[entry.pid]
             waiting += in_session[entry.pid]
     return list(found.values())
+
+
+def is_there(entry: Entry) -> bool:
+    """Whether a process has not ended since it was entered in the table."""
+    now = read_entry(entry.pid)
+    return now is not None and not now.dead and now.born == entry.born
 
 
 def reap(pid: int) -> None:

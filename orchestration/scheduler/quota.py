@@ -12,7 +12,7 @@ arrive after the pause has begun, an account that nobody declared.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -77,15 +77,20 @@ class Quota:
                 self._limits.give_up(name)
             self._states.setdefault(account, _State(began=now, until=until, episodes=1, first=now))
 
-    def refused(self, account: str, outcome: Outcome, began: float, now: float) -> Refusal:
-        """Take note of a refused attempt that began at `began`; both in seconds since the epoch."""
+    def refused(
+        self, account: str, outcome: Outcome, began: float, now: float, meant: Callable[[float], float] = float
+    ) -> Refusal:
+        """Take note of a refused attempt that began at `began`; both in seconds since the epoch.
+
+        `meant` translates a moment by the clock on the wall, should that be another one.
+        """
         settings = self._accounts.get(account, _DEFAULT)
         state = self._states.setdefault(account, _State())
         same = bool(state.episodes) and began <= state.began
         if not same:
             self._open(account, state, now)
         state.refused += 1
-        reset = reset_of(outcome.metadata, now)
+        reset = reset_of(outcome.metadata, now, meant)
         wait = wait_seconds(settings.backoff, max(1, state.episodes))
         if reset is None:
             until = state.until if same else now + wait
@@ -129,6 +134,11 @@ class Quota:
         state.window += 1
         return state.window
 
+    @property
+    def knows_refusals(self) -> bool:
+        """Whether any account was ever refused."""
+        return bool(self._states)
+
     def due(self, now: float) -> list[tuple[str, int]]:
         """The accounts whose pause is over, each with the window with which it goes on."""
         found: list[tuple[str, int]] = []
@@ -143,12 +153,12 @@ class Quota:
         return found
 
 
-def reset_of(metadata: Mapping[str, Any], now: float) -> float | None:
+def reset_of(metadata: Mapping[str, Any], now: float, meant: Callable[[float], float] = float) -> float | None:
     """When the limit ends as the provider said, in seconds since the epoch; None where it did not say so."""
     after = metadata.get("retry_after")
     if isinstance(after, int | float) and not isinstance(after, bool) and after >= 0:
         return now + float(after)
     try:
-        return datetime.fromisoformat(str(metadata["resets_at"])).timestamp()
+        return meant(datetime.fromisoformat(str(metadata["resets_at"])).timestamp())
     except (KeyError, ValueError, OverflowError):
         return None

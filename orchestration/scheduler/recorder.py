@@ -5,7 +5,9 @@ no two decisions can rest on the same facts. What was emitted travels to the sto
 `commits`), in the same order; only when that is durable is anybody told, or anything begun because of it.
 
 The clock is the event loop's, put on the epoch once: a step of the wall clock cannot reorder events, and a test can
-run in virtual time.
+run in virtual time. A run that is continued goes on after its last event (`go_on_after`), so that a clock that was set
+back between two lives of it makes no retry wait for hours; what the wall clock names from outside is translated
+(`meant`).
 """
 
 import asyncio
@@ -14,11 +16,11 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from orchestration.events import Event, TaskChunk
+from orchestration.events import Event, TaskChunk, TaskCompleted, TaskStarted
 from orchestration.ledger import Ledger
-from orchestration.plan import Plan
+from orchestration.plan import Plan, Startable
 from orchestration.protocols import EventLog, Listener
-from orchestration.results import Usage
+from orchestration.results import Outcome, Usage
 from orchestration.scheduler.commits import Commits
 
 
@@ -29,17 +31,20 @@ class Recorder:
         plan: replayed or new; from here on nobody else applies events to it.
         ledger: fed with the same events as the plan.
         listener: told of each event once it is durable, in order, and of each chunk as it comes.
+        clock: what the clock on the wall shows, in seconds since the epoch.
     """
 
-    def __init__(self, plan: Plan, ledger: Ledger, listener: Listener | None = None) -> None:
+    def __init__(
+        self, plan: Plan, ledger: Ledger, listener: Listener | None = None, clock: Callable[[], float] = time.time
+    ) -> None:
         """Must be made inside the loop that will run the plan."""
         self.plan = plan
         self.ledger = ledger
         self._listener = listener
-        self._loop = asyncio.get_running_loop()
-        self._epoch = time.time() - self._loop.time()
-        self._batch: list[Event] = []
-        self._commits = Commits(plan.run_id, self.take, listener)
+        self._time = asyncio.get_running_loop().time
+        self._clock = clock
+        self._epoch = clock() - self._time()
+        self._commits = Commits(plan.run_id, listener)
 
     def emit(self, kind: type[Event], /, **fields: Any) -> None:  # noqa: ANN401  # the event's own fields
         """Let an event happen; it is stored with the next commit.
@@ -47,20 +52,34 @@ class Recorder:
         Raises:
             IllegalEvent: it cannot happen now; nothing has changed.
         """
-        event = kind(run_id=self.plan.run_id, seq=self.plan.seq + 1, at=self.at(), **fields)
-        self.plan.check(event)
-        self.plan.apply(event)
+        plan = self.plan
+        self._happen(kind(run_id=plan.run_id, seq=plan.seq + 1, at=self.at(), **fields))
+
+    def emit_start(self, start: Startable, agent: str | None, slot: int, queued_at: datetime | None) -> None:
+        """Let an attempt begin: `emit` for one of the two events that nearly all events are."""
+        plan, number = self.plan, start.attempt
+        event = TaskStarted(plan.run_id, plan.seq + 1, self.at(), start.task_id, number, agent, slot, queued_at)
+        self._happen(event)
+
+    def emit_success(self, start: Startable, agent: str | None, seconds: float, outcome: Outcome) -> None:
+        """Let an attempt end well: `emit` for the other one."""
+        plan, number = self.plan, start.attempt
+        event = TaskCompleted(plan.run_id, plan.seq + 1, self.at(), start.task_id, number, agent, seconds, outcome)
+        self._happen(event)
+
+    def _happen(self, event: Event) -> None:
+        self.plan.record(event)
         self.ledger.apply(event)
-        self._batch.append(event)
+        self._commits.batch.append(event)
 
     @property
     def pending(self) -> Sequence[Event]:
         """What was emitted and not yet given to a log."""
-        return self._batch
+        return self._commits.batch
 
     def take(self) -> list[Event]:
         """The pending events; whoever takes them stores and tells them."""
-        batch, self._batch = self._batch, []
+        batch, self._commits.batch = self._commits.batch, []
         return batch
 
     def commit(self, log: EventLog) -> Awaitable[None]:
@@ -81,9 +100,11 @@ class Recorder:
         """Wait until no commit is under way, whatever comes of it."""
         await self._commits.wait_for_landing()
 
-    def reporter(self, task_id: str, attempt: int, spent: Callable[[str, int, Usage], None]) -> "Reporter":
-        """What an executor reports its live output to, and what it has used."""
-        return Reporter(self, task_id, attempt, spent)
+    def reporter(
+        self, task_id: str, attempt: int, spent: Callable[[str, int, Usage], None], ending: Callable[[str], bool]
+    ) -> "Reporter":
+        """What an executor reports its live output to, and what it has used; `ending` says whether it is to end."""
+        return Reporter(self, task_id, attempt, spent, ending)
 
     def tell_chunk(self, chunk: TaskChunk) -> Awaitable[None] | None:
         """Pass a chunk on at once; chunks are not stored among the events."""
@@ -91,7 +112,15 @@ class Recorder:
 
     def now(self) -> float:
         """Seconds since the epoch, by a clock that never steps."""
-        return self._epoch + self._loop.time()
+        return self._epoch + self._time()
+
+    def go_on_after(self, moment: datetime) -> None:
+        """Let no time be before that of an event that was stored."""
+        self._epoch = max(self._epoch, moment.timestamp() - self._time())
+
+    def meant(self, moment: float) -> float:
+        """A moment by the clock on the wall, such as an agent names, by ours: as far ahead as it is there."""
+        return moment - self._clock() + self.now()
 
     def loop_time(self, moment: float) -> float:
         """A moment of `now()` as the loop's own time."""
@@ -99,20 +128,30 @@ class Recorder:
 
     def at(self) -> datetime:
         """Now, as events carry it."""
-        return datetime.fromtimestamp(self.now(), UTC)
+        return datetime.fromtimestamp(self._epoch + self._time(), UTC)
 
 
 class Reporter:
     """Counts an attempt's chunks and passes them on."""
 
-    __slots__ = ("_attempt", "_n", "_recorder", "_spent", "_task_id")
+    __slots__ = ("_attempt", "_ending", "_n", "_recorder", "_spent", "_task_id")
 
     def __init__(
-        self, recorder: Recorder, task_id: str, attempt: int, spent: Callable[[str, int, Usage], None]
+        self,
+        recorder: Recorder,
+        task_id: str,
+        attempt: int,
+        spent: Callable[[str, int, Usage], None],
+        ending: Callable[[str], bool],
     ) -> None:
         """The first chunk has `n` 1."""
         self._recorder, self._task_id, self._attempt, self._n = recorder, task_id, attempt, 0
-        self._spent = spent
+        self._spent, self._ending = spent, ending
+
+    @property
+    def is_ending(self) -> bool:
+        """Whether the attempt is to end, because it was ordered to or its run is ending."""
+        return self._ending(self._task_id)
 
     def __call__(self, item: Any, stream: str | None) -> Awaitable[None] | None:  # noqa: ANN401  # any item
         """Pass one item on; await the answer, if there is one, before the next."""

@@ -69,7 +69,7 @@ class AgentLeaf:
         """What there is to know of an attempt that was cut off, or that still goes on in a thread."""
         crew.left[path, attempt] = left
         if left.abandoned:
-            crew.returning[path, attempt] = partial(attempts.wait_for_return, path, attempt)
+            crew.note_left_behind(path, attempt, partial(attempts.wait_for_return, path, attempt))
 
     def _assigned(self, path: str, known: Mapping[str, Any], crew: StepCrew) -> Assignment:
         names = [name for name in known if name.isidentifier()]

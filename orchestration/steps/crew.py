@@ -4,16 +4,18 @@ Composites become their parts here, live and in a replay by the same event; leav
 is, is found by its path alone, so nothing about a run is kept anywhere but in its events.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Final
 
-from orchestration.calls import Threads
+from orchestration.calls import Ended, Threads
 from orchestration.events import TaskExpanded
 from orchestration.kinds import ExecutionStatus, Failure
 from orchestration.ledger import Ledger
 from orchestration.plan import Limits, Node
-from orchestration.protocols import Decision, Expansion, Reporting
+from orchestration.protocols import Decision, Drop, Expansion, Reporting
 from orchestration.results import Outcome
 from orchestration.steps.binding import MISSING
 from orchestration.steps.box import Box
@@ -75,7 +77,7 @@ class StepCrew:
         self.live: dict[tuple[str, str], Any] = {}
         self.items: dict[str, list[Any]] = {}
         self.left: dict[tuple[str, int], Outcome] = {}
-        self.returning: dict[tuple[str, int], Callable[[], Awaitable[Any]]] = {}
+        self._returning: dict[tuple[str, int], list[Callable[[], Awaitable[Any]]]] = {}
         self._limits = means.limits
         self._shares_capacity = means.limits.is_limited(CAPACITY)
         self._seats: dict[str, Seat] = {}
@@ -100,9 +102,10 @@ class StepCrew:
         return await work.perform(seat, attempt, slot, report, self)  # type: ignore[union-attr]  # no composite, as was just seen
 
     def join(self, task_id: str) -> Decision | None:
-        """What becomes of a composite all of whose parts have ended."""
+        """What becomes of a composite all of whose parts have ended, or one has failed."""
         box = self._boxes[task_id]
-        return self._decision(box, box.unit.composite.next(box))
+        turn = box.unit.composite.next(box)
+        return turn if turn is None or isinstance(turn, Drop) else self._decision(box, turn)
 
     def decide(self, task_id: str) -> bool:
         """Whether a step runs at all."""
@@ -112,13 +115,25 @@ class StepCrew:
     def salvage(self, task_id: str, attempt: int) -> Outcome:
         """What can be said of an attempt that was cut off."""
         folder = None if self.home.state is None else self.home.state / self.run_id / task_id / str(attempt)
-        left = self.left.pop((task_id, attempt), _NO_OUTCOME)
-        return replace(left, log_path=str(folder)) if folder is not None and folder.exists() else left
+        log_path = str(folder) if folder is not None and folder.exists() else None
+        left, abandoned = self.left.pop((task_id, attempt), _NO_OUTCOME), (task_id, attempt) in self._returning
+        return replace(left, log_path=log_path, abandoned=abandoned)
+
+    def leave_behind(self, task_id: str, attempt: int, name: str, thread: "asyncio.Future[Ended] | None") -> bool:
+        """Note that nobody waits for a thread of an attempt any more; False where it has returned already."""
+        if thread is None or thread.done():
+            return False
+        self.threads.abandon(name)
+        self.note_left_behind(task_id, attempt, partial(asyncio.wait, [thread]))
+        return True
+
+    def note_left_behind(self, task_id: str, attempt: int, wait_for_end: Callable[[], Awaitable[Any]]) -> None:
+        """Note that something of an attempt still goes on, and how to wait for its end."""
+        self._returning.setdefault((task_id, attempt), []).append(wait_for_end)
 
     async def wait_for_return(self, task_id: str, attempt: int) -> None:
-        """Wait until the thread of an abandoned attempt has returned."""
-        wait_for_end = self.returning.pop((task_id, attempt), None)
-        if wait_for_end is not None:
+        """Wait until the threads of an abandoned attempt have returned."""
+        for wait_for_end in self._returning.pop((task_id, attempt), ()):
             await wait_for_end()
 
     def _decision(self, box: Box, turn: Turn) -> Outcome | Expansion:
@@ -144,7 +159,11 @@ class StepCrew:
         """A composite became its parts; what the plan has to know of each."""
         box = self._boxes[event.task_id]
         self._keep_to(box)
-        return [self._seated(box, _part(item)) for item in event.items]
+        nodes = [self._seated(box, _part(item)) for item in event.items]
+        if any("place" in item for item in event.items):
+            place = {item["id"]: item.get("place", 0) for item in event.items}
+            box.seats.sort(key=lambda seat: place[seat.path])
+        return nodes
 
     def _keep_to(self, box: Box) -> None:
         if box.unit.at_once is not None:
@@ -173,7 +192,9 @@ class StepCrew:
             limits=limits,
             keeps_limits=is_composite,
             joins_at_end=is_composite,
+            joins_at_failure=unit.ends_early,
             excused=unit.excused,
+            fatal=_is_fatal(box),
         )
 
     @property
@@ -224,6 +245,17 @@ class StepCrew:
         return None if self.home.state is None else StepLog(self.home.state / self.run_id / seat.path / str(attempt))
 
 
+def _is_fatal(box: Box) -> bool:
+    """Whether the failure of a part is one of all that is around it, for nothing there goes on without it."""
+    around: Box | None = box
+    while around is not None:
+        unit = around.unit
+        if not unit.ends_early or unit.skips_when_failed or unit.excused:
+            return False
+        around = around.parent
+    return True
+
+
 def _item(box: Box, part: Part) -> dict[str, Any]:
     """A part as its event tells it."""
     found: dict[str, Any] = {"id": box.path_of(part), "unit": part.unit, "name": part.name}
@@ -232,9 +264,11 @@ def _item(box: Box, part: Part) -> dict[str, Any]:
         found["after"] = list(part.needs)
     if part.index is not None:
         found["index"] = part.index
+    if part.place:
+        found["place"] = part.place
     found["agent"] = box.unit.composite.units[part.unit].doer
     return found
 
 
 def _part(item: Mapping[str, Any]) -> Part:
-    return Part(item["unit"], item["name"], tuple(item.get("after", ())), item.get("index"))
+    return Part(item["unit"], item["name"], tuple(item.get("after", ())), item.get("index"), item.get("place", 0))

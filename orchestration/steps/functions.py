@@ -11,7 +11,6 @@ import inspect
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextvars import Context, copy_context
 from dataclasses import replace
-from functools import partial
 from typing import Any, Final, TypeAlias
 
 from orchestration.calls import Drive, Limits, Printed, is_async, is_async_generator, name_of, printed_into
@@ -42,6 +41,7 @@ class FunctionLeaf:
         returns: the names under which it passes values on.
         end_type: the `type` of the item with which a generator says what it returns.
         limits: what a call may take.
+        signature: its parameters, where they were read already.
     """
 
     kind = "python"
@@ -53,11 +53,12 @@ class FunctionLeaf:
         *,
         end_type: str = "done",
         limits: Limits,
+        signature: Signature | None = None,
     ) -> None:
         """Read its parameters; nothing is called."""
         self.function = function
         self.returns = returns
-        self.signature = Signature(function)
+        self.signature = signature or Signature(function)
         self._end_type = end_type
         self._limits = limits
         self._name = name_of(function)
@@ -86,15 +87,19 @@ class FunctionLeaf:
         context, printed = copy_context(), Printed()
         context.run(_begin, CurrentStep(crew.run_id, seat.path, attempt, crew.parameters), printed)
         items = None if self._only_returns else Items(report, self._end_type, crew.log_of(seat, attempt))
+        if items is not None:
+            items.name = f"{crew.run_id}/{seat.path}/{attempt} {self._name}"
         call = self._calling(crew, context, items, positional, named)
         try:
             outcome, value = await self._driven(call, context, items, report)
         except asyncio.CancelledError:
-            if printed or items is not None:
-                crew.left[seat.path, attempt] = _left(seat, attempt, crew, printed, items)
+            if printed:
+                crew.left[seat.path, attempt] = _left(seat, attempt, crew, printed)
             raise
-        if items is not None and items.is_abandoned:
-            outcome = _abandoned(outcome, seat, attempt, crew, items)
+        finally:
+            left_behind = items is not None and items.is_abandoned and _leave_behind(seat, attempt, crew, items)
+        if left_behind:
+            outcome = replace(outcome, abandoned=True)
         if printed:
             outcome = await _with_prints(
                 outcome, printed, items or Items(report, self._end_type, crew.log_of(seat, attempt))
@@ -126,7 +131,7 @@ class FunctionLeaf:
     ) -> tuple[Outcome, Any]:
         """How the call came out, and what it returned."""
         waits = not self._is_async  # for a thread
-        drive = Drive(call, context, self._limits, lambda: getattr(report, "is_ending", True), starts_later=waits)
+        drive = Drive(call, context, self._limits, lambda: report.is_ending, starts_later=waits)
         if items is not None:
             items.drive = drive
         try:
@@ -178,6 +183,8 @@ class FunctionLeaf:
         if outcome is _DONE and not output and not outputs:
             return _DONE
         facts = {one.name: values[one.name] for one in self.returns if one.kind == "metric"}
+        if outcome is _DONE and not facts:
+            return Outcome(output=output, outputs=outputs)
         metadata = {**outcome.metadata, "metrics": shown(facts)} if facts else outcome.metadata
         return replace(outcome, output=output or outcome.output, outputs=outputs, metadata=metadata)
 
@@ -238,7 +245,7 @@ async def _in_thread(
         value = function(*positional, **named)
         return items.drawn_in_thread(value) if inspect.isgenerator(value) else value
 
-    ended = await crew.threads.start(call)
+    ended = await crew.threads.start(call, items.name)
     items.thread = ended
     if items.drive is not None:
         items.drive.start()
@@ -252,24 +259,16 @@ async def _in_thread(
     return await _awaited(value, items)
 
 
-def _abandoned(outcome: Outcome, seat: Seat, attempt: int, crew: StepCrew, items: Items) -> Outcome:
-    """The same, and that its thread goes on, if it does."""
-    thread = items.thread
-    if thread is None or thread.done():
-        return outcome
-    crew.returning[seat.path, attempt] = partial(asyncio.wait, [thread])
-    return replace(outcome, abandoned=True)
+def _leave_behind(seat: Seat, attempt: int, crew: StepCrew, items: Items) -> bool:
+    return crew.leave_behind(seat.path, attempt, items.name, items.thread)
 
 
-def _left(seat: Seat, attempt: int, crew: StepCrew, printed: Printed, items: Items | None) -> Outcome:
-    """What there is to know of an attempt that was cancelled."""
-    outcome = _DONE
-    if printed:
-        log = crew.log_of(seat, attempt)
-        if log is not None:
-            log.keep(str(printed), "stdout")
-        outcome = _printed(outcome, printed)
-    return outcome if items is None or not items.is_abandoned else _abandoned(outcome, seat, attempt, crew, items)
+def _left(seat: Seat, attempt: int, crew: StepCrew, printed: Printed) -> Outcome:
+    """What an attempt has printed that was cancelled."""
+    log = crew.log_of(seat, attempt)
+    if log is not None:
+        log.keep(str(printed), "stdout")
+    return _printed(_DONE, printed)
 
 
 async def _with_prints(outcome: Outcome, printed: Printed, items: Items) -> Outcome:

@@ -50,6 +50,25 @@ class Home:
         self._state = state
         self._place: Place | None = None
 
+    def filled(
+        self,
+        directory: Path,
+        registry: "AgentRegistry | None" = None,
+        settings: Settings | None = None,
+        *,
+        environment: Mapping[str, str],
+        children: "LiveChildren",
+    ) -> "Home":
+        """The same, with these where nothing was said; `children` in any case."""
+        return Home(
+            self._directory or directory,
+            self._registry or registry,
+            self._settings or settings,
+            environment=environment if self._environment is None else self._environment,
+            children=children,
+            state=self._state,
+        )
+
     def kept_in(self, state: Path) -> "Home":
         """The same, with logs in a folder that stays."""
         return Home(

@@ -56,6 +56,7 @@ class Items:
         self._only_text = True
         self._end: Mapping[str, Any] | None = None
         self._taking: asyncio.Task[None] | None = None
+        self.name = ""
         self.drive: Drive | None = None
         self.loop: asyncio.AbstractEventLoop | None = None
         self.thread: asyncio.Future[Ended] | None = None

@@ -3,10 +3,11 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from orchestration.calls import Limits
 from orchestration.errors import UsageError
+from orchestration.graph import nearest
 from orchestration.models import Backoff, RetryPolicy
 from orchestration.models.fields import seconds_of
 
@@ -118,11 +119,9 @@ def retry_of(written: object, where: str) -> RetryPolicy | None:
     """
     if written is None or isinstance(written, RetryPolicy):
         return written
-    for place, given, model in (("retry", written, RetryPolicy), ("retry.backoff", _backoff_in(written), Backoff)):
-        unknown = [name for name in given if name not in model.model_fields] if isinstance(given, Mapping) else []
-        if unknown:
-            hint = f"it has {', '.join(model.model_fields)}"
-            raise UsageError(f"{where}: {place}.{unknown[0]} is nothing that {place} has", hint=hint)
+    _refuse_unknown(written, RetryPolicy, f"{where}: retry")
+    if isinstance(written, Mapping):
+        _refuse_unknown(written.get("backoff"), Backoff, f"{where}: retry.backoff")
     try:
         return RetryPolicy.model_validate(written)
     except ValidationError as error:
@@ -131,5 +130,7 @@ def retry_of(written: object, where: str) -> RetryPolicy | None:
         raise UsageError(f"{where}: {place}: {first['msg']}") from error
 
 
-def _backoff_in(written: object) -> object:
-    return written.get("backoff") if isinstance(written, Mapping) else None
+def _refuse_unknown(written: object, model: type[BaseModel], where: str) -> None:
+    for key in written if isinstance(written, Mapping) else ():
+        if key not in model.model_fields:
+            raise UsageError(f"{where} has no {key!r:.80}", hint=nearest(str(key), model.model_fields))

@@ -25,13 +25,15 @@ from orchestration.kinds import ExecutionStatus, RunStatus
 from orchestration.plan import Limits, State
 from orchestration.protocols import Listener, RunRecord, RunStore
 from orchestration.results import RunResult
-from orchestration.scheduler import shielded
+from orchestration.scheduler import cancel_all, shielded
 from orchestration.steps.assembly import StepRun, assemble
 from orchestration.steps.changes import changes
 from orchestration.steps.checking import check_objects
+from orchestration.steps.control import Control, Orders
 from orchestration.steps.crew import Means
 from orchestration.steps.given import parameter_changes, read_again, written
 from orchestration.steps.home import Home
+from orchestration.steps.leftovers import end_what_is_left
 from orchestration.steps.program import Program, fingerprint_of
 from orchestration.steps.reading import checked_count, checked_mapping, checked_value_name
 from orchestration.steps.values import apart
@@ -56,6 +58,7 @@ class Options:
         home: where commands and agents work.
         threads: where plain functions run.
         limits: shared with other runs: `CAPACITY` is how many steps may run at once in all of them.
+        control: ends the run from outside.
         listener: told of events and chunks.
         leave: told what the run came to, if whoever awaits it is cancelled.
     """
@@ -67,6 +70,7 @@ class Options:
     home: Home | None = None
     threads: Threads = THREADS
     limits: Limits | None = None
+    control: Control | None = None
     listener: Listener | None = None
     leave: Callable[[RunResult], None] | None = None
 
@@ -121,6 +125,19 @@ async def _opened(store: Store | None) -> AsyncIterator[RunStore]:
             await opened.close()
     else:
         yield store
+
+
+async def run_to_continue(program: Program, parameters: Mapping[str, Any] | None, store: RunStore) -> str | None:
+    """The newest run of just these steps and parameters that is open, and that nobody drives; None for none."""
+    shape, given = program.shape(), written(_checked(parameters))
+    for record in await store.runs():
+        same = record.kind == program.kind and record.status in OPEN and record.shape == shape
+        if not same or store.is_live(record.run_id):
+            continue
+        started = next((event for event in await store.events(record.run_id) if isinstance(event, RunStarted)), None)
+        if started is not None and started.name == program.name and dict(started.parameters) == given:
+            return record.run_id
+    return None
 
 
 async def _known_run(store: RunStore, run_id: str | None) -> RunRecord | None:
@@ -182,11 +199,13 @@ def _cancelled_again() -> Iterator[None]:
 
 
 async def _go(run: StepRun, store: RunStore, options: Options) -> RunResult:
-    alarm = None
+    alarm, loop = None, asyncio.get_running_loop()
     if options.deadline is not None:
-        cause = f"the run's deadline of {options.deadline:g} s has passed"
-        loop = asyncio.get_running_loop()
-        alarm = loop.call_later(max(0.0, options.deadline), lambda: run.scheduler.stop(cause))
+        alarm = loop.call_later(max(0.0, options.deadline), run.scheduler.stop, "timeout")
+    if options.control is not None:
+        options.control.take(run.scheduler)
+    orders = None if isinstance(store, MemoryStore) else Orders(run.scheduler, store)
+    watch = None if orders is None else loop.create_task(orders.watch(), name="watch commands")
     try:
         with listening_to_prints():
             await run.scheduler.run(store, options.max_concurrent)
@@ -197,6 +216,10 @@ async def _go(run: StepRun, store: RunStore, options: Options) -> RunResult:
     finally:
         if alarm is not None:
             alarm.cancel()
+        if watch is not None:
+            await cancel_all([watch])
+    if orders is not None:
+        await orders.answer_the_rest()
     return run.result()
 
 
@@ -225,7 +248,7 @@ async def _continue(
     with store.own(record.run_id):
         run = assemble(program, record.run_id, given, _means(options, store), options.listener)
         _replay(run, await store.events(record.run_id))
-        await _end_what_is_left(run.crew.home, record)
+        await end_what_is_left(run.crew.home, record)
         run.recorder.emit(RunResumed, max_concurrent=options.max_concurrent, fail_fast=program.fail_fast)
         run.scheduler.take_up()
         _make_again(run)
@@ -237,6 +260,8 @@ def _replay(run: StepRun, events: Sequence[Event]) -> None:
         run.plan.check(event)
         run.plan.apply(event)
         run.ledger.apply(event)
+    if events:
+        run.recorder.go_on_after(events[-1].at)
 
 
 def _make_again(run: StepRun) -> None:
@@ -248,15 +273,3 @@ def _make_again(run: StepRun) -> None:
         if lost and run.crew.status_of(path) is ExecutionStatus.SUCCESS and run.plan.state_of(path) is State.SUCCEEDED:
             note = f"done again, because {', '.join(lost)} lived in memory only"
             run.recorder.emit(TaskInputGiven, task_id=path, action="retry", by="orch", note=note)
-
-
-async def _end_what_is_left(home: Home, record: RunRecord) -> None:
-    """End what the run's earlier life has left, before anything new begins; see `orchestration.process.leftovers`."""
-    from orchestration.checks import MARKER  # noqa: PLC0415  # a run in memory has no earlier life
-    from orchestration.errors import StillAlive  # noqa: PLC0415  # as above
-    from orchestration.process import end_leftovers, seconds_since  # noqa: PLC0415  # as above
-
-    age = seconds_since(record.created_at.timestamp())
-    _, survivors = await end_leftovers(home.children, MARKER, f"{record.run_id}/", age)
-    if survivors:
-        raise StillAlive(record.run_id, survivors)

@@ -15,6 +15,7 @@ from orchestration.events import (
     RunPaused,
     RunResumed,
     RunStarted,
+    TaskAdopted,
     TaskBlocked,
     TaskCancelled,
     TaskCompleted,
@@ -41,7 +42,7 @@ _RUN_STATUS: Final[Mapping[type[Event], Callable[[Any], RunStatus]]] = {
     RunCompleted: lambda event: event.status,
 }
 
-CHANGING: Final = frozenset({*_TASK_ENDS, *_RUN_STATUS, TaskInputGiven})
+CHANGING: Final = frozenset({*_TASK_ENDS, *_RUN_STATUS, TaskInputGiven, TaskAdopted})
 """The kinds of events from which something can follow; the others only join the log."""
 
 
@@ -56,6 +57,14 @@ def end_status(event: Event) -> ExecutionStatus | None:
     return rule(event) if rule else None
 
 
+def leaves_task(event: Event) -> TypeGuard[TaskEvent]:
+    """Whether the run has nothing more to do with the task, though it has not ended it itself: its claim is over.
+
+    Else two runs that adopt what a third one did would wait for each other: each for the claims of the other.
+    """
+    return isinstance(event, TaskAdopted)
+
+
 def reopens_task(event: Event) -> TypeGuard[TaskInputGiven]:
     """Whether somebody asked to try the task again, so that its standing counts no longer."""
     return isinstance(event, TaskInputGiven) and event.action == "retry"
@@ -65,6 +74,11 @@ def run_status(event: Event) -> RunStatus | None:
     """The status that the event gives its run; None where it leaves it alone."""
     rule = _RUN_STATUS.get(type(event))
     return rule(event) if rule else None
+
+
+def of_backlog(kind: str) -> bool:
+    """Whether the tasks of a run of this kind are those of the backlog: how they end is how they stand."""
+    return kind == "batch"
 
 
 def leaves_tasks(event: Event) -> bool:

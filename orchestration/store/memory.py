@@ -8,14 +8,16 @@ import os
 from collections.abc import Awaitable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, Final
 
 from orchestration.errors import OutcomeTaken, UnknownRun, UsageError
 from orchestration.events import Event, TaskEvent
 from orchestration.kinds import ExecutionStatus, RunStatus
-from orchestration.protocols import DONE, CommandRow, Ready, RunRecord, Standing
+from orchestration.protocols import DONE, Claim, CommandRow, Ready, RunRecord, Standing
 from orchestration.store import following
 from orchestration.store.locks import already_owned, check_run_id
+from orchestration.store.owners import this_process
 
 
 @dataclass(slots=True)
@@ -24,6 +26,7 @@ class _Run:
     status: RunStatus
     events: list[Event] = field(default_factory=list)
     ended: set[tuple[str, int]] = field(default_factory=set)
+    is_of_backlog: bool = True
 
     def present(self) -> RunRecord:
         """The run as it stands now."""
@@ -37,7 +40,7 @@ class MemoryStore:
     def __init__(self) -> None:
         self._runs: dict[str, _Run] = {}
         self._standings: dict[str, tuple[ExecutionStatus, TaskEvent]] = {}
-        self._claims: dict[str, str] = {}
+        self._claims: dict[str, Claim] = {}
         self._owned: set[str] = set()
         self._commands: list[CommandRow] = []
 
@@ -49,24 +52,24 @@ class MemoryStore:
         """
         run = self._runs.get(run_id)
         seq = len(run.events) if run else 0
-        in_order, changes = True, False
+        in_order, changing = True, []
         for event in events:  # once through, and no more for the many events from which nothing follows
             seq += 1
             if event.run_id != run_id:
                 raise ValueError(f"an event of run {event.run_id} was offered to run {run_id}")
             if event.seq != seq:
                 in_order = False
-            if type(event) in following.CHANGING:
-                changes = True
+            if type(event) in _CHANGING:
+                changing.append(event)
         if run is None:
             return Ready(UnknownRun(f"there is no run {run_id}")) if events else DONE
         if not in_order:
             return Ready(OutcomeTaken(f"run {run_id}: these events do not follow the last one; nothing was written"))
-        if changes and not _end_attempts(run, events):
+        if changing and not _end_attempts(run, changing):
             return Ready(OutcomeTaken(f"run {run_id}: an attempt has an outcome already; nothing was written"))
         run.events += events
-        if changes:
-            for event in events:
+        for event in changing:
+            if run.is_of_backlog or not isinstance(event, TaskEvent):
                 self._follow(run, event)
         return DONE
 
@@ -84,7 +87,7 @@ class MemoryStore:
         check_run_id(record.run_id)
         if record.run_id in self._runs:
             raise OutcomeTaken(f"run {record.run_id} exists already")
-        self._runs[record.run_id] = _Run(record, record.status)
+        self._runs[record.run_id] = _Run(record, record.status, is_of_backlog=following.of_backlog(record.kind))
         try:
             await self.append(record.run_id, events)
         except BaseException:
@@ -108,13 +111,18 @@ class MemoryStore:
         """Take each task unless a live run has it; returns task → run for those that another live run has."""
         check_run_id(run_id)
         refused: dict[str, str] = {}
+        owner, since = this_process(), datetime.now(UTC)
         for task_id in task_ids:
-            other = self._claims.get(task_id, run_id)
-            if other != run_id and other in self._owned:
-                refused[task_id] = other
+            other = self._claims.get(task_id)
+            if other is not None and other.run_id != run_id and other.run_id in self._owned:
+                refused[task_id] = other.run_id
             else:
-                self._claims[task_id] = run_id
+                self._claims[task_id] = Claim(task_id, run_id, owner, since)
         return refused
+
+    async def claims(self) -> Mapping[str, Claim]:
+        """All claims by task, those of dead runs too."""
+        return dict(self._claims)
 
     async def release(self, run_id: str) -> None:
         """Give back whatever the run still claims."""
@@ -173,8 +181,9 @@ class MemoryStore:
         status = following.end_status(event)
         if status is not None and isinstance(event, TaskEvent):
             self._standings[event.task_id] = (status, event)
-            if self._claims.get(event.task_id) == event.run_id:
-                del self._claims[event.task_id]
+            self._end_claim(event)
+        elif following.leaves_task(event):
+            self._end_claim(event)
         elif following.reopens_task(event):
             self._standings.pop(event.task_id, None)
         elif (run_status := following.run_status(event)) is not None:
@@ -182,8 +191,13 @@ class MemoryStore:
             if following.leaves_tasks(event):
                 self._release(event.run_id)
 
+    def _end_claim(self, event: TaskEvent) -> None:
+        claim = self._claims.get(event.task_id)
+        if claim is not None and claim.run_id == event.run_id:
+            del self._claims[event.task_id]
+
     def _release(self, run_id: str) -> None:
-        self._claims = {task_id: owner for task_id, owner in self._claims.items() if owner != run_id}
+        self._claims = {name: claim for name, claim in self._claims.items() if claim.run_id != run_id}
 
     @contextmanager
     def _own(self, run_id: str) -> Iterator[None]:
@@ -199,10 +213,21 @@ class MemoryStore:
 
 def _end_attempts(run: _Run, events: Sequence[Event]) -> bool:
     """Note the attempts that the events end; False, and nothing noted, where one of them has ended already."""
-    ended = [attempt for event in events if (attempt := following.ended_attempt(event))]
-    if len(ended) > 1 and len(set(ended)) < len(ended):
+    ended = run.ended
+    if len(events) == 1:  # nearly always
+        attempt = following.ended_attempt(events[0])
+        if attempt is None:
+            return True
+        if attempt in ended:
+            return False
+        ended.add(attempt)
+        return True
+    new = [attempt for event in events if (attempt := following.ended_attempt(event))]
+    if len(set(new)) < len(new) or not ended.isdisjoint(new):
         return False
-    if not run.ended.isdisjoint(ended):
-        return False
-    run.ended.update(ended)
+    ended.update(new)
     return True
+
+
+_CHANGING: Final = following.CHANGING
+"""Bound once, because it is looked at for every event."""

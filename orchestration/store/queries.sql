@@ -1,7 +1,7 @@
 -- Every statement of the store, by name. They keep to what SQLite 3.37 understands.
 
 -- insert_run --
-INSERT INTO runs (run_id, status, created_at, updated_at, tasks, shape) VALUES (?, ?, ?, ?, ?, ?)
+INSERT INTO runs (run_id, status, created_at, updated_at, tasks, shape, kind) VALUES (?, ?, ?, ?, ?, ?, ?)
 
 -- insert_event --
 INSERT INTO events (run_id, seq, type, task_id, attempt, body) VALUES (?, ?, ?, ?, ?, ?)
@@ -9,6 +9,9 @@ INSERT INTO events (run_id, seq, type, task_id, attempt, body) VALUES (?, ?, ?, 
 -- last_seq --
 -- No row for a run that does not exist.
 SELECT coalesce((SELECT max(seq) FROM events WHERE events.run_id = runs.run_id), 0) FROM runs WHERE run_id = ?
+
+-- select_kind --
+SELECT kind FROM runs WHERE run_id = ?
 
 -- set_run_status --
 UPDATE runs SET status = ? WHERE run_id = ?
@@ -26,7 +29,8 @@ SELECT body FROM events WHERE run_id = ? AND seq > ? ORDER BY seq
 
 -- select_runs --
 -- The last event comes along: its number and its time are the run's.
-SELECT runs.run_id, runs.status, runs.created_at, runs.updated_at, runs.tasks, runs.shape, events.seq, events.body
+SELECT runs.run_id, runs.status, runs.created_at, runs.updated_at, runs.tasks, runs.shape, runs.kind,
+    events.seq, events.body
 FROM runs
 LEFT JOIN events ON events.run_id = runs.run_id
     AND events.seq = (SELECT max(seq) FROM events AS own WHERE own.run_id = runs.run_id)
@@ -46,8 +50,10 @@ WHERE standings.task_id = ?
 SELECT run_id FROM claims WHERE task_id = ?
 
 -- set_claim --
-INSERT INTO claims (task_id, run_id) VALUES (?, ?)
-ON CONFLICT (task_id) DO UPDATE SET run_id = excluded.run_id
+INSERT INTO claims (task_id, run_id, owner_pid, owner_born, boot_id, since) VALUES (?, ?, ?, ?, ?, ?)
+ON CONFLICT (task_id) DO UPDATE
+SET run_id = excluded.run_id, owner_pid = excluded.owner_pid, owner_born = excluded.owner_born,
+    boot_id = excluded.boot_id, since = excluded.since
 
 -- end_claim --
 DELETE FROM claims WHERE task_id = ? AND run_id = ?
@@ -93,7 +99,7 @@ WHERE NOT EXISTS (SELECT 1 FROM events WHERE events.run_id = standings.run_id AN
 ORDER BY task_id
 
 -- select_claims --
-SELECT run_id, task_id FROM claims ORDER BY run_id, task_id
+SELECT task_id, run_id, owner_pid, owner_born, boot_id, since FROM claims ORDER BY run_id, task_id
 
 -- select_waiting_commands --
 SELECT run_id, number, action, task_id FROM commands WHERE answer IS NULL ORDER BY number

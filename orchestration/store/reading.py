@@ -17,7 +17,7 @@ from typing import Any, Final, TypeVar
 from orchestration.errors import StoreError
 from orchestration.events import Event, from_json
 from orchestration.kinds import ExecutionStatus, RunStatus
-from orchestration.protocols import CommandRow, RunRecord, Standing
+from orchestration.protocols import Claim, CommandRow, Owner, RunRecord, Standing
 from orchestration.store.faults import said_clearly
 from orchestration.store.files import StateFiles
 from orchestration.store.opening import open_to_read, refuse_newer
@@ -112,6 +112,12 @@ def standings(connection: sqlite3.Connection, task_ids: Sequence[str] | None) ->
     return {row[0]: _standing(*row) for row in rows}
 
 
+def claims(connection: sqlite3.Connection) -> Mapping[str, Claim]:
+    """All claims by task."""
+    rows = connection.execute(statements()["select_claims"])
+    return {row[0]: _claim(*row) for row in rows}
+
+
 def commands(connection: sqlite3.Connection, run_id: str) -> Sequence[CommandRow]:
     """The run's commands without an answer, oldest first."""
     rows = connection.execute(statements()["select_commands"], (run_id,))
@@ -128,7 +134,7 @@ def answered(connection: sqlite3.Connection, number: int) -> Mapping[str, Any] |
 
 
 def _run(row: Sequence[Any]) -> RunRecord:
-    run_id, status, created_at, updated_at, tasks, shape, last_seq, last_event = row
+    run_id, status, created_at, updated_at, tasks, shape, kind, last_seq, last_event = row
     return RunRecord(
         run_id=run_id,
         status=RunStatus(status),
@@ -136,12 +142,20 @@ def _run(row: Sequence[Any]) -> RunRecord:
         updated_at=datetime.fromisoformat(json.loads(last_event)["at"] if last_event else updated_at),
         tasks=tuple(json.loads(tasks)),
         shape=json.loads(shape),
+        kind=kind,
         last_seq=last_seq or 0,
     )
 
 
 def _standing(task_id: str, run_id: str, seq: int, status: str, at: str, body: str) -> Standing:
     return Standing(task_id, run_id, seq, ExecutionStatus(status), datetime.fromisoformat(at), _event(body))
+
+
+def _claim(
+    task_id: str, run_id: str, pid: int | None, born: int | None, boot_id: str | None, since: str | None
+) -> Claim:
+    owner = None if pid is None else Owner(pid, born, boot_id or "")
+    return Claim(task_id, run_id, owner, None if since is None else datetime.fromisoformat(since))
 
 
 def _event(body: str) -> Event:

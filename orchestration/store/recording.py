@@ -7,12 +7,14 @@ transaction is undone, so a deed need not tidy up after itself.
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
 from orchestration.errors import OutcomeTaken, UnknownRun, UsageError
-from orchestration.events import Event
+from orchestration.events import Event, TaskEvent
 from orchestration.protocols import RunRecord
 from orchestration.store import following
+from orchestration.store.owners import this_process
 from orchestration.store.statements import statements
 from orchestration.store.texts import event_text, json_text
 
@@ -80,7 +82,7 @@ def open_run(connection: sqlite3.Connection, record: RunRecord, events: Sequence
         ValueError: an event belongs to another run.
     """
     times = record.created_at.isoformat(), record.updated_at.isoformat()
-    row = (record.run_id, record.status, *times, json_text(record.tasks), json_text(record.shape))
+    row = (record.run_id, record.status, *times, json_text(record.tasks), json_text(record.shape), record.kind)
     try:
         connection.execute(statements()["insert_run"], row)
     except sqlite3.IntegrityError as error:
@@ -103,7 +105,9 @@ def claim(
                 live[other] = is_live(other)
             if live[other]:
                 refused[task_id] = other
-    taken = [(task_id, run_id) for task_id in task_ids if task_id not in refused]
+    owner, since = this_process(), datetime.now(UTC).isoformat()
+    who = owner.pid, owner.born, owner.boot_id, since
+    taken = [(task_id, run_id, *who) for task_id in task_ids if task_id not in refused]
     connection.executemany(statements()["set_claim"], taken)
     return refused
 
@@ -159,12 +163,16 @@ def _follow(connection: sqlite3.Connection, events: Iterable[Event]) -> None:
     ended: list[tuple[str, str]] = []
     statuses: dict[str, str] = {}
     left: set[str] = set()
+    of_backlog: dict[str, bool] = {}
     for event in events:
         if type(event) not in following.CHANGING:
             continue
-        if following.ends_task(event):
-            status = str(following.end_status(event))
-            standings[event.task_id] = (event.task_id, event.run_id, event.seq, status, event.at.isoformat())
+        if isinstance(event, TaskEvent) and not _is_of_backlog(connection, event.run_id, of_backlog):
+            continue
+        if (status := following.end_status(event)) is not None and isinstance(event, TaskEvent):
+            standings[event.task_id] = (event.task_id, event.run_id, event.seq, status.value, event.at.isoformat())
+            ended.append((event.task_id, event.run_id))
+        elif following.leaves_task(event):
             ended.append((event.task_id, event.run_id))
         elif following.reopens_task(event):
             standings[event.task_id] = None
@@ -178,6 +186,15 @@ def _follow(connection: sqlite3.Connection, events: Iterable[Event]) -> None:
     _each(connection, known["end_claim"], ended)
     _each(connection, known["end_claims_of_run"], [(run_id,) for run_id in left])
     _each(connection, known["set_run_status"], [(word, run_id) for run_id, word in statuses.items()])
+
+
+def _is_of_backlog(connection: sqlite3.Connection, run_id: str, known: dict[str, bool]) -> bool:
+    """Whether a run's tasks are those of the backlog, which stand as they ended; steps are known in their run only."""
+    found = known.get(run_id)
+    if found is None:
+        row = connection.execute(statements()["select_kind"], (run_id,)).fetchone()
+        found = known[run_id] = row is None or following.of_backlog(row[0])
+    return found
 
 
 def _each(connection: sqlite3.Connection, statement: str, rows: Sequence[tuple[object, ...]]) -> None:

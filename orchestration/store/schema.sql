@@ -10,7 +10,8 @@ CREATE TABLE runs (
     created_at TEXT NOT NULL,
     updated_at TEXT NOT NULL,        -- for a run without events; else its last event says
     tasks      TEXT NOT NULL,
-    shape      TEXT NOT NULL
+    shape      TEXT NOT NULL,
+    kind       TEXT NOT NULL DEFAULT 'batch'  -- only those of the backlog (`batch`) say how its tasks stand
 );
 
 CREATE TABLE events (
@@ -46,9 +47,14 @@ CREATE TABLE standings (
     at      TEXT NOT NULL
 ) WITHOUT ROWID;
 
+-- Whether a claim holds is decided by the owner lock of its run; who took it is for people and for `orch doctor`.
 CREATE TABLE claims (
-    task_id TEXT PRIMARY KEY,
-    run_id  TEXT NOT NULL
+    task_id    TEXT PRIMARY KEY,
+    run_id     TEXT NOT NULL,
+    owner_pid  INTEGER,  -- null in claims of before version 2
+    owner_born INTEGER,  -- in ticks since the boot; null where the system does not tell
+    boot_id    TEXT,
+    since      TEXT
 ) WITHOUT ROWID;
 
 CREATE INDEX claims_of_a_run ON claims (run_id);

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from orchestration.events import Event
-from orchestration.protocols import CommandRow, RunRecord, Standing
+from orchestration.protocols import Claim, CommandRow, RunRecord, Standing
 from orchestration.store import locks, reading, recording
 from orchestration.store.committing import WritableState
 from orchestration.store.files import MOUNTS, StateFiles
@@ -53,6 +53,11 @@ class SqliteStore:
         self._writer = Writer(self._state.commit, self._state.close)
         self._reader = Reader(self._files, schema)
         weakref.finalize(self, _abandon, self._writer, self._reader).atexit = False
+
+    @property
+    def folder(self) -> Path:
+        """The state folder; the logs of runs lie beside the file."""
+        return self._files.folder
 
     @property
     def warning(self) -> str | None:
@@ -94,6 +99,10 @@ class SqliteStore:
         deed = partial(recording.claim, run_id=run_id, task_ids=tuple(task_ids), is_live=self.is_live)
         refused: Mapping[str, str] = await self._writer.put(deed)
         return refused
+
+    async def claims(self) -> Mapping[str, Claim]:
+        """All claims by task, those of dead runs too."""
+        return await self._ask(reading.claims, {})
 
     async def release(self, run_id: str) -> None:
         """Give back whatever the run still claims."""
@@ -137,11 +146,6 @@ class SqliteStore:
     async def answered(self, number: int) -> Mapping[str, Any] | None:
         """What came of a command, None while nobody answered."""
         return await self._ask(lambda file: reading.answered(file, number), None)
-
-    @property
-    def folder(self) -> Path:
-        """The state folder."""
-        return self._files.folder
 
     async def close(self) -> None:
         """End the threads and close the file; what was acknowledged is durable."""

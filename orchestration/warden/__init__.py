@@ -28,13 +28,14 @@ HAS_PROC = sys.platform == "linux"
 class Warden:
     """The hand of `orch` on its warden; to be used in one thread."""
 
-    __slots__ = ("_groups", "_pid", "_pipe", "_runs")
+    __slots__ = ("_brands", "_groups", "_pid", "_pipe", "_runs")
 
     def __init__(self) -> None:
         """Nothing is started."""
         self._pid: int | None = None
         self._pipe: int | None = None
         self._runs: dict[str, float] = {}
+        self._brands: dict[str, int] = {}
         self._groups: set[int] = set()
 
     @property
@@ -42,17 +43,19 @@ class Warden:
         """The process, once it is started."""
         return self._pid
 
-    def watch(self, marker: str, grace: float) -> None:
+    def watch(self, marker: str, grace: float, brand: int = 0) -> None:
         """Have everything ended that carries a marker, should this process die.
 
         Args:
             marker: how an item of the environment begins, such as `ORCH_ATTEMPT_ID=<run>/`.
             grace: seconds between the request to end and the end by force.
+            brand: what all of it bears as the upper half of its brand (`process.brand`), should it lose the marker.
         """
         if self._pipe is not None and self._runs.get(marker, -1.0) >= grace:
             return
         self._runs[marker] = max(grace, self._runs.get(marker, 0.0))
-        self._tell(_line_of(marker, self._runs[marker]))
+        self._brands[marker] = brand
+        self._tell(self._line_of(marker))
 
     def note_group(self, pid: int) -> None:
         """A process that leads a group of its own was started."""
@@ -104,8 +107,11 @@ class Warden:
             os.close(read)
         self._pipe = write
         os.set_blocking(write, False)
-        known = [_line_of(marker, grace) for marker, grace in self._runs.items()]
+        known = [self._line_of(marker) for marker in self._runs]
         os.write(write, b"".join([*known, *(b"+%d\n" % pid for pid in sorted(self._groups))]))
+
+    def _line_of(self, marker: str) -> bytes:
+        return b"=%.3f %d %s\n" % (self._runs[marker], self._brands[marker], os.fsencode(marker))
 
     def _let_go(self) -> None:
         if self._pipe is not None:
@@ -114,10 +120,6 @@ class Warden:
             with suppress(OSError):
                 os.waitpid(self._pid, os.WNOHANG)
         self._pipe = self._pid = None
-
-
-def _line_of(marker: str, grace: float) -> bytes:
-    return b"=%.3f %s\n" % (grace, os.fsencode(marker))
 
 
 def _spawn(pipe: int) -> int:

@@ -25,6 +25,8 @@ KILL_PATIENCE = 60.0
 """Seconds after which a process that no signal ends is given up."""
 
 EMPTY_LOOKS = 2
+BRAND_WIDTH = 30
+"""Bits of the lower half of a brand, as in `process.brand`."""
 HAS_PROC = os.path.exists("/proc/self/stat")
 SUPERVISOR = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "supervisor", "__main__.py")
 
@@ -50,17 +52,19 @@ class Told:
     def __init__(self) -> None:
         """Nothing yet."""
         self.markers: dict[bytes, float] = {}
+        self.brands: set[int] = set()
         self.groups: set[int] = set()
         self.farewell = False
 
     def hear(self, line: bytes) -> None:
-        """Take in a line: `.`, `=SECONDS MARKER`, `+PID`, `-PID`."""
+        """Take in a line: `.`, `=SECONDS BRAND MARKER`, `+PID`, `-PID`."""
         with suppress(ValueError):
             if line == b".":
                 self.farewell = True
             elif line.startswith(b"="):
-                grace, _, marker = line[1:].partition(b" ")
+                grace, brand, marker = line[1:].split(b" ", 2)
                 self.markers[marker] = float(grace)
+                self.brands.add(int(brand))
             elif line.startswith(b"+"):
                 self.groups.add(int(line[1:]))
             elif line.startswith(b"-"):
@@ -106,6 +110,8 @@ class End:
     def __init__(self, told: Told) -> None:
         """Nobody was looked at yet."""
         self.markers = tuple(told.markers)
+        self.brands = told.brands - {0}
+        self.strangers: set[tuple[int, int]] = set()
         self.began = time.monotonic()
         self.deadline = self.began + min(LONGEST_GRACE, max([0.0, *told.markers.values()]))
         self.seen: set[tuple[int, int]] = set()
@@ -131,9 +137,18 @@ class End:
         return [entry for entry in found if not entry.dead]
 
     def is_marked(self, entry: Entry) -> bool:
-        """Whether the environment that it was started with has a marker."""
+        """Whether the environment that it was started with has a marker, or it bears a brand."""
         environment = b"\0" + read(f"/proc/{entry.pid}/environ")
-        return any(b"\0" + marker in environment for marker in self.markers)
+        return any(b"\0" + marker in environment for marker in self.markers) or self.is_branded(entry)
+
+    def is_branded(self, entry: Entry) -> bool:
+        """Whether it bears the brand of a run; it did so from its birth, so one look at each stranger is enough."""
+        name = (entry.pid, entry.born)
+        if name not in self.strangers:
+            if brand_of(entry.pid) >> BRAND_WIDTH in self.brands:
+                return True
+            self.strangers.add(name)
+        return False
 
     def unsupervised(self, left: "list[Entry]") -> "list[Entry]":
         """Those that nobody else sees to."""
@@ -188,6 +203,12 @@ def entry_of(pid: int) -> "Entry | None":
     with suppress(ValueError, IndexError):
         return Entry(pid, read(f"/proc/{pid}/stat"))
     return None
+
+
+def brand_of(pid: int) -> int:
+    """The brand that a process bears, 0 where it has none; see `process.brand`."""
+    word = read(f"/proc/{pid}/limits").partition(b"\nMax file locks")[2][:80].split(None, 1)[:1]
+    return int(word[0]) if word and word[0].isdigit() else 0
 
 
 def is_supervisor(pid: int) -> bool:

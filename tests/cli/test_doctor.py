@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from orchestration.protocols import Owner
+from orchestration.store.owners import this_process
 from tests.cli.project import PATIENCE, Done, Project
 
 pytestmark = pytest.mark.slow
@@ -133,7 +135,7 @@ def test_processes_of_other_projects_and_of_live_runs_are_left_alone(project: Pr
 
 def test_claims_and_files_of_a_dead_run_are_told_and_with_fix_given_back(project: Project) -> None:
     run = ran(project)
-    change(project, f"INSERT INTO claims VALUES ('A', '{run}')")  # noqa: S608  # a test's own words
+    change(project, f"INSERT INTO claims (task_id, run_id) VALUES ('A', '{run}')")  # noqa: S608  # a test's own words
     project.write(f".orchestration/runs/{run}/.outputs/A.1", "half=1")
     project.write(f".orchestration/runs/{run}/A/1/supervisor.json", "{}")
     before = project.state()
@@ -148,6 +150,29 @@ def test_claims_and_files_of_a_dead_run_are_told_and_with_fix_given_back(project
         f"runs/{run}/A/1/supervisor.json",
     }
     assert project.orch("doctor").code == 0
+
+
+@pytest.mark.parametrize(
+    ("owner", "told"),
+    [
+        (Owner(os.getpid(), 1, this_process().boot_id), "which has ended"),
+        (this_process(), "which lives, and has let go of the run"),
+        (Owner(os.getpid(), 1, "another"), "before the machine was started again"),
+    ],
+    ids=["ended", "lives", "rebooted"],
+)
+def test_a_stale_claim_is_told_with_who_took_it_and_what_became_of_him(
+    project: Project, owner: Owner, told: str
+) -> None:
+    run = ran(project)
+    values = f"'A', '{run}', {owner.pid}, {owner.born or 'NULL'}, '{owner.boot_id}', '2025-01-02T03:04:05+00:00'"
+    change(project, f"INSERT INTO claims VALUES ({values})")  # noqa: S608  # a test's own words
+    done = project.orch("doctor", "--json")
+    assert levels(done, "claims") == ["problem"]
+    said = findings(done)["claims"][0]["message"]
+    assert f"run {run} is dead and still claims A (taken by process {owner.pid}, since 2025-01-02 " in said
+    assert told in said
+    assert levels(project.orch("doctor", "--fix", "--json"), "claims") == ["mended"]
 
 
 def test_a_command_that_nobody_answered_is_a_note_and_stays(project: Project) -> None:

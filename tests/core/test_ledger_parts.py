@@ -15,12 +15,12 @@ from orchestration.results import Outcome
 class Fed:
     """A ledger with events that make themselves."""
 
-    def __init__(self, *tasks: str, parts_are_results: bool = True) -> None:
-        self.ledger = Ledger(parts_are_results=parts_are_results)
+    def __init__(self, *tasks: str, of: str = "pipeline") -> None:
+        self.ledger = Ledger()
         self.seq = 0
-        self.happen(RunStarted, tasks=tasks)
+        self.happen(RunStarted, tasks=tasks, kind=of)
 
-    def happen(self, kind: type[Event], **fields: Any) -> None:  # noqa: ANN401  # the event's own fields
+    def happen(self, kind: type[Event], /, **fields: Any) -> None:  # noqa: ANN401  # the event's own fields
         self.seq += 1
         at = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=self.seq)
         self.ledger.apply(kind(run_id="run", seq=self.seq, at=at, **fields))
@@ -71,8 +71,8 @@ def test_seconds_are_counted_once_and_the_critical_path_is_of_declared_tasks() -
     assert result.by_id["m[1]"].status is ExecutionStatus.FAILED
 
 
-def test_without_being_asked_parts_stay_within_their_task() -> None:
-    fed = Fed("m", parts_are_results=False)
+def test_in_a_run_of_the_backlog_parts_stay_within_their_task() -> None:
+    fed = Fed("m", of="batch")
     fed.expand("m", "m[0]")
     fed.complete("m[0]", 5)
     (result,) = fed.ledger.run_result().results

@@ -1,5 +1,7 @@
 """What people and programs write about tasks, agents and settings, at the door."""
 
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -12,6 +14,7 @@ from orchestration.models import (
     MAX_SECONDS,
     SAFE_ID,
     Agent,
+    AgentByKind,
     InteractiveAgent,
     PythonAgent,
     RetryPolicy,
@@ -264,3 +267,47 @@ def test_the_default_agent_has_to_exist() -> None:
     assert Settings(default_agent="shell").default_agent == "shell"
     with pytest.raises(ValidationError, match="not among the agents"):
         Settings(default_agent="nobody")
+
+
+# -- agents by their kind -------------------------------------------------------------------------------------------
+
+KINDS = ("shell", "script", "python", "interactive", "cli", "api", "hybrid", "scripted")
+
+
+def agents() -> st.SearchStrategy[object]:
+    kinds: st.SearchStrategy[object] = st.sampled_from([*KINDS, "nothing", "", 1, None, True, []])
+    scalars = st.sampled_from([None, 0, 1, -3, 2.5, "", "x", "a:b", "5m", True, ["x"], {"a": "b"}, {}])
+    keys = st.sampled_from(
+        ["command", "function", "preset", "adapter", "timeout", "env", "enabled", "strategy", "agents", "script"]
+    )
+    written = st.dictionaries(keys, scalars, max_size=4)
+    with_kind = st.builds(lambda fields, kind: {**fields, "kind": kind}, written, kinds)
+    return st.one_of(with_kind, written, scalars, st.just(ShellAgent(command="make")))
+
+
+def judged(adapter: "TypeAdapter[Agent]", written: object) -> object:
+    try:
+        return adapter.validate_python(written)
+    except ValidationError as error:
+        return [(detail["type"], detail["msg"], detail["loc"]) for detail in error.errors()]
+
+
+@given(agents())
+def test_an_agent_is_checked_by_its_kind_as_the_union_of_all_kinds_would(written: object) -> None:
+    of_all, by_kind = judged(TypeAdapter(Agent), written), judged(TypeAdapter(AgentByKind), written)
+    if isinstance(of_all, list):  # the union names the kind in each place, where there is one
+        of_all = [(kind, message, place[1:]) for kind, message, place in of_all]
+    assert by_kind == of_all
+    assert type(by_kind) is type(of_all)
+
+
+def test_only_the_models_that_are_used_are_built() -> None:
+    """Building all of them takes longer than everything else that a cheap command does."""
+    code = (
+        "from orchestration.models import *\n"
+        "Settings.model_validate({'agents': {'x': {'kind': 'shell', 'command': 'make'}}}), Task(id='x')\n"
+        "every = [ShellAgent, ScriptAgent, PythonAgent, CliAgent, ApiAgent, HybridAgent, ScriptedAgent, Task]\n"
+        "print(*[one.__name__ for one in every if one.__pydantic_complete__])\n"
+    )
+    built = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert built.stdout.split() == ["ShellAgent", "Task"]

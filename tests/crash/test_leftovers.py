@@ -7,6 +7,8 @@ import pytest
 
 from tests.cli.project import Project
 from tests.crash.sudden import events_of, has_lines, kill_when, marked
+from tests.crash.trees import ALL, plant
+from tests.crash.trickster import TRICKS
 from tests.world.processes import is_living, linux_only
 
 pytestmark = [linux_only, pytest.mark.slow]
@@ -85,3 +87,18 @@ def test_a_stranger_with_the_marker_of_another_run_lives_on(project: Project) ->
     finally:
         stranger.kill()
         stranger.wait()
+
+
+def test_one_that_has_lost_every_tie_but_its_brand_is_ended_too(project: Project) -> None:
+    grove = plant(project, "shell", "stay")
+    kill_when(project, has_lines(grove.ready, len(TRICKS)), *ALL, warden_too=True)
+    try:
+        assert grove.left("lost"), "without a warden it lives on"
+        found = {one["check"]: one for one in project.orch("doctor", "--json").data["findings"]}
+        assert found["processes"]["level"] == "problem"
+        told = found["processes"]["message"]
+        assert all(line.partition(" ")[0] in told for line in grove.left("lost"))
+        assert project.orch("cancel", project.json("runs")[0]["run_id"]).code == 0
+        assert not grove.left()
+    finally:
+        grove.end_all()

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -57,13 +58,14 @@ async def play_here(
     doer: FakeDoer | None = None,
     accounts: Mapping[str, Account] | None = None,
     budget: Budget | None = None,
+    clock: Callable[[], float] = time.time,
 ) -> Played:
     """Play in the running loop; `meddle` is started beside the run."""
     script = script or Script()
     told: list[Event | TaskChunk] = []
     plan = Plan("run", nodes, limits)
     dice = random.Random(1)  # noqa: S311  # a repeatable run
-    recorder = Recorder(plan, Ledger(), told.append)
+    recorder = Recorder(plan, Ledger(), told.append, clock)
     scheduler = Scheduler(recorder, doer or FakeDoer(script), jobs or {}, dice, accounts=accounts, budget=budget)
     recorder.emit(RunStarted, tasks=tuple(node.id for node in nodes), fail_fast=fail_fast)
     store, loop = MemoryStore(), asyncio.get_running_loop()
@@ -97,6 +99,7 @@ def play(
     doer: FakeDoer | None = None,
     accounts: Mapping[str, Account] | None = None,
     budget: Budget | None = None,
+    clock: Callable[[], float] = time.time,
 ) -> Played:
     """Play in a virtual-time loop of its own."""
     return run_in_virtual_time(
@@ -111,5 +114,6 @@ def play(
             doer=doer,
             accounts=accounts,
             budget=budget,
+            clock=clock,
         ),
     )

@@ -94,3 +94,25 @@ def nothing_left() -> Iterator[None]:
     for thread in left:  # one that has given its result is about to end
         thread.join(1.0)
     assert not [thread for thread in left if thread.is_alive()]
+
+
+async def add(x: int, y: int = 1) -> int:
+    return x + y
+
+
+async def echo(x: Any) -> Any:  # noqa: ANN401  # any value
+    return x
+
+
+async def made_of(step: Any, **parameters: Any) -> RunResult:  # noqa: ANN401  # any step, any values
+    """Run one step."""
+    return await pipeline_of(step).execute(parameters)
+
+
+def returning(value: Any, **options: Any) -> AsyncPythonTask:  # noqa: ANN401  # any value
+    """A step that returns a value."""
+
+    async def give() -> Any:  # noqa: ANN401  # as above
+        return value
+
+    return AsyncPythonTask(give, **options)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -24,6 +24,7 @@ from orchestration.events import (
 from orchestration.kinds import ExecutionStatus, OnCrash, RunStatus
 from orchestration.protocols import RunStore
 from orchestration.store.memory import MemoryStore
+from orchestration.store.owners import this_process
 from orchestration.store.sqlite import SqliteStore
 from tests.world.store_samples import START, at, completed, failed, many, opened, record, run_started, started
 
@@ -239,7 +240,8 @@ async def test_the_end_of_a_task_is_its_standing_and_ends_its_claim(
         for standing in standings.values():
             assert (standing.run_id, standing.seq, standing.at, standing.event) == ("r", 2, at(2), event)
         still = await store.claim("other", ["A", "B"])
-        assert dict(still) == ({"B": "r"} if status else {"A": "r", "B": "r"})
+        claim_is_over = status is not None or isinstance(event, TaskAdopted)  # an adopted end is no new standing
+        assert dict(still) == ({"B": "r"} if claim_is_over else {"A": "r", "B": "r"})
 
 
 async def test_the_latest_end_in_any_run_is_the_standing(store: RunStore) -> None:
@@ -279,6 +281,21 @@ async def test_a_task_belongs_to_one_live_run(store: RunStore) -> None:
         assert list((await store.claim("r2", ["C", "B", "A"])).items()) == [("B", "r1"), ("A", "r1")]
         await store.release("r1")
         assert dict(await store.claim("r2", ["A"])) == {}
+
+
+async def test_a_claim_says_which_process_took_it_and_when(store: RunStore) -> None:
+    assert dict(await store.claims()) == {}
+    before = datetime.now(UTC)
+    with store.own("r1"), store.own("r2"):
+        await store.claim("r1", ["A", "B"])
+        await store.claim("r2", ["B", "C"])
+        found = await store.claims()
+    assert {task_id: claim.run_id for task_id, claim in found.items()} == {"A": "r1", "B": "r1", "C": "r2"}
+    for task_id, claim in found.items():
+        assert claim.task_id == task_id
+        assert claim.owner == this_process()
+        assert claim.since is not None
+        assert before <= claim.since <= datetime.now(UTC)
 
 
 async def test_the_claims_of_a_dead_run_are_taken_over(store: RunStore) -> None:

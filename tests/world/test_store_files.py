@@ -9,9 +9,13 @@ from pathlib import Path
 import pytest
 
 from orchestration.errors import NewerStore, StoreError
-from orchestration.store.schema import APPLICATION_ID, Schema, load_schema
+from orchestration.protocols import Claim
+from orchestration.store.opening import version_of
+from orchestration.store.owners import this_process
+from orchestration.store.schema import APPLICATION_ID, Schema, build, load_schema
 from orchestration.store.sqlite import SqliteStore
-from tests.world.store_samples import many, opened, record, started
+from orchestration.store.texts import event_text
+from tests.world.store_samples import at, many, opened, record, run_started, started
 
 
 @pytest.fixture
@@ -181,6 +185,33 @@ async def test_what_the_migrations_make_is_what_a_new_file_has(
     assert tables(tmp_path / "migrated.db") == tables(folder / "state.db")
 
 
+@pytest.mark.parametrize("first", ["read", "write"])
+async def test_a_state_of_the_first_version_is_brought_up_to_date(store: SqliteStore, folder: Path, first: str) -> None:
+    """The file as version 1 made it, with a claim that says nothing of who took it."""
+    text = event_text(run_started("r"))
+    path = database(folder, "PRAGMA journal_mode = WAL")
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.executescript(load_schema().steps[0])
+        connection.execute(
+            "INSERT INTO runs VALUES (1, 'r', 'running', ?, ?, '[\"A\"]', '{}')", [at(1).isoformat()] * 2
+        )
+        connection.execute("INSERT INTO events VALUES ('r', 1, 'run_started', NULL, NULL, ?)", [text])
+        connection.execute("INSERT INTO claims VALUES ('A', 'r')")
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        connection.execute("PRAGMA user_version = 1")
+    if first == "read":
+        assert list(await store.events("r")) == [run_started("r")]
+        assert dict(await store.claims()) == {"A": Claim("A", "r")}
+    with store.own("r"):
+        assert dict(await store.claim("other", ["A"])) == {"A": "r"}
+    assert dict(await store.claim("other", ["A"])) == {}
+    assert (await store.claims())["A"].owner == this_process()
+    assert [event.seq for event in await store.events("r")] == [1]
+    await store.close()
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("PRAGMA user_version").fetchone() == (load_schema().version,)
+
+
 def later(*steps: str) -> Schema:
     """The present schema and some versions that may come."""
     present = load_schema()
@@ -245,3 +276,22 @@ def test_migrations_have_to_be_numbered_without_a_gap(tmp_path: Path) -> None:
     (tmp_path / "schema.sql").touch()
     with pytest.raises(ValueError, match=r"\[2\]"):
         load_schema(tmp_path)
+
+
+@pytest.mark.parametrize("question", ["application_id", "user_version", "sqlite_master"])
+def test_a_file_that_is_made_between_two_questions_is_not_taken_for_a_foreign_one(folder: Path, question: str) -> None:
+    folder.mkdir()
+    schema = load_schema()
+    made: list[str] = []
+
+    def meanwhile(statement: str) -> None:
+        if question in statement and not made:
+            made.append(statement)
+            with closing(sqlite3.connect(folder / "state.db", isolation_level=None)) as other:
+                build(other, schema, 0)
+
+    with closing(sqlite3.connect(folder / "state.db", isolation_level=None)) as connection:
+        connection.set_trace_callback(meanwhile)
+        assert version_of(connection, folder / "state.db", schema) in {0, schema.version}
+        assert version_of(connection, folder / "state.db", schema) == schema.version
+    assert made

@@ -164,7 +164,8 @@ class Twins(RuleBasedStateMachine):
             runs = list(await store.runs())
             events = [await _events(store, run.run_id) for run in runs]
             commands = [list(await store.commands(run.run_id)) for run in runs]
-            return runs, events, commands, list((await store.standings()).items()), [store.is_live("r1")]
+            claims = {task_id: (claim.run_id, claim.owner) for task_id, claim in (await store.claims()).items()}
+            return runs, events, commands, list((await store.standings()).items()), [store.is_live("r1")], claims
 
         self.same(everything)
 

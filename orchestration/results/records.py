@@ -1,16 +1,18 @@
-"""What came of the work: the outcome of an attempt, the result of a task, the result of a run.
+"""What came of one task: the outcome of an attempt, and the result of all of them.
 
 Frozen, slotted records that survive a round trip through JSON (`to_dict`, `from_dict`), because they are stored in
 events, printed by `--json` and handed to people's own programs. Their `repr` is short: an event loop, a test runner or
 a log may print them at any time, and an output can be megabytes.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from operator import attrgetter
 from typing import Any, Self
 
-from orchestration.kinds import ExecutionStatus, Failure, RunStatus
+from orchestration.frozen import quick
+from orchestration.kinds import ExecutionStatus, Failure
 
 JsonDict = dict[str, Any]
 NO_OUTPUTS: Mapping[str, Any] = {}
@@ -85,6 +87,7 @@ class Usage:
         return cls(**{name: data[name] for name in cls.__slots__ if name in data})
 
 
+@quick
 @dataclass(frozen=True, slots=True, repr=False)
 class Outcome:
     """What one attempt yielded; the only thing an executor hands back.
@@ -125,15 +128,18 @@ class Outcome:
     def to_dict(self) -> JsonDict:
         """The outcome as JSON; fields that say nothing are left out, because most outcomes are short."""
         data: JsonDict = {}
-        for name, nothing in _SAYS_NOTHING.items():
-            value = getattr(self, name)
+        values = _VALUES_OF(self)
+        if values == _NOTHING:
+            return data
+        for name, value, nothing in zip(OUTCOME_FIELDS, values, _NOTHING, strict=True):
             if value is nothing or value == nothing:
                 continue
             if name == "checks":
-                value = [check.to_dict() for check in value]
-            elif name == "usage":
-                value = value.to_dict()
-            data[name] = value
+                data[name] = [check.to_dict() for check in self.checks]
+            elif self.usage is not None and name == "usage":
+                data[name] = self.usage.to_dict()
+            else:
+                data[name] = value
         return data
 
     @classmethod
@@ -150,9 +156,11 @@ class Outcome:
 
 
 OUTCOME_FIELDS: tuple[str, ...] = tuple(Outcome.__slots__)
-_SAYS_NOTHING: JsonDict = {name: getattr(Outcome(), name) for name in OUTCOME_FIELDS}
+_VALUES_OF: Callable[[Outcome], tuple[Any, ...]] = attrgetter(*OUTCOME_FIELDS)
+_NOTHING = _VALUES_OF(Outcome())
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class AttemptRecord:
     """One try at a task, as it was recorded; `duration_seconds` is monotonic, the times are UTC."""
@@ -172,7 +180,7 @@ class AttemptRecord:
             "number": self.number,
             "agent": self.agent,
             "started_at": self.started_at.isoformat(),
-            "completed_at": _iso(self.completed_at),
+            "completed_at": iso(self.completed_at),
             "duration_seconds": self.duration_seconds,
             "status": self.status.value,
             "reason": self.reason,
@@ -186,7 +194,7 @@ class AttemptRecord:
             number=data["number"],
             agent=data["agent"],
             started_at=datetime.fromisoformat(data["started_at"]),
-            completed_at=_time(data["completed_at"]),
+            completed_at=time_of(data["completed_at"]),
             duration_seconds=data["duration_seconds"],
             status=ExecutionStatus(data["status"]),
             reason=data["reason"],
@@ -241,9 +249,9 @@ class ExecutionResult:
             "status": self.status.value,
             "failure": self.failure.value if self.failure else None,
             "reason": self.reason,
-            "queued_at": _iso(self.queued_at),
-            "started_at": _iso(self.started_at),
-            "completed_at": _iso(self.completed_at),
+            "queued_at": iso(self.queued_at),
+            "started_at": iso(self.started_at),
+            "completed_at": iso(self.completed_at),
             "duration_seconds": self.duration_seconds,
             "output": self.output,
             "error": self.error,
@@ -266,9 +274,9 @@ class ExecutionResult:
             status=ExecutionStatus(data["status"]),
             failure=Failure(data["failure"]) if data["failure"] else None,
             reason=data["reason"],
-            queued_at=_time(data["queued_at"]),
-            started_at=_time(data["started_at"]),
-            completed_at=_time(data["completed_at"]),
+            queued_at=time_of(data["queued_at"]),
+            started_at=time_of(data["started_at"]),
+            completed_at=time_of(data["completed_at"]),
             duration_seconds=data["duration_seconds"],
             output=data["output"],
             error=data["error"],
@@ -287,123 +295,11 @@ StepRecord = ExecutionResult
 """The same record by the name it has in flows."""
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class RunResult:
-    """How a run ended: one result for every task, in declaration order.
-
-    `wall_seconds` is monotonic time from the run's start to its end, `step_seconds` the sum over all attempts,
-    `critical_path_seconds` the longest chain of dependent tasks by measured durations. `reason` says why the run
-    ended as it did where its tasks do not (`timeout`, `cancelled`, `signal 2`).
-    """
-
-    run_id: str
-    status: RunStatus
-    results: tuple[ExecutionResult, ...] = ()
-    started_at: datetime | None = None
-    completed_at: datetime | None = None
-    wall_seconds: float = 0.0
-    step_seconds: float = 0.0
-    critical_path_seconds: float = 0.0
-    reason: str | None = None
-
-    @property
-    def by_id(self) -> dict[str, ExecutionResult]:
-        """The results by task id."""
-        return {result.task_id: result for result in self.results}
-
-    @property
-    def outputs(self) -> dict[str, Any]:
-        """Final values by name; where two tasks passed on the same name, the later one in declaration order.
-
-        A value that has no name but `result` is there by the name of its task too. What parts of a step passed on is in
-        their own records, and in what that step made of it.
-        """
-        own = [result for result in self.results if not is_part(result.task_id)]
-        unnamed = {result.task_id: result.outputs["result"] for result in own if set(result.outputs) == {"result"}}
-        return unnamed | {name: value for result in own for name, value in result.outputs.items()}
-
-    @property
-    def counts(self) -> dict[str, int]:
-        """How many tasks are in each status that occurs."""
-        counts: dict[str, int] = {}
-        for result in self.results:
-            counts[result.status.value] = counts.get(result.status.value, 0) + 1
-        return counts
-
-    @property
-    def usage(self) -> Usage | None:
-        """What all attempts used of models together; None where nothing was reported."""
-        used = [a.outcome.usage for result in self.results for a in result.attempts if a.outcome.usage]
-        return sum(used[1:], used[0]) if used else None
-
-    @property
-    def succeeded(self) -> bool:
-        """Whether every task succeeded or was rightly skipped."""
-        return self.status is RunStatus.SUCCESS
-
-    def __getitem__(self, task_id: str) -> ExecutionResult:
-        """The result of one task: by its id, or by the last word of a path that no other path ends with.
-
-        Raises:
-            KeyError: the run has no such task, or several.
-        """
-        ends = []
-        for result in self.results:
-            if result.task_id == task_id:
-                return result
-            if result.task_id.rpartition("/")[2] == task_id:
-                ends.append(result)
-        if len(ends) == 1:
-            return ends[0]
-        raise KeyError(task_id if not ends else f"{task_id}: {', '.join(one.task_id for one in ends)}")
-
-    def __repr__(self) -> str:
-        """Short, however many tasks there are."""
-        counts = ", ".join(f"{n} {status}" for status, n in self.counts.items())
-        return f"<RunResult {self.run_id} {self.status.value}: {counts}; {self.wall_seconds:.3f}s>"
-
-    def to_dict(self) -> JsonDict:
-        """The run as JSON; the derived values are included for readers without Python."""
-        usage = self.usage
-        return {
-            "run_id": self.run_id,
-            "status": self.status.value,
-            "reason": self.reason,
-            "results": [result.to_dict() for result in self.results],
-            "outputs": self.outputs,
-            "started_at": _iso(self.started_at),
-            "completed_at": _iso(self.completed_at),
-            "wall_seconds": self.wall_seconds,
-            "step_seconds": self.step_seconds,
-            "critical_path_seconds": self.critical_path_seconds,
-            "counts": self.counts,
-            "usage": usage.to_dict() if usage else None,
-        }
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        """The run from its JSON."""
-        return cls(
-            run_id=data["run_id"],
-            status=RunStatus(data["status"]),
-            results=tuple(ExecutionResult.from_dict(result) for result in data["results"]),
-            started_at=_time(data["started_at"]),
-            completed_at=_time(data["completed_at"]),
-            wall_seconds=data["wall_seconds"],
-            step_seconds=data["step_seconds"],
-            critical_path_seconds=data["critical_path_seconds"],
-            reason=data["reason"],
-        )
-
-
-def is_part(task_id: str) -> bool:
-    """Whether a path is that of a part: `p/left`, `m[3]`; ids of tasks and names of steps have no such signs."""
-    return "/" in task_id or "[" in task_id
-
-
-def _iso(moment: datetime | None) -> str | None:
+def iso(moment: datetime | None) -> str | None:
+    """A moment as JSON has it."""
     return moment.isoformat() if moment else None
 
 
-def _time(text: str | None) -> datetime | None:
+def time_of(text: str | None) -> datetime | None:
+    """A moment from its JSON."""
     return datetime.fromisoformat(text) if text else None

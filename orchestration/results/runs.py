@@ -1,0 +1,123 @@
+"""How a run ended: one result for every task, and what follows from all of them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Self
+
+from orchestration.kinds import RunStatus
+from orchestration.results.records import ExecutionResult, JsonDict, Usage, iso, time_of
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class RunResult:
+    """How a run ended: one result for every task, in declaration order.
+
+    `wall_seconds` is monotonic time from the run's start to its end, `step_seconds` the sum over all attempts,
+    `critical_path_seconds` the longest chain of dependent tasks by measured durations. `reason` says why the run
+    ended as it did where its tasks do not (`timeout`, `cancelled`, `signal 2`).
+    """
+
+    run_id: str
+    status: RunStatus
+    results: tuple[ExecutionResult, ...] = ()
+    started_at: datetime | None = None
+    completed_at: datetime | None = None
+    wall_seconds: float = 0.0
+    step_seconds: float = 0.0
+    critical_path_seconds: float = 0.0
+    reason: str | None = None
+
+    @property
+    def by_id(self) -> dict[str, ExecutionResult]:
+        """The results by task id."""
+        return {result.task_id: result for result in self.results}
+
+    @property
+    def outputs(self) -> dict[str, Any]:
+        """Final values by name; where two tasks passed on the same name, the later one in declaration order.
+
+        A value that has no name but `result` is there by the name of its task too. What parts of a step passed on is in
+        their own records, and in what that step made of it.
+        """
+        own = [result for result in self.results if not is_part(result.task_id)]
+        unnamed = {result.task_id: result.outputs["result"] for result in own if set(result.outputs) == {"result"}}
+        return unnamed | {name: value for result in own for name, value in result.outputs.items()}
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many tasks are in each status that occurs."""
+        counts: dict[str, int] = {}
+        for result in self.results:
+            counts[result.status.value] = counts.get(result.status.value, 0) + 1
+        return counts
+
+    @property
+    def usage(self) -> Usage | None:
+        """What all attempts used of models together; None where nothing was reported."""
+        used = [a.outcome.usage for result in self.results for a in result.attempts if a.outcome.usage]
+        return sum(used[1:], used[0]) if used else None
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether every task succeeded or was rightly skipped."""
+        return self.status is RunStatus.SUCCESS
+
+    def __getitem__(self, task_id: str) -> ExecutionResult:
+        """The result of one task: by its id, or by the last word of a path that no other path ends with.
+
+        Raises:
+            KeyError: the run has no such task, or several.
+        """
+        ends = []
+        for result in self.results:
+            if result.task_id == task_id:
+                return result
+            if result.task_id.rpartition("/")[2] == task_id:
+                ends.append(result)
+        if len(ends) == 1:
+            return ends[0]
+        raise KeyError(task_id if not ends else f"{task_id}: {', '.join(one.task_id for one in ends)}")
+
+    def __repr__(self) -> str:
+        """Short, however many tasks there are."""
+        counts = ", ".join(f"{n} {status}" for status, n in self.counts.items())
+        return f"<RunResult {self.run_id} {self.status.value}: {counts}; {self.wall_seconds:.3f}s>"
+
+    def to_dict(self) -> JsonDict:
+        """The run as JSON; the derived values are included for readers without Python."""
+        usage = self.usage
+        return {
+            "run_id": self.run_id,
+            "status": self.status.value,
+            "reason": self.reason,
+            "results": [result.to_dict() for result in self.results],
+            "outputs": self.outputs,
+            "started_at": iso(self.started_at),
+            "completed_at": iso(self.completed_at),
+            "wall_seconds": self.wall_seconds,
+            "step_seconds": self.step_seconds,
+            "critical_path_seconds": self.critical_path_seconds,
+            "counts": self.counts,
+            "usage": usage.to_dict() if usage else None,
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """The run from its JSON."""
+        return cls(
+            run_id=data["run_id"],
+            status=RunStatus(data["status"]),
+            results=tuple(ExecutionResult.from_dict(result) for result in data["results"]),
+            started_at=time_of(data["started_at"]),
+            completed_at=time_of(data["completed_at"]),
+            wall_seconds=data["wall_seconds"],
+            step_seconds=data["step_seconds"],
+            critical_path_seconds=data["critical_path_seconds"],
+            reason=data["reason"],
+        )
+
+
+def is_part(task_id: str) -> bool:
+    """Whether a path is that of a part: `p/left`, `m[3]`; ids of tasks and names of steps have no such signs."""
+    return "/" in task_id or "[" in task_id
