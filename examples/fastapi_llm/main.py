@@ -9,8 +9,9 @@ from typing import Annotated
 
 from fastapi import FastAPI, Query
 from fastapi.responses import StreamingResponse
-from orchestration.server import sse
 from pipelines import CHAT, CHAT_AND_SUMMARIZE, CHAT_AND_TRANSLATE, CHAT_IN_LANGUAGES, CHAT_IN_MY_LANGUAGE
+
+from orchestration.server import sse
 
 app = FastAPI(title="Pipelines behind addresses")
 

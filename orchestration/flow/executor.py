@@ -21,6 +21,7 @@ from orchestration.steps.doors import refuse_in_loop
 from orchestration.steps.program import Program
 from orchestration.steps.reading import checked_count, checked_function, checked_name, seconds
 from orchestration.steps.running import Options, Store, run_program
+from orchestration.steps.telling import told
 from orchestration.streams import RunStream
 
 
@@ -111,7 +112,7 @@ class AsyncFlowExecutor:
         run_id: str | None = None,
     ) -> RunStream:
         """The same, watched while it goes on: an async iterator of events, best used as an async context manager."""
-        return RunStream(partial(self._run, flow, inputs, deadline, run_id))
+        return RunStream(partial(self._run, flow, inputs, deadline, run_id), told)
 
     async def _run(
         self,

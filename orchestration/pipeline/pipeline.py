@@ -1,6 +1,6 @@
 """`AsyncPipeline`: what steps there are, and the doors to run them: awaited, streamed, and without a loop."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -11,8 +11,9 @@ from orchestration.results import RunResult
 from orchestration.steps.doors import run_here
 from orchestration.steps.home import Home
 from orchestration.steps.program import Program
-from orchestration.steps.reading import checked_list, checked_name
+from orchestration.steps.reading import checked_list, checked_name, seconds
 from orchestration.steps.running import Options, Store, run_program
+from orchestration.steps.telling import told
 from orchestration.streams import RunStream
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ class AsyncPipeline:
         max_concurrent: int | None = None,
         store: Store | None = None,
         *,
-        deadline: float | None = None,
+        deadline: float | str | None = None,
     ) -> RunResult:
         """Run it to its end. A step that fails is part of the result, not an exception.
 
@@ -84,7 +85,7 @@ class AsyncPipeline:
             run_id: continues the run of this id where the store has it, else the id of the new run.
             max_concurrent: how many steps may run at once; None for no limit.
             store: a store, or the folder of a durable one; in memory by default.
-            deadline: seconds after which the run is ended.
+            deadline: seconds (or `30s`, `5m`) after which the run is ended.
 
         Returns:
             How it went, with one record for each step.
@@ -101,13 +102,15 @@ class AsyncPipeline:
         max_concurrent: int | None = None,
         store: Store | None = None,
         *,
-        deadline: float | None = None,
+        deadline: float | str | None = None,
     ) -> RunStream:
         """The same, watched while it goes on: an async iterator of events, best used as an async context manager.
 
         Leaving it early cancels the run, records that, and leaves nothing behind. The arguments are those of `execute`.
         """
-        return RunStream(partial(self._run, parameters, run_id, max_concurrent, store, deadline))
+        left: list[RunResult] = []
+        run = partial(self._run, parameters, run_id, max_concurrent, store, deadline, leave=left.append)
+        return RunStream(run, told, left)
 
     execute_stream = execute_streaming
 
@@ -118,7 +121,7 @@ class AsyncPipeline:
         max_concurrent: int | None = None,
         store: Store | None = None,
         *,
-        deadline: float | None = None,
+        deadline: float | str | None = None,
     ) -> RunResult:
         """The same without a loop, for scripts. The arguments are those of `execute`.
 
@@ -136,10 +139,13 @@ class AsyncPipeline:
         run_id: str | None,
         max_concurrent: int | None,
         store: Store | None,
-        deadline: float | None,
+        deadline: float | str | None,
         listener: Listener | None,
+        *,
+        leave: Callable[[RunResult], None] | None = None,
     ) -> RunResult:
-        options = Options(run_id, max_concurrent, deadline, store, self.home, listener=listener)
+        ends = seconds(deadline, "deadline")
+        options = Options(run_id, max_concurrent, ends, store, self.home, listener=listener, leave=leave)
         return await run_program(self.program(), parameters, options)
 
     def __repr__(self) -> str:

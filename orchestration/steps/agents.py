@@ -5,8 +5,10 @@ What is known where the step stands reaches it as a task's inputs do: in texts a
 holds is taken for a template.
 """
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any, Final
 
 from orchestration.attempts import Assignment, Crew
@@ -39,6 +41,7 @@ class AgentLeaf:
         self.task = task
         self.agent = agent
         self.returns = returns
+        self.doer = agent if isinstance(agent, str) else None
         self.kind = "agent" if isinstance(agent, str | None) else agent.kind
 
     async def perform(self, seat: Seat, attempt: int, slot: int, report: Reporting, crew: StepCrew) -> Outcome:
@@ -47,14 +50,26 @@ class AgentLeaf:
         assignment = self._assigned(seat.path, known, crew)
         place = crew.home.place(crew.run_id, {**known, "_texts": _texts(known)})
         attempts = Crew(crew.run_id, place, {seat.path: assignment}, _nobody, crew.ledger)
-        outcome = await attempts.perform(seat.path, attempt, slot, report)
+        try:
+            outcome = await attempts.perform(seat.path, attempt, slot, report)
+        except asyncio.CancelledError:
+            self._leave(attempts.salvage(seat.path, attempt), seat.path, attempt, attempts, crew)
+            raise
         if isinstance(outcome, Expansion):
             told = "a hybrid agent does tasks of a backlog, not steps; make a Parallel or a chain of steps of it"
             return Outcome(failure=Failure.AGENT_MISSING, error=told)
         if outcome.needs_input:
             told = "a person is asked for by tasks of a backlog, not by steps, which somebody waits for"
             return Outcome(failure=Failure.AGENT_MISSING, error=told)
+        if outcome.abandoned:
+            self._leave(outcome, seat.path, attempt, attempts, crew)
         return self._passed_on(outcome) if outcome.succeeded and self.returns else outcome
+
+    def _leave(self, left: Outcome, path: str, attempt: int, attempts: Crew, crew: StepCrew) -> None:
+        """What there is to know of an attempt that was cut off, or that still goes on in a thread."""
+        crew.left[path, attempt] = left
+        if left.abandoned:
+            crew.note_left_behind(path, attempt, partial(attempts.wait_for_return, path, attempt))
 
     def _assigned(self, path: str, known: Mapping[str, Any], crew: StepCrew) -> Assignment:
         names = [name for name in known if name.isidentifier()]

@@ -23,6 +23,11 @@ class StepLog:
         self._folder = folder
         self._made = False
 
+    @property
+    def path(self) -> str | None:
+        """The folder, None while nothing is kept."""
+        return str(self._folder) if self._made else None
+
     def keep(self, item: Any, stream: str | None) -> None:  # noqa: ANN401  # whatever was yielded
         """Keep an item, or printed text."""
         if not self._made:

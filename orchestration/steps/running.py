@@ -10,8 +10,8 @@ the middle, a store that was given as a folder (opened and closed here) or as an
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,17 +25,18 @@ from orchestration.kinds import ExecutionStatus, RunStatus
 from orchestration.plan import Limits, State
 from orchestration.protocols import Listener, RunRecord, RunStore
 from orchestration.results import RunResult
-from orchestration.scheduler import cancel_all
+from orchestration.scheduler import cancel_all, shielded
 from orchestration.steps.assembly import StepRun, assemble
-from orchestration.steps.changes import changes, parameter_changes
+from orchestration.steps.changes import changes
 from orchestration.steps.checking import check_objects
 from orchestration.steps.control import Control, Orders
 from orchestration.steps.crew import Means
+from orchestration.steps.given import parameter_changes, read_again, written
 from orchestration.steps.home import Home
 from orchestration.steps.leftovers import end_what_is_left
 from orchestration.steps.program import Program, fingerprint_of
 from orchestration.steps.reading import checked_count, checked_mapping, checked_value_name
-from orchestration.steps.values import apart, shown
+from orchestration.steps.values import apart
 from orchestration.store.memory import MemoryStore
 
 Store: TypeAlias = RunStore | str | Path
@@ -59,6 +60,7 @@ class Options:
         limits: shared with other runs: `CAPACITY` is how many steps may run at once in all of them.
         control: ends the run from outside.
         listener: told of events and chunks.
+        leave: told what the run came to, if whoever awaits it is cancelled.
     """
 
     run_id: str | None = None
@@ -70,6 +72,7 @@ class Options:
     limits: Limits | None = None
     control: Control | None = None
     listener: Listener | None = None
+    leave: Callable[[RunResult], None] | None = None
 
 
 async def run_program(program: Program, parameters: Mapping[str, Any] | None, options: Options) -> RunResult:
@@ -91,10 +94,12 @@ async def run_program(program: Program, parameters: Mapping[str, Any] | None, op
         if record is not None:
             return await _continue(program, given, options, store, record)
         program.check(program.root, given)
-        run = assemble(program, options.run_id or new_run_id(), given, _means(options, store), options.listener)
+        run_id = new_run_id() if options.run_id is None else options.run_id
+        run = assemble(program, run_id, given, _means(options, store), options.listener)
         with store.own(run.run_id):
-            await _open(program, run, store, options)
-            return await _go(run, store, options)
+            is_cancelled = await _opened_whole(_open(program, run, store, options))
+            with _cancelled_again() if is_cancelled else nullcontext():
+                return await _go(run, store, options)
 
 
 def _checked(parameters: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -124,7 +129,7 @@ async def _opened(store: Store | None) -> AsyncIterator[RunStore]:
 
 async def run_to_continue(program: Program, parameters: Mapping[str, Any] | None, store: RunStore) -> str | None:
     """The newest run of just these steps and parameters that is open, and that nobody drives; None for none."""
-    shape, given = program.shape(), _kept(_checked(parameters))
+    shape, given = program.shape(), written(_checked(parameters))
     for record in await store.runs():
         same = record.kind == program.kind and record.status in OPEN and record.shape == shape
         if not same or store.is_live(record.run_id):
@@ -164,7 +169,7 @@ async def _open(program: Program, run: StepRun, store: RunStore, options: Option
         fail_fast=program.fail_fast,
         name=program.name,
         kind=program.kind,
-        parameters=_kept(run.crew.parameters),
+        parameters=written(run.crew.parameters),
     )
     now = datetime.now(UTC)
     batch = run.recorder.take()
@@ -172,9 +177,25 @@ async def _open(program: Program, run: StepRun, store: RunStore, options: Option
     await run.recorder.tell(batch)
 
 
-def _kept(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """The parameters as the run's first event tells them."""
-    return {name: shown(value) for name, value in parameters.items()}
+async def _opened_whole(opening: Coroutine[Any, Any, None]) -> bool:
+    """Open a run; returns whether we were cancelled meanwhile, as it is there now and its end has to be recorded."""
+    try:
+        await shielded(opening)
+    except asyncio.CancelledError:
+        return True
+    return False
+
+
+@contextmanager
+def _cancelled_again() -> Iterator[None]:
+    """Let a cancellation that came too soon come once more, for whoever records it; it counts once."""
+    task = asyncio.current_task()
+    assert task is not None  # noqa: S101  # a run is awaited in a task; this tells the type checker
+    task.cancel()
+    try:
+        yield
+    finally:
+        task.uncancel()
 
 
 async def _go(run: StepRun, store: RunStore, options: Options) -> RunResult:
@@ -188,6 +209,10 @@ async def _go(run: StepRun, store: RunStore, options: Options) -> RunResult:
     try:
         with listening_to_prints():
             await run.scheduler.run(store, options.max_concurrent)
+    except asyncio.CancelledError:
+        if options.leave is not None:
+            options.leave(run.result())
+        raise
     finally:
         if alarm is not None:
             alarm.cancel()
@@ -208,17 +233,17 @@ async def _continue(
     events = await store.events(record.run_id)
     started = next((event for event in events if isinstance(event, RunStarted)), None)
     stored = dict(started.parameters) if started is not None else {}
-    changed += parameter_changes(stored, _kept(given))
+    changed += parameter_changes(stored, written(given))
     if changed:
         listed = "; ".join(changed[:5])
         raise GraphChanged(
             f"run {record.run_id} cannot be continued: {listed}", hint="start a new one, with another id"
         )
-    given = {**stored, **given}
     if record.status not in OPEN:
-        run = assemble(program, record.run_id, given, _means(options, store, shares=False), None)
+        run = assemble(program, record.run_id, {**stored, **given}, _means(options, store, shares=False), None)
         _replay(run, events)
         return run.result()
+    given = read_again(stored, given)
     program.check(program.root, given)
     with store.own(record.run_id):
         run = assemble(program, record.run_id, given, _means(options, store), options.listener)
