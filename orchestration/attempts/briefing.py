@@ -124,20 +124,26 @@ class Briefing:
         task, agent, settings, place = work.task, work.agent, self._place.settings, self._place
         written = {**settings.env, **agent.env, **task.env}
         extra = {name: str(prompts.render(text, context)) for name, text in written.items()}
-        wanted = dict.fromkeys((*agent.secrets, *task.secrets))
-        secrets = (
-            await secrets_for(wanted, settings.secrets, place.environment, place.directory, children=place.children)
-            if wanted
-            else {}
-        )
+        secrets = await self._secrets((*agent.secrets, *task.secrets))
         passed = (*settings.pass_env, *agent.pass_env, *task.pass_env)
         environment = child_environment(place.environment, passed, {**extra, **secrets, **self._ours(work)})
         own = [name for name in place.own_names(work.agent_name, agent) if name not in environment]
         keys = {name: place.environment[name] for name in own if name in place.environment}
         every = {**environment, **keys}
         suspects = secret_names(every, secrets, guess={*extra, *passed, *keys, *PROXIES})
-        masker = Masker({name: every[name] for name in suspects}) if suspects else None
+        hidden = {name: every[name] for name in suspects}
+        hidden |= {f"{name} of the run": text for name, text in place.known_secrets.items() if hidden.get(name) != text}
+        masker = Masker(hidden) if hidden else None
         return replace(work, environment=environment, keys=keys, masker=masker)
+
+    async def _secrets(self, names: Sequence[str]) -> dict[str, str]:
+        place = self._place
+        found = {name: place.known_secrets[name] for name in names if name in place.known_secrets}
+        wanted = [name for name in dict.fromkeys(names) if name not in found]
+        if wanted:
+            sources, ours = place.settings.secrets, place.environment
+            found |= await secrets_for(wanted, sources, ours, place.directory, children=place.children)
+        return found
 
     def _ours(self, work: Work) -> dict[str, str]:
         """What the run itself tells an attempt."""

@@ -72,6 +72,7 @@ class AsyncFlowExecutor:
         deadline: float | str | None = None,
         *,
         run_id: str | None = None,
+        parameters_file: str | Path | None = None,
     ) -> RunResult:
         """Run a flow to its end. A step that fails is part of the result, not an exception.
 
@@ -81,6 +82,7 @@ class AsyncFlowExecutor:
             deadline: seconds (or `30s`, `5m`) after which the run is ended: what runs, waits for its turn or for its
                 next attempt.
             run_id: continues the run of this id where the store has it, else the id of the new run.
+            parameters_file: a YAML or JSON file with inputs that are neither given nor in `ORCH_PRM_…` variables.
 
         Returns:
             How it went, with one record for each step.
@@ -88,7 +90,7 @@ class AsyncFlowExecutor:
         Raises:
             OrchError: it could not begin, or the store failed; see `orchestration.steps.running.run_program`.
         """
-        return await self._run(flow, inputs, deadline, run_id, None)
+        return await self._run(flow, inputs, deadline, run_id, parameters_file, None)
 
     def stream(
         self,
@@ -97,9 +99,10 @@ class AsyncFlowExecutor:
         deadline: float | str | None = None,
         *,
         run_id: str | None = None,
+        parameters_file: str | Path | None = None,
     ) -> RunStream:
         """The same, watched while it goes on: an async iterator of events, best used as an async context manager."""
-        return RunStream(partial(self._run, flow, inputs, deadline, run_id))
+        return RunStream(partial(self._run, flow, inputs, deadline, run_id, parameters_file))
 
     async def _run(
         self,
@@ -107,6 +110,7 @@ class AsyncFlowExecutor:
         inputs: Mapping[str, Any] | None,
         deadline: float | str | None,
         run_id: str | None,
+        parameters_file: str | Path | None,
         listener: Listener | None,
     ) -> RunResult:
         options = Options(
@@ -117,6 +121,7 @@ class AsyncFlowExecutor:
             threads=self._threads,
             limits=self._limits,
             listener=listener,
+            parameters_file=parameters_file,
         )
         return await run_program(self.program(flow), inputs, options)
 
@@ -139,6 +144,7 @@ class FlowExecutor:
         deadline: float | str | None = None,
         *,
         run_id: str | None = None,
+        parameters_file: str | Path | None = None,
     ) -> RunResult:
         """Run a flow to its end, as `AsyncFlowExecutor.execute` does.
 
@@ -146,6 +152,6 @@ class FlowExecutor:
             LoopIsRunning: a loop runs in this thread already; says what to await instead.
         """
         return run_here(
-            lambda: self._executor.execute(flow, inputs, deadline, run_id=run_id),
+            lambda: self._executor.execute(flow, inputs, deadline, run_id=run_id, parameters_file=parameters_file),
             instead="await AsyncFlowExecutor(…).execute(flow, …)",
         )

@@ -45,7 +45,7 @@ class FlowLeaf(FunctionLeaf):
         cache: Cache | None = None,
         directory: Path,
     ) -> None:
-        super().__init__(function, step.read_returns, end_type=step.stream_end_type, limits=step.limits)
+        super().__init__(function, step.read_returns, end_type=step.stream_end_type, takes=step.limits)
         self.finder = finder
         self._step = step
         self._cache = cache

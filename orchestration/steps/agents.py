@@ -9,12 +9,16 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
+from pydantic import ValidationError
+
 from orchestration.attempts import Assignment, Crew
+from orchestration.errors import UsageError
 from orchestration.kinds import Failure
-from orchestration.models import Agent, Task
+from orchestration.models import Agent, Task, Written
 from orchestration.protocols import Expansion, Reporting
 from orchestration.results import Outcome
 from orchestration.steps.crew import StepCrew
+from orchestration.steps.reading import checked_mapping, seconds
 from orchestration.steps.returns import BadReturn, Return, Returned, bind
 from orchestration.steps.unit import Seat
 from orchestration.steps.values import shown, text_of
@@ -45,7 +49,9 @@ class AgentLeaf:
         """Have it done once."""
         known = shown(seat.box.known())
         assignment = self._assigned(seat.path, known, crew)
-        place = crew.home.place(crew.run_id, {**known, "_texts": _texts(known)})
+        own = crew.given_to(seat.path).secrets
+        secrets = {} if crew.hiding is None else {**crew.hiding.known, **own}
+        place = crew.home.place(crew.run_id, {**known, "_texts": _texts(known)}, secrets)
         attempts = Crew(crew.run_id, place, {seat.path: assignment}, _nobody, crew.ledger)
         outcome = await attempts.perform(seat.path, attempt, slot, report)
         if isinstance(outcome, Expansion):
@@ -55,6 +61,23 @@ class AgentLeaf:
             told = "a person is asked for by tasks of a backlog, not by steps, which somebody waits for"
             return Outcome(failure=Failure.AGENT_MISSING, error=told)
         return self._passed_on(outcome) if outcome.succeeded and self.returns else outcome
+
+    def override(self, changes: Mapping[str, Any], where: str) -> None:
+        """Change the limits, the variables, or who does it; raises UsageError."""
+        if "agent" in changes:
+            self.agent = changes["agent"]
+            self._check_agent(where)
+        fields = {name: value for name, value in changes.items() if name != "agent"}
+        if "env" in fields:
+            checked_mapping(fields["env"], f"{where}: env")
+            fields["env"] = {**self.task.env, **fields["env"]}
+        for name in ("timeout", "idle_timeout"):
+            seconds(fields.get(name), f"{where}: {name}")
+        self.task = checked_task({**self.task.model_dump(exclude_unset=True), **fields}, where)
+
+    def _check_agent(self, where: str) -> None:
+        if self.agent is not None and not isinstance(self.agent, str | Written):
+            raise UsageError(f"{where}: agent is {self.agent!r:.60}; it is an agent, or the name of one")
 
     def _assigned(self, path: str, known: Mapping[str, Any], crew: StepCrew) -> Assignment:
         names = [name for name in known if name.isidentifier()]
@@ -78,6 +101,19 @@ class AgentLeaf:
         except BadReturn as error:
             return replace(outcome, failure=Failure.INVALID_OUTPUT, error=f"{self.task.name}: {error}")
         return replace(outcome, outputs={**outcome.outputs, **named})
+
+
+def checked_task(fields: Mapping[str, Any], where: str) -> Task:
+    """A task as it is written.
+
+    Raises:
+        UsageError: something of it is not possible; names the field.
+    """
+    try:
+        return Task.model_validate(fields)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        raise UsageError(f"{where}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
 
 
 def _nobody(_: str) -> list[str]:

@@ -5,7 +5,7 @@ is, is found by its path alone, so nothing about a run is kept anywhere but in i
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -16,8 +16,12 @@ from orchestration.ledger import Ledger
 from orchestration.plan import Limits, Node
 from orchestration.protocols import Decision, Expansion, Reporting
 from orchestration.results import Outcome
+from orchestration.steps.around import NOTHING, Given, perform
 from orchestration.steps.binding import MISSING
 from orchestration.steps.box import Box
+from orchestration.steps.catalog import FOLDER, Catalog
+from orchestration.steps.current import CurrentStep
+from orchestration.steps.hiding import Hiding, names_in
 from orchestration.steps.home import Home
 from orchestration.steps.logs import StepLog
 from orchestration.steps.returns import restored
@@ -39,12 +43,14 @@ class Means:
         threads: where plain functions run.
         limits: the run's own, or shared with others.
         is_durable: whether values have to be JSON.
+        overridden: a step as it is to be at its path, where something about steps is different in this run.
     """
 
     home: Home
     threads: Threads
     limits: Limits
     is_durable: bool
+    overridden: Callable[[str, Unit], Unit] | None = None
 
 
 class StepCrew:
@@ -75,8 +81,13 @@ class StepCrew:
         self.is_durable = means.is_durable
         self.live: dict[tuple[str, str], Any] = {}
         self.items: dict[str, list[Any]] = {}
+        self.given: dict[str, Given] = {}
+        named = names_in(root)
+        self.hiding = Hiding(means.home, named) if named else None
+        self._catalog: Catalog | None = None
         self.returning: dict[tuple[str, int], asyncio.Future[Ended]] = {}
         self._limits = means.limits
+        self._overridden = means.overridden
         self._shares_capacity = means.limits.is_limited(CAPACITY)
         self._seats: dict[str, Seat] = {}
         self._boxes: dict[str, Box] = {}
@@ -97,7 +108,10 @@ class StepCrew:
         if task_id in self._boxes:
             box = self._boxes[task_id]
             return self._decision(box, seat.unit.composite.first(box))
-        outcome = await work.perform(seat, attempt, slot, report, self)  # type: ignore[union-attr]  # no composite, as was just seen
+        if self.hiding is None and seat.unit.around is None:
+            outcome = await work.perform(seat, attempt, slot, report, self)  # type: ignore[union-attr]  # no composite, as was just seen
+        else:
+            outcome = await perform(work, seat, attempt, slot, report, self)  # type: ignore[arg-type]  # as above
         if self.home.state is not None and outcome.log_path is None:
             folder = self.home.state / self.run_id / task_id / str(attempt)
             outcome = replace(outcome, log_path=str(folder)) if folder.exists() else outcome
@@ -157,8 +171,10 @@ class StepCrew:
         return f"parts of {self.run_id}/{box.path}"
 
     def _seated(self, box: Box, part: Part) -> Node:
-        unit = box.unit.composite.units[part.unit]
         path = box.path_of(part)
+        unit = box.unit.composite.units[part.unit]
+        if self._overridden is not None:
+            unit = self._overridden(path, unit)
         limits = () if box.unit.at_once is None else (self._limit_of(box),)
         if self._shares_capacity and not unit.is_composite:
             limits = (*limits, CAPACITY)
@@ -187,6 +203,26 @@ class StepCrew:
     def boxes(self) -> Mapping[str, Box]:
         """Every composite of the run that is known so far, by path; each after the one that it is in."""
         return self._boxes
+
+    # -- around a step ------------------------------------------------------------------------------------------
+
+    def current(self, seat: Seat, attempt: int) -> CurrentStep:
+        """A step as its own function sees it."""
+        home, secrets = self.home, self.given_to(seat.path).secrets
+        return CurrentStep(self.run_id, seat.path, attempt, self.parameters, home.directory, secrets, home.state)
+
+    def given_to(self, path: str) -> Given:
+        """What the running attempt of a step was given beside its values."""
+        return self.given.get(path, NOTHING)
+
+    @property
+    def catalog(self) -> Catalog:
+        """The files that steps hand to each other; what it knows of an earlier life of the run is what was recorded."""
+        if self._catalog is None:
+            folder = self.home.state / self.run_id / FOLDER if self.is_durable and self.home.state is not None else None
+            ended = ((path, one.outcome) for path in self._seats for one in self.ledger.attempts_of(path))
+            self._catalog = Catalog(folder, ended)
+        return self._catalog
 
     # -- what came of a step ------------------------------------------------------------------------------------
 

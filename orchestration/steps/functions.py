@@ -8,7 +8,7 @@ a coroutine; returns that are missing, or more, or no JSON where they have to be
 
 import asyncio
 import inspect
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextvars import Context, copy_context
 from dataclasses import replace
 from typing import Any, Final, TypeAlias
@@ -20,8 +20,11 @@ from orchestration.protocols import Reporting
 from orchestration.results import Outcome
 from orchestration.steps.binding import CannotBind, Signature
 from orchestration.steps.crew import StepCrew
-from orchestration.steps.current import CurrentStep, enter
+from orchestration.steps.current import enter
+from orchestration.steps.hiding import bound
 from orchestration.steps.items import Items, ListenerFault
+from orchestration.steps.logs import LivePrinted
+from orchestration.steps.reading import limits
 from orchestration.steps.returns import BadReturn, Return, Returned, bind, kept
 from orchestration.steps.unit import Seat
 from orchestration.steps.values import apart, shown, text_of
@@ -40,7 +43,7 @@ class FunctionLeaf:
         function: what is called.
         returns: the names under which it passes values on.
         end_type: the `type` of the item with which a generator says what it returns.
-        limits: what a call may take.
+        takes: what a call may take, in time.
     """
 
     kind = "python"
@@ -51,21 +54,24 @@ class FunctionLeaf:
         returns: tuple[Return, ...] = (),
         *,
         end_type: str = "done",
-        limits: Limits,
+        takes: Limits,
     ) -> None:
         """Read its parameters; nothing is called."""
         self.function = function
         self.returns = returns
         self.signature = Signature(function)
         self._end_type = end_type
-        self._limits = limits
+        self._limits = takes
         self._name = name_of(function)
         self._is_async = is_async(function)
         self._is_generator = is_async_generator(function)
 
     def arguments(self, seat: Seat) -> Arguments:
         """The arguments of a call; raises CannotBind."""
-        return self.signature.bind(seat.box.find, seat.box.known)
+        secrets = seat.box.crew.given_to(seat.path).secrets
+        return (
+            bound(self.signature, secrets, seat.box) if secrets else self.signature.bind(seat.box.find, seat.box.known)
+        )
 
     async def perform(self, seat: Seat, attempt: int, slot: int, report: Reporting, crew: StepCrew) -> Outcome:
         """Call it once."""
@@ -81,18 +87,34 @@ class FunctionLeaf:
     ) -> Outcome:
         """Call it with these arguments."""
         positional, named = arguments
-        context, printed = copy_context(), Printed()
-        context.run(enter, CurrentStep(crew.run_id, seat.path, attempt, crew.parameters))
+        context, log, hiding = copy_context(), crew.log_of(seat, attempt), crew.hiding
+        printed = Printed() if log is None and hiding is None else LivePrinted(log, hiding.masker if hiding else None)
+        context.run(enter, crew.current(seat, attempt))
         context.run(printed_into.set, printed)
-        items = Items(report, self._end_type, crew.log_of(seat, attempt))
+        items = Items(report, self._end_type, log, hiding)
         call = self._calling(crew, context, items, positional, named)
-        outcome = await self._driven(call, context, items, report)
+        try:
+            outcome = await self._driven(call, context, items, report)
+        finally:
+            if isinstance(printed, LivePrinted):
+                printed.finish()
+            if log is not None:
+                log.close()
         if items.is_abandoned and items.thread is not None and not items.thread.done():
             crew.returning[seat.path, attempt] = items.thread
             outcome = replace(outcome, abandoned=True)
         if printed:
             outcome = await _with_prints(outcome, printed, items)
+        if log is not None and log.fault is not None:
+            told = f"its log could not be written: {log.fault.strerror or log.fault}"
+            outcome = replace(outcome, metadata={**outcome.metadata, "warnings": [told]})
         return outcome if outcome.failure is not None else self._passed_on(seat, crew, outcome, items)
+
+    def override(self, changes: Mapping[str, Any], where: str) -> None:
+        """Change what a call may take; raises UsageError."""
+        timeout = changes.get("timeout", self._limits.timeout)
+        idle = changes.get("idle_timeout", self._limits.idle)
+        self._limits = limits(where, timeout, idle, self._limits.grace)
 
     # -- calling ------------------------------------------------------------------------------------------------
 
@@ -125,7 +147,7 @@ class FunctionLeaf:
             raise
         except BaseException as error:  # noqa: BLE001  # whatever it raises is how it ended
             if drive.met is None:
-                return self._raised(error)
+                return self._raised(error, items.mask)
         else:
             if drive.met is None:
                 items.value = value
@@ -133,12 +155,12 @@ class FunctionLeaf:
         still = "; it runs in a thread, which cannot be ended, and still runs" if items.is_abandoned else ""
         return Outcome(failure=drive.met, error=f"{self._name} {drive.told()}{still}", ended_by=drive.met.value)
 
-    def _raised(self, error: BaseException) -> Outcome:
+    def _raised(self, error: BaseException, mask: Callable[[str], str]) -> Outcome:
         if isinstance(error, SystemExit):
             code = 0 if error.code is None else error.code
             told = f"{self._name} exited with code {code}" if isinstance(code, int) else f"{self._name} exited: {code}"
             return Outcome(failure=Failure.EXIT_CODE, error=told, exit_code=code if isinstance(code, int) else 1)
-        sentence, traceback = explained(error)
+        sentence, traceback = explained(error, mask)
         metadata = {"exception": type(error).__name__, "traceback": traceback}
         return Outcome(failure=Failure.CRASHED, error=f"{self._name} raised {sentence}", metadata=metadata)
 
