@@ -6,6 +6,7 @@ from orchestration.errors import OrchError, UnknownTask
 from orchestration.kinds import ExecutionStatus, Failure
 from orchestration.loading import Project
 from orchestration.orchestrator import looking
+from orchestration.orchestrator.desk import owner_of
 from orchestration.orchestrator.looking import OPEN_RUNS
 from orchestration.protocols import RunStore
 from orchestration.registry import AgentRegistry
@@ -17,8 +18,8 @@ _DONE = {ExecutionStatus.SUCCESS, ExecutionStatus.SKIPPED}
 
 
 async def why(project: Project, registry: AgentRegistry, store: RunStore, task_id: str) -> list[str]:
-    """The sentences, the most important one first; of a part of a task too."""
-    if "/" in task_id:
+    """The sentences, the most important one first; of a part of a task too, and of a step of a pipeline or flow."""
+    if task_id not in project.graph.index:
         return await _why_part(store, task_id)
     i = project.graph.index[task_id]
     agents = {task.id: task.agent or "" for task in project.tasks}
@@ -38,14 +39,15 @@ async def why(project: Project, registry: AgentRegistry, store: RunStore, task_i
 
 
 async def _why_part(store: RunStore, task_id: str) -> list[str]:
-    owner = task_id.partition("/")[0]
+    owner = owner_of(task_id)
     for record in await store.runs():
         if owner in record.tasks:
             ledger = await looking.ledger_of(store, record.run_id)
             if task_id in ledger.known:
                 result = ledger.result(task_id)
                 told = [sentence for attempt in result.attempts for sentence in _attempt(attempt)]
-                return [_state(result), *told, f"It is a part of {owner} in run {record.run_id}."]
+                whole = owner if record.is_of_backlog else f"the {record.kind}"
+                return [_state(result), *told, f"It is a part of {whole} in run {record.run_id}."]
     raise UnknownTask(f"no run has a part {task_id}", hint=f"orch show {owner}")
 
 

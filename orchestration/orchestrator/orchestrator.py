@@ -339,8 +339,9 @@ class ProjectOrchestrator:
         return await self.store.events(record.run_id, since)
 
     async def why(self, task_id: str) -> list[str]:
-        """Sentences that say why the task is as it is. Raises UnknownTask."""
-        check_known(self.project, [owner_of(task_id)])
+        """Sentences that say why the task is as it is, or a step of a pipeline or flow. Raises UnknownTask."""
+        if not any(owner_of(task_id) in record.tasks for record in await self.store.runs()):
+            check_known(self.project, [owner_of(task_id)])
         return await why(self.project, self.registry, self.store, task_id)
 
     async def prompt(self, task_id: str, agent: str | None = None, mode: Mode | str | None = None) -> str:

@@ -261,3 +261,14 @@ def test_without_a_project_the_state_is_kept_where_the_command_was_given(tmp_pat
     (folder / "p.py").write_text(ONE, encoding="utf-8")
     assert project.orch("pipeline", "p.py", *GIVEN, cwd=folder).code == 0
     assert (folder / ".orchestration" / "state.db").exists()
+
+
+def test_why_and_logs_know_the_steps_of_runs(project: Project) -> None:
+    project.write("p.py", ONE.replace("return one * total", "return one / (one - 3)"))
+    assert project.orch("pipeline", "p.py", *GIVEN, "--run", "mine").code == 1
+    told = project.orch("why", "each[2]/item")
+    assert told.code == 0
+    assert "each[2]/item is failed" in told.out
+    assert "ZeroDivisionError" in told.out
+    assert "It is a part of the pipeline in run mine." in told.out
+    assert project.orch("why", "nobody").code == 2
