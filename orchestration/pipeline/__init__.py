@@ -6,6 +6,7 @@ A pipeline describes and holds no state, so any number of runs of it can go on a
 from orchestration.pipeline.composites import Conditional, Loop, Map, Parallel
 from orchestration.pipeline.pipeline import AsyncPipeline
 from orchestration.pipeline.tasks import AgentStep, AsyncPythonTask, PythonTask, ShellTask
+from orchestration.pipeline.types import task_type
 
 __all__ = [
     "AgentStep",
@@ -17,4 +18,5 @@ __all__ = [
     "Parallel",
     "PythonTask",
     "ShellTask",
+    "task_type",
 ]

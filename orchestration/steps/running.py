@@ -113,6 +113,14 @@ async def _opened(store: Store | None) -> AsyncIterator[RunStore]:
     """The store; one that was given as a folder is closed again."""
     if store is None:
         yield MemoryStore()
+    elif isinstance(store, str) and "://" in store:
+        from orchestration.steps.plugged import store_of  # noqa: PLC0415  # only for stores of others
+
+        opened_there = store_of(store)
+        try:
+            yield opened_there
+        finally:
+            await opened_there.close()
     elif isinstance(store, str | Path):
         from orchestration.store.sqlite import SqliteStore  # noqa: PLC0415  # not for runs in memory
 
