@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from orchestration.pipeline import Conditional as Conditional
     from orchestration.pipeline import Loop as Loop
     from orchestration.pipeline import Map as Map
+    from orchestration.pipeline import NotebookTask as NotebookTask
     from orchestration.pipeline import Parallel as Parallel
     from orchestration.pipeline import PythonTask as PythonTask
     from orchestration.pipeline import ShellTask as ShellTask
@@ -54,6 +55,7 @@ _HOMES = {
     "FlowStep": "flow",
     "Loop": "pipeline",
     "Map": "pipeline",
+    "NotebookTask": "pipeline",
     "OrchError": "errors",
     "Parallel": "pipeline",
     "ProjectOrchestrator": "orchestrator",

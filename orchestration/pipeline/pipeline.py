@@ -17,11 +17,13 @@ from orchestration.streams import RunStream
 if TYPE_CHECKING:
     from orchestration.models import Settings
     from orchestration.pipeline.composites import Conditional, Loop, Map, Parallel
+    from orchestration.pipeline.notebook import NotebookTask
     from orchestration.pipeline.tasks import AgentStep, AsyncPythonTask, PythonTask, ShellTask
     from orchestration.registry import AgentRegistry
 
 Step: TypeAlias = (
-    "AsyncPythonTask | PythonTask | ShellTask | AgentStep | Parallel | Map | Conditional | Loop | AsyncPipeline"
+    "AsyncPythonTask | PythonTask | ShellTask | AgentStep | NotebookTask"
+    " | Parallel | Map | Conditional | Loop | AsyncPipeline"
 )
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from orchestration.calls import is_async, name_of
 from orchestration.errors import UsageError
 from orchestration.kinds import OnCrash
-from orchestration.models import Agent, RetryPolicy, ShellAgent
+from orchestration.models import Agent, RetryPolicy, ShellAgent, Task
 from orchestration.steps.around import Around, read_around
 from orchestration.steps.functions import FunctionLeaf
 from orchestration.steps.reading import checked_function, checked_name, limits, retry_of, seconds
@@ -134,7 +134,9 @@ class PythonTask(_FunctionTask):
 
 
 @dataclass(kw_only=True)
-class _DoneByOthers(_Task):
+class DoneByOthers(_Task):
+    """What all tasks have in common that are done in processes of their own."""
+
     returns: Sequence[Written] = ()
     timeout: Seconds = None
     idle_timeout: Seconds = None
@@ -153,22 +155,27 @@ class _DoneByOthers(_Task):
     leaf: Leaf = field(init=False, repr=False)
 
     def _read(self, name: str, description: str, agent: Agent | str | None) -> None:
+        task, returns = self._task(name, description)
+        from orchestration.steps.agents import AgentLeaf  # noqa: PLC0415  # pipelines of functions need nothing of it
+
+        self.leaf = AgentLeaf(task, agent, returns)
+
+    def _task(self, name: str, description: str) -> "tuple[Task, tuple[Return, ...]]":
         self.name = checked_name(name)
         returns = read_returns(self.returns, name)
         self.read_retry = retry_of(self.retry, name)
         self.on_crash = _on_crash(self.on_crash, name)
         seconds(self.timeout, f"{name}: timeout")
-        fields = ("timeout", "idle_timeout", "kill_grace", "verify", "deliverables", "env", "pass_env", "secrets")
-        from orchestration.steps.agents import AgentLeaf, checked_task  # noqa: PLC0415  # not for functions
-
-        written = {one: getattr(self, one) for one in fields}
-        task = checked_task({"id": "step", "title": name, "description": description, **written}, name)
-        self.leaf = AgentLeaf(task, agent, returns)
         self.around = read_around(self.secrets, self.catalog, name)
+        from orchestration.steps.agents import checked_task  # noqa: PLC0415  # as above
+
+        fields = ("timeout", "idle_timeout", "kill_grace", "verify", "deliverables", "env", "pass_env", "secrets")
+        written = {one: getattr(self, one) for one in fields}
+        return checked_task({"id": "step", "title": name, "description": description, **written}, name), returns
 
 
 @dataclass
-class ShellTask(_DoneByOthers):
+class ShellTask(DoneByOthers):
     """Runs a command line in a process of its own, which ends with all that it starts.
 
     What is known is given by variables: `ORCH_PRM_name` (text as it is, everything else as JSON), and all of it in the
@@ -197,7 +204,7 @@ class ShellTask(_DoneByOthers):
 
 
 @dataclass
-class AgentStep(_DoneByOthers):
+class AgentStep(DoneByOthers):
     """Has an agent of the registry do something: an agent program, a model, a script, a function.
 
     Args:

@@ -14,6 +14,7 @@ BUILT_IN: Final = {
     "async_python": "orchestration.pipeline.tasks:AsyncPythonTask",
     "shell": "orchestration.pipeline.tasks:ShellTask",
     "agent": "orchestration.pipeline.tasks:AgentStep",
+    "notebook": "orchestration.pipeline.notebook:NotebookTask",
 }
 """Name → `module:class`; a plug-in cannot take them over."""
 

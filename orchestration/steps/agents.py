@@ -18,6 +18,7 @@ from orchestration.models import Agent, Task, Written
 from orchestration.protocols import Expansion, Reporting
 from orchestration.results import Outcome
 from orchestration.steps.crew import StepCrew
+from orchestration.steps.home import Home
 from orchestration.steps.reading import checked_mapping, seconds
 from orchestration.steps.returns import BadReturn, Return, Returned, bind
 from orchestration.steps.unit import Seat
@@ -43,15 +44,21 @@ class AgentLeaf:
         self.task = task
         self.agent = agent
         self.returns = returns
-        self.kind = "agent" if isinstance(agent, str | None) else agent.kind
+        self._kind = "agent" if isinstance(agent, str | None) else agent.kind
+
+    @property
+    def kind(self) -> str:
+        """How it is done, in one word."""
+        return self._kind
 
     async def perform(self, seat: Seat, attempt: int, slot: int, report: Reporting, crew: StepCrew) -> Outcome:
         """Have it done once."""
         known = shown(seat.box.known())
-        assignment = self._assigned(seat.path, known, crew)
+        more = self.variables(seat, attempt, crew)
+        assignment = self._assigned(seat.path, known, more, crew.home, self.doer(seat, attempt, crew))
         own = crew.given_to(seat.path).secrets
         secrets = {} if crew.hiding is None else {**crew.hiding.known, **own}
-        place = crew.home.place(crew.run_id, {**known, "_texts": _texts(known)}, secrets)
+        place = crew.home.place(crew.run_id, {**known, "_texts": {**_texts(known), **more}}, secrets)
         attempts = Crew(crew.run_id, place, {seat.path: assignment}, _nobody, crew.ledger)
         outcome = await attempts.perform(seat.path, attempt, slot, report)
         if isinstance(outcome, Expansion):
@@ -60,7 +67,17 @@ class AgentLeaf:
         if outcome.needs_input:
             told = "a person is asked for by tasks of a backlog, not by steps, which somebody waits for"
             return Outcome(failure=Failure.AGENT_MISSING, error=told)
-        return self._passed_on(outcome) if outcome.succeeded and self.returns else outcome
+        return self.bound(outcome) if outcome.succeeded and self.returns else outcome
+
+    def doer(self, seat: Seat, attempt: int, crew: StepCrew) -> Agent | str | None:
+        """Who does it this time."""
+        del seat, attempt, crew
+        return self.agent
+
+    def variables(self, seat: Seat, attempt: int, crew: StepCrew) -> Mapping[str, str]:
+        """More variables for the process; texts as they are, and no templates."""
+        del seat, attempt, crew
+        return {}
 
     def override(self, changes: Mapping[str, Any], where: str) -> None:
         """Change the limits, the variables, or who does it; raises UsageError."""
@@ -79,7 +96,14 @@ class AgentLeaf:
         if self.agent is not None and not isinstance(self.agent, str | Written):
             raise UsageError(f"{where}: agent is {self.agent!r:.60}; it is an agent, or the name of one")
 
-    def _assigned(self, path: str, known: Mapping[str, Any], crew: StepCrew) -> Assignment:
+    def _assigned(
+        self,
+        path: str,
+        known: Mapping[str, Any],
+        more: Mapping[str, str],
+        home: Home,
+        doer: Agent | str | None,
+    ) -> Assignment:
         names = [name for name in known if name.isidentifier()]
         inputs = {name: f"{{{{ parameters[{name!r}] }}}}" for name in names}
         texts = _texts(known)
@@ -87,11 +111,16 @@ class AgentLeaf:
         changes = {
             "id": path,
             "inputs": {**inputs, **self.task.inputs},
-            "env": {**variables, **self.task.env},
+            "env": {
+                **variables,
+                **self.task.env,
+                **{name: f"{{{{ parameters['_texts'][{name!r}] }}}}" for name in more},
+            },
         }
-        return crew.home.assignment(self.task.model_copy(update=changes), self.agent)
+        return home.assignment(self.task.model_copy(update=changes), doer)
 
-    def _passed_on(self, outcome: Outcome) -> Outcome:
+    def bound(self, outcome: Outcome) -> Outcome:
+        """The outcome with the declared returns by name."""
         outputs = dict(outcome.outputs)
         only = self.returns[0].name
         if len(self.returns) == 1 and only not in outputs:

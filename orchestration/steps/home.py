@@ -114,6 +114,10 @@ class Home:
         made = self._place or self._make()
         return replace(made, state=made.state / run_id, parameters=parameters, known_secrets=known_secrets)
 
+    def attempt_folder(self, run_id: str, path: str, attempt: int) -> Path:
+        """The own folder of an attempt that is done elsewhere; it need not exist."""
+        return (self._place or self._make()).state / run_id / path / str(attempt)
+
     async def secrets(self, names: Sequence[str]) -> dict[str, str]:
         """The values of secrets as they are now, from where the settings say that they are kept.
 

@@ -71,6 +71,8 @@ def _keys_of(unit: Unit) -> tuple[str, ...]:
     """What can be different about a step."""
     if unit.is_composite:
         return ("max_concurrent",) if unit.work.kind in {"map", "parallel"} else ()
+    if unit.work.kind == "notebook":
+        return (*_OF_TASKS, "env")
     return _OF_OTHERS if isinstance(unit.work, AgentLeaf) else _OF_TASKS
 
 
