@@ -47,7 +47,8 @@ async def _play(store: RunStore, count: int) -> float:
     scheduler = Scheduler(recorder, _Nothing(), {})
     recorder.emit(RunStarted, tasks=tuple(node.id for node in nodes))
     now = datetime.now(UTC)
-    await store.open_run(RunRecord("run", RunStatus.RUNNING, now, now, recorder.ledger.tasks), recorder.take())
+    record = RunRecord("run", RunStatus.RUNNING, now, now, recorder.ledger.tasks, kind="pipeline")
+    await store.open_run(record, recorder.take())
     began = time.perf_counter()
     await scheduler.run(store, 4)
     seconds = time.perf_counter() - began
@@ -55,12 +56,22 @@ async def _play(store: RunStore, count: int) -> float:
     return seconds
 
 
+COUNTS = (100, 1_000, 10_000)
+ROUNDS = {100: 30, 1_000: 10, 10_000: 3}
+"""Each figure is the least of so many: a step is too short for a machine that does other things meanwhile."""
+
+
 def steps(folder: Path) -> list[Row]:
-    """Rows for 1,000 and 10,000 steps, in memory and on disk."""
+    """Rows for 100, 1,000 and 10,000 steps, in memory and on disk."""
     rows = []
-    for count in (1_000, 10_000):
-        memory = asyncio.run(_play(MemoryStore(), count))  # noqa: TID251  # a bench is an entry point
+    for count in COUNTS:
+        memory = min(_seconds(MemoryStore(), count) for _ in range(ROUNDS[count]))
         rows.append(Row(f"step, memory store, {count:,} steps", memory / count * 1e6, "µs", goal="≤ 15"))
-        disk = asyncio.run(_play(SqliteStore(folder / f"steps-{count}"), count))  # noqa: TID251  # likewise
+        stores = (SqliteStore(folder / f"steps-{count}-{n}") for n in range(ROUNDS[count]))
+        disk = min(_seconds(store, count) for store in stores)
         rows.append(Row(f"step, SQLite with FULL, {count:,} steps", disk / count * 1e6, "µs", goal="≤ 100"))
     return rows
+
+
+def _seconds(store: RunStore, count: int) -> float:
+    return asyncio.run(_play(store, count))  # noqa: TID251  # a bench is an entry point

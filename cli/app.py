@@ -61,6 +61,7 @@ COMMANDS: Final[Mapping[str, Entry]] = {  # a name of two words is a command of 
     "doctor": Entry("cli.doctor", "doctor", "Look the state over: the database, what dead runs left, the disk."),
     "backup": Entry("cli.doctor", "backup", "Make a verified copy of the state; it never replaces a file."),
     "restore": Entry("cli.doctor", "restore", "Put a backup in place of the state, which is kept as a backup."),
+    "serve": Entry("cli.serve", "serve", "Serve the project over HTTP: a board, REST, server-sent events."),
     "schema": Entry("cli.reports", "schema", "Print the JSON Schemas of what users write."),
     "version": Entry("cli.reports", "version", "Print the version."),
 }

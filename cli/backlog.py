@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli import listing
-from cli.listing import backlog_of, task_data
+from cli.listing import backlog_of
 from cli.options import AgentName, Labels, ModeName, Phases, Priorities, TaskId
 from cli.render.clean import clean, clean_line
 from cli.render.tables import table
 from cli.render.words import STATUS_WORDS, count, hours, listed
 from cli.session import Session, session_of
 from orchestration.errors import UsageError
+from orchestration.exporting.facts import task_details
 from orchestration.kinds import ExecutionStatus, Mode
 
 if TYPE_CHECKING:
@@ -62,13 +63,7 @@ def show(
     project, results = backlog_of(session)
     (task,) = Selection.of([task_id]).choose(project)
     result = results.get(task_id)
-    index = project.graph.index[task_id]
-    data = {
-        **task.model_dump(mode="json", exclude_unset=False),
-        **task_data(project, task, results),
-        "needed_by": [project.graph.ids[i] for i in project.graph.needed_by[index]],
-        "result": result.to_dict() if result else None,
-    }
+    data = task_details(project, task, results)
     session.give("task", data, _details(data, result))
 
 

@@ -1,11 +1,12 @@
 """The tasks with their state: what `list` prints, and what others say of a task too. It knows nothing of Typer."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cli.render.tables import Cell, table
 from cli.render.words import STATUS_COLOURS, STATUS_WORDS, count
 from cli.session import Session, say
 from cli.values import selection_of
+from orchestration.exporting.facts import status_of, task_facts
 from orchestration.kinds import ExecutionStatus
 
 if TYPE_CHECKING:
@@ -28,9 +29,9 @@ def list_tasks(
     """List the tasks with their state; see `cli.backlog`."""
     project, results = backlog_of(session)
     selection = selection_of(None, labels, phases, priorities)
-    chosen = [task for task in selection.choose(project) if not statuses or _status(results, task) in statuses]
-    data = [task_data(project, task, results) for task in chosen]
-    rows = [_row(task, _status(results, task)) for task in chosen]
+    chosen = [task for task in selection.choose(project) if not statuses or status_of(results, task) in statuses]
+    data = [task_facts(project, task, results) for task in chosen]
+    rows = [_row(task, status_of(results, task)) for task in chosen]
     header = ("TASK", "STATE", "PRIORITY", "PHASE", "AGENT", "TITLE")
     text = table(header, rows, width=session.width(), colour=session.colour_of_data) if rows else "no tasks"
     session.give("task_list", {"tasks": data}, text)
@@ -54,28 +55,6 @@ def backlog_of(session: Session) -> "tuple[Project, Mapping[str, ExecutionResult
     return project, {result.task_id: result for result in results}
 
 
-def _status(results: "Mapping[str, ExecutionResult]", task: "Task") -> ExecutionStatus:
-    return results[task.id].status if task.id in results else ExecutionStatus.PENDING
-
-
 def _row(task: "Task", status: ExecutionStatus) -> tuple[str | Cell, ...]:
     state = Cell(STATUS_WORDS[status], STATUS_COLOURS.get(status))
     return (task.id, state, task.priority.value, task.phase or "", task.agent or "", task.title)
-
-
-def task_data(project: "Project", task: "Task", results: "Mapping[str, ExecutionResult]") -> dict[str, Any]:
-    """What programs are told of a task."""
-    file, line = project.places[task.id]
-    return {
-        "id": task.id,
-        "title": task.title,
-        "status": _status(results, task).value,
-        "priority": task.priority.value,
-        "phase": task.phase,
-        "labels": list(task.labels),
-        "agent": task.agent,
-        "depends_on": list(task.depends_on),
-        "estimate_hours": task.estimate_hours,
-        "file": file,
-        "line": line,
-    }

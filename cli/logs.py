@@ -3,16 +3,17 @@
 import asyncio
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.following import Followed
 from cli.options import RunArgument, RunOption, TaskId
-from cli.render.envelope import event_line, for_stream
+from cli.render.envelope import for_stream
 from cli.render.pouring import LogPrinter
 from cli.session import Session, session_of
 from cli.values import refuse_both, whole_number
+from orchestration.exporting.envelope import event_line
+from orchestration.orchestrator.following import SECONDS_BETWEEN_LOOKS, Followed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     from cli.interrupts import Interrupts
     from orchestration.events import Event
     from orchestration.orchestrator import ProjectOrchestrator
-
-SECONDS_BETWEEN_LOOKS: Final = 0.1
 
 Attempt = Annotated[
     int | None,

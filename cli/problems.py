@@ -11,9 +11,10 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from cli.render.clean import clean_line
-from cli.render.envelope import envelope, error_data, for_stream
+from cli.render.envelope import for_stream
 from cli.session import DEBUG_VARIABLE, Session
 from orchestration.errors import OrchError, UsageError
+from orchestration.exporting.envelope import envelope, error_data
 
 REMEDIES: Final = {
     "invalid_project": "change what stands there; `orch schema` prints what may be written",

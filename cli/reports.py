@@ -27,7 +27,8 @@ Topic = Annotated[
 def report(context: typer.Context, run: RunArgument = None, kind: Format = "md", output: OutFile = None) -> None:
     """Report on a run: outcomes, reasons, durations, usage, checks, logs."""
     from cli.main import drive
-    from cli.render.envelope import envelope, for_stream
+    from cli.render.envelope import for_stream
+    from orchestration.exporting.envelope import envelope
     from orchestration.exporting.markdown import markdown
 
     session = session_of(context)

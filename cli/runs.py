@@ -1,6 +1,6 @@
 """`status`, `runs`, `why`: how far the backlog is, what was run, and why a task is in its state."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
@@ -11,6 +11,7 @@ from cli.render.tables import Cell, table
 from cli.render.words import RUN_COLOURS, STATUS_COLOURS, STATUS_WORDS, count, counted, moment
 from cli.session import Session, session_of
 from cli.values import whole_number
+from orchestration.exporting.facts import counts_of, run_facts, status_facts
 from orchestration.exporting.markdown import why as reason_of
 from orchestration.kinds import ExecutionStatus, RunStatus
 
@@ -36,44 +37,17 @@ _SAY_NOTHING = frozenset({ExecutionStatus.SUCCESS, ExecutionStatus.SKIPPED, Exec
 def status(context: typer.Context, everything: Everything = False) -> None:
     """Show how far the backlog is, and what runs."""
     from cli.main import drive
+    from orchestration.orchestrator.looking import live_runs
 
     session = session_of(context)
 
     async def work(_: "Interrupts") -> "tuple[list[ExecutionResult], dict[str, list[Claim]]]":
         async with session.orchestrator() as orchestrator:
-            store = orchestrator.store
-            live: dict[str, list[Claim]] = {run.run_id: [] for run in await store.runs() if store.is_live(run.run_id)}
-            for claim in (await store.claims()).values() if live else ():
-                live.get(claim.run_id, []).append(claim)
+            live = await live_runs(orchestrator.store)
             return await orchestrator.status(), live
 
     results, live = drive(work)
-    data = {
-        "counts": counts_of(results),
-        "live_runs": list(live),
-        "owners": [_owner(claims) for claims in live.values() if claims],
-        "tasks": [result.to_dict() for result in results],
-    }
-    session.give("status", data, _status_lines(session, results, live, everything=everything))
-
-
-def _owner(claims: "Sequence[Claim]") -> dict[str, object]:
-    """Who drives a live run, and what it has still to end."""
-    first = claims[0]
-    return {
-        "run_id": first.run_id,
-        "pid": first.owner.pid if first.owner else None,
-        "since": first.since.isoformat() if first.since else None,
-        "tasks": [claim.task_id for claim in claims],
-    }
-
-
-def counts_of(results: "Iterable[ExecutionResult]") -> dict[str, int]:
-    """How many tasks are in each state that occurs."""
-    counts: dict[str, int] = {}
-    for result in results:
-        counts[result.status.value] = counts.get(result.status.value, 0) + 1
-    return counts
+    session.give("status", status_facts(results, live), _status_lines(session, results, live, everything=everything))
 
 
 def _status_lines(
@@ -116,19 +90,7 @@ def runs(context: typer.Context, most: Most = None) -> None:
             return [(record, orchestrator.store.is_live(record.run_id)) for record in records]
 
     found = drive(work)
-    data = [
-        {
-            "run_id": record.run_id,
-            "status": record.status.value,
-            "live": live,
-            "created_at": record.created_at.isoformat(),
-            "updated_at": record.updated_at.isoformat(),
-            "kind": record.kind,
-            "tasks": list(record.tasks),
-            "last_seq": record.last_seq,
-        }
-        for record, live in found
-    ]
+    data = [run_facts(record, live=live) for record, live in found]
     rows = [
         (
             record.run_id,

@@ -113,7 +113,8 @@ class Session:
     def give(self, kind: str, data: object, text: str | Iterable[str]) -> None:
         """Print the command's data: the envelope with `--json`, else the text for people."""
         if self.json:
-            from cli.render.envelope import envelope, for_stream
+            from cli.render.envelope import for_stream
+            from orchestration.exporting.envelope import envelope
 
             sys.stdout.write(for_stream(envelope(kind, data), sys.stdout) + "\n")
             return

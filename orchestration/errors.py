@@ -288,6 +288,22 @@ class OutcomeTaken(StoreError):
     code = "outcome_taken"
 
 
+class RequestRefused(OrchError):
+    """The server refused what it was sent: by its Host, Origin, token, size or address, or because it is ending.
+
+    Attributes:
+        status: the status of the answer, as HTTP has it.
+    """
+
+    code = "refused"
+    exit_code = 2
+
+    def __init__(self, status: int, message: str, *, hint: str | None = None) -> None:
+        """Say what was refused, and why."""
+        self.status = status
+        super().__init__(message, hint=hint)
+
+
 class LoopIsRunning(OrchError):
     """A synchronous door was called from inside a running event loop; the message says what to await instead."""
 

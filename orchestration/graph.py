@@ -62,6 +62,10 @@ class Rows(Sequence[Sequence[int]]):
                 free[number] += 1
         return Rows(numbers, starts)
 
+    def any_in(self, i: int) -> bool:
+        """Whether the row has any number; cheaper than the row."""
+        return self._starts[i] != self._starts[i + 1]
+
     def append(self, row: Iterable[int]) -> None:
         """Add a row at the end."""
         self._numbers.extend(row)

@@ -14,7 +14,6 @@ from dataclasses import replace
 from typing import Final
 
 from orchestration.models import Price
-from orchestration.prices import PRICES
 from orchestration.results import Usage
 
 MILLION: Final = 1_000_000
@@ -46,6 +45,8 @@ def price_of(model: str, table: Mapping[str, Price]) -> Price | None:
     In each table the name itself is looked up before the name without its date, and both before the same without a
     provider in front; the project's table is asked first for all of them.
     """
+    from orchestration.prices import PRICES  # noqa: PLC0415  # most runs ask no models
+
     names = tuple(_names(model))
     for known in (table, PRICES):
         for name in names:

@@ -32,7 +32,7 @@ class Session:
     totals: Mapping[str, Any] | None = None
 
 
-def _ignore(_: object) -> None:
+def ignore(_: object) -> None:
     """Nobody wants to know."""
 
 
@@ -68,9 +68,9 @@ class Work:
     keys: Mapping[str, str] = field(default_factory=dict, repr=False)
     session: Session | None = None
     masker: Masker | None = None
-    spent: Callable[[Usage], None] = _ignore
-    keep: Callable[[Outcome], None] = _ignore
-    abandon: Callable[[Awaitable[Any]], None] = _ignore
+    spent: Callable[[Usage], None] = ignore
+    keep: Callable[[Outcome], None] = ignore
+    abandon: Callable[[Awaitable[Any]], None] = ignore
 
     @property
     def agent_environment(self) -> dict[str, str]:

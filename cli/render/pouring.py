@@ -4,11 +4,9 @@ import codecs
 import json
 import sys
 from pathlib import Path
-from typing import Final
 
 from cli.render.clean import Cleaner
-
-BLOCK: Final = 1 << 16
+from orchestration.orchestrator.growing import Growing
 
 
 class Raw:
@@ -48,33 +46,19 @@ class LogPrinter:
     """
 
     def __init__(self, folder: Path, name: str) -> None:
-        self._file = folder / name
-        self._items = folder / "chunks.jsonl" if name == "stdout.log" else None
-        self._position = 0
+        self._file = Growing(folder / name)
+        self._items = Growing(folder / "chunks.jsonl") if name == "stdout.log" else None
         self._printer = Cleaned() if sys.stdout.isatty() else Raw()
 
     def print_what_is_new(self) -> None:
         """Print what was written since the last time."""
-        if self._items is not None and not self._file.exists() and self._items.exists():
-            self._print_items(self._items)
+        if self._items is not None and not self._file.path.exists():
+            while lines := self._items.lines():
+                for line in lines:
+                    self._printer.show(_shown(line))
             return
-        try:
-            with self._file.open("rb") as opened:
-                opened.seek(self._position)
-                while block := opened.read(BLOCK):
-                    self._position += len(block)
-                    self._printer.show(block)
-        except FileNotFoundError:
-            return  # nothing was printed yet
-
-    def _print_items(self, file: Path) -> None:
-        with file.open("rb") as opened:
-            opened.seek(self._position)
-            for line in opened:
-                if not line.endswith(b"\n"):
-                    return  # it is being written
-                self._position += len(line)
-                self._printer.show(_shown(line))
+        while block := self._file.read():
+            self._printer.show(block)
 
     def print_to_the_end(self) -> None:
         """Print what is left of it."""

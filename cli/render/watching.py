@@ -11,11 +11,12 @@ from types import TracebackType
 from typing import Self, TextIO, TypeAlias
 
 from cli.render.clean import clean_line
-from cli.render.envelope import event_line, for_stream
+from cli.render.envelope import for_stream
 from cli.render.lines import Line
 from cli.render.outlet import Outlet
 from cli.render.progress import Progress
 from orchestration import events
+from orchestration.exporting.envelope import event_line
 
 Past: TypeAlias = Callable[[str], Awaitable[Sequence[events.Event]]]
 """Finds the events that a run already has."""

@@ -5,8 +5,9 @@ for the whole run (names that begin with a dot, so no task can have them), and t
 """
 
 import contextlib
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+import os
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,15 +19,24 @@ from orchestration.masking import Masker
 from orchestration.models import Agent, Task
 from orchestration.process import child_environment
 from orchestration.process.environment import ALLOWED
-from orchestration.protocols import Session, Work
-from orchestration.results import Outcome
-from orchestration.vault import secret_names, secrets_for
+from orchestration.protocols import Session, Work, ignore
+from orchestration.results import Outcome, Usage
+from orchestration.vault.suspects import secret_names
 
 PROXIES: Final = frozenset(name for name in ALLOWED if name.lower().endswith("_proxy"))
 """Variables that every child sees and that may hold a password, inside of an address."""
 
 ENDS_OF_SESSIONS: Final = frozenset({"session_unknown", "context_overflow"})
 """Classes of errors after which going on with the session can only fail again: it is gone, or it is full."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hearers:
+    """Whom an executor tells what the attempt uses, what can be said of it if it is cut off, and what it leaves."""
+
+    spent: Callable[[Usage], None] = ignore
+    keep: Callable[[Outcome], None] = ignore
+    abandon: Callable[[Awaitable[Any]], None] = ignore
 
 
 class Briefing:
@@ -45,38 +55,60 @@ class Briefing:
         self._place = place
         self._upstream = upstream
         self._ledger = ledger
-        self._no_inputs: Path | None = None
+        self._no_inputs: str | None = None
+        self._seen: dict[tuple[str, ...], dict[str, str]] = {}
+        self._folder = str(place.state)
 
-    async def work(self, task_id: str, assignment: Assignment, agent: Agent, attempt: int, slot: int) -> Work:
-        """The attempt, with all that it is given.
+    async def work(
+        self,
+        task_id: str,
+        assignment: Assignment,
+        agent: Agent,
+        attempt: int,
+        slot: int,
+        hearers: Hearers | None = None,
+    ) -> Work:
+        """The attempt, with all that it is given; `hearers` are whom its executor tells.
 
         Raises:
             TemplateError: a text of the task cannot be rendered.
             SecretMissing: a secret that it needs cannot be had.
         """
         task, settings = assignment.task, self._place.settings
+        task = task if task.id == task_id else task.model_copy(update={"id": task_id})
         context = self.context(task_id, assignment, attempt)
-        inputs = context["inputs"] = prompts.render_value(task.inputs, context)
+        inputs = context["inputs"] = prompts.render_value(task.inputs, context) if task.inputs else {}
         needs = (*task.depends_on, *assignment.draws_on)
-        work = Work(
+        upstream = {need: context["tasks"][need] for need in needs if need in context["tasks"]}
+        prompt = self.prompt(task_id, assignment, agent, context)
+        chosen, secrets = await self._chosen(task, agent, context)
+        environment = {**chosen, **self._ours(task, attempt, slot, upstream, inputs)}
+        keys = self._keys(assignment.agent_name, agent, environment)
+        hearers = hearers or Hearers()
+        return Work(
             run_id=self._run_id,
-            task=task if task.id == task_id else task.model_copy(update={"id": task_id}),
+            task=task,
             agent_name=assignment.agent_name,
             agent=agent,
             attempt=attempt,
             slot=slot,
-            prompt=self.prompt(task_id, assignment, agent, context),
+            prompt=prompt,
             directory=self._place.directory,
             folder=self.folder(task_id, attempt),
-            upstream={need: context["tasks"][need] for need in needs if need in context["tasks"]},
+            environment=environment,
+            upstream=upstream,
             inputs=inputs,
             parameters=self._place.parameters,
             timeout=_first(task.timeout, agent.timeout, settings.timeout),
             idle_timeout=_first(task.idle_timeout, agent.idle_timeout, settings.idle_timeout),
             kill_grace=_first(task.kill_grace, agent.kill_grace, settings.kill_grace) or 0.0,
+            keys=keys,
             session=self._session(task_id, assignment),
+            masker=self._masker(task, agent, {**environment, **keys}, secrets, keys),
+            spent=hearers.spent,
+            keep=hearers.keep,
+            abandon=hearers.abandon,
         )
-        return await self._with_environment(work, context)
 
     def prompt(self, task_id: str, assignment: Assignment, agent: Agent, context: Mapping[str, Any]) -> str:
         """The exact text for whoever does the work; a shell command needs none, and is never a template."""
@@ -109,69 +141,96 @@ class Briefing:
 
     def folder(self, task_id: str, attempt: int) -> Path:
         """The attempt's own folder; it need not exist."""
-        return self._place.state / task_id / str(attempt)
+        return Path(f"{self._folder}/{task_id}/{attempt}")
 
     def forget(self, work: Work) -> None:
         """Remove what was only there to be passed in and out."""
         for name in ("ORCH_OUTPUT", "ORCH_INPUTS"):
-            path = Path(work.environment[name])
+            path = work.environment[name]
             if path != self._no_inputs:
                 _remove(path)
 
     # -- the environment ----------------------------------------------------------------------------------------
 
-    async def _with_environment(self, work: Work, context: Mapping[str, Any]) -> Work:
-        task, agent, settings, place = work.task, work.agent, self._place.settings, self._place
+    async def _chosen(
+        self, task: Task, agent: Agent, context: Mapping[str, Any]
+    ) -> tuple[dict[str, str], Mapping[str, str]]:
+        """What every command of the attempt may see of ours and of what was written; and the secrets in it."""
+        settings = self._place.settings
         written = {**settings.env, **agent.env, **task.env}
         extra = {name: str(prompts.render(text, context)) for name, text in written.items()}
         secrets = await self._secrets((*agent.secrets, *task.secrets))
-        passed = (*settings.pass_env, *agent.pass_env, *task.pass_env)
-        environment = child_environment(place.environment, passed, {**extra, **secrets, **self._ours(work)})
-        own = [name for name in place.own_names(work.agent_name, agent) if name not in environment]
-        keys = {name: place.environment[name] for name in own if name in place.environment}
-        every = {**environment, **keys}
-        suspects = secret_names(every, secrets, guess={*extra, *passed, *keys, *PROXIES})
-        hidden = {name: every[name] for name in suspects}
-        hidden |= {f"{name} of the run": text for name, text in place.known_secrets.items() if hidden.get(name) != text}
-        masker = Masker(hidden) if hidden else None
-        return replace(work, environment=environment, keys=keys, masker=masker)
+        return {**self._allowed(self._passed(task, agent)), **extra, **secrets}, secrets
 
-    async def _secrets(self, names: Sequence[str]) -> dict[str, str]:
+    async def _secrets(self, names: tuple[str, ...]) -> Mapping[str, str]:
+        """The secrets of these names: as they are known already, or looked up now."""
+        if not names:
+            return {}
         place = self._place
         found = {name: place.known_secrets[name] for name in names if name in place.known_secrets}
         wanted = [name for name in dict.fromkeys(names) if name not in found]
         if wanted:
+            from orchestration.vault import secrets_for  # noqa: PLC0415  # only who has secrets pays for it
+
             sources, ours = place.settings.secrets, place.environment
             found |= await secrets_for(wanted, sources, ours, place.directory, children=place.children)
         return found
 
-    def _ours(self, work: Work) -> dict[str, str]:
+    def _passed(self, task: Task, agent: Agent) -> tuple[str, ...]:
+        return (*self._place.settings.pass_env, *agent.pass_env, *task.pass_env)
+
+    def _keys(self, agent_name: str, agent: Agent, environment: Mapping[str, str]) -> dict[str, str]:
+        """What the agent alone may see."""
+        own = self._place.own_names(agent_name, agent)
+        seen = self._place.environment
+        return {name: seen[name] for name in own if name in seen and name not in environment}
+
+    def _masker(
+        self, task: Task, agent: Agent, every: Mapping[str, str], secrets: Mapping[str, str], keys: Mapping[str, str]
+    ) -> Masker | None:
+        """What hides the secrets among the variables, None where there are none."""
+        guess = {*self._place.settings.env, *agent.env, *task.env, *self._passed(task, agent), *keys, *PROXIES}
+        suspects = secret_names(every, secrets, guess=guess)
+        hidden = {name: every[name] for name in suspects}
+        known = self._place.known_secrets.items()
+        hidden |= {f"{name} of the run": text for name, text in known if hidden.get(name) != text}
+        return Masker(hidden) if hidden else None
+
+    def _allowed(self, passed: tuple[str, ...]) -> dict[str, str]:
+        """What of our own environment passes; chosen once for all attempts that may see the same."""
+        found = self._seen.get(passed)
+        if found is None:
+            found = self._seen[passed] = child_environment(self._place.environment, passed)
+        return found
+
+    def _ours(
+        self, task: Task, attempt: int, slot: int, upstream: Mapping[str, Any], inputs: Mapping[str, Any]
+    ) -> dict[str, str]:
         """What the run itself tells an attempt."""
-        number = f"{work.task.id.replace('/', '~')}.{work.attempt}"
-        given = self._place.state / ".outputs" / number
+        name = task.id.replace("/", "~")
+        given = f"{self._folder}/.outputs/{name}.{attempt}"
         make_empty(given)
-        if work.attempt > 1:  # whoever was killed with the attempt before could not remove what that had to pass on
-            _remove(given.with_name(f"{number.rpartition('.')[0]}.{work.attempt - 1}"))
+        if attempt > 1:  # whoever was killed with the attempt before could not remove what that had to pass on
+            _remove(f"{self._folder}/.outputs/{name}.{attempt - 1}")
         return {
-            "ORCH_TASK_ID": work.task.id,
-            "ORCH_RUN_ID": work.run_id,
-            "ORCH_ATTEMPT": str(work.attempt),
-            "ORCH_ATTEMPT_ID": work.attempt_id,
-            "ORCH_IDEMPOTENCY_KEY": f"{work.run_id}/{work.task.id}",
-            "ORCH_OUTPUT": str(given),
-            "ORCH_INPUTS": str(self._inputs_file(work, number)),
-            "ORCH_SLOT": str(work.slot),
+            "ORCH_TASK_ID": task.id,
+            "ORCH_RUN_ID": self._run_id,
+            "ORCH_ATTEMPT": str(attempt),
+            "ORCH_ATTEMPT_ID": f"{self._run_id}/{task.id}/{attempt}",
+            "ORCH_IDEMPOTENCY_KEY": f"{self._run_id}/{task.id}",
+            "ORCH_OUTPUT": given,
+            "ORCH_INPUTS": self._inputs_file(f"{name}.{attempt}", upstream, inputs),
+            "ORCH_SLOT": str(slot),
         }
 
-    def _inputs_file(self, work: Work, number: str) -> Path:
-        folder = self._place.state / ".inputs"
-        if work.upstream or work.inputs:
-            path = folder / f"{number}.json"
-            write_inputs(path, work.upstream, work.inputs)
+    def _inputs_file(self, number: str, upstream: Mapping[str, Any], inputs: Mapping[str, Any]) -> str:
+        if upstream or inputs:
+            path = f"{self._folder}/.inputs/{number}.json"
+            write_inputs(Path(path), upstream, inputs)
             return path
         if self._no_inputs is None:
-            self._no_inputs = folder / "none.json"
-            write_inputs(self._no_inputs, {}, {})
+            self._no_inputs = f"{self._folder}/.inputs/none.json"
+            write_inputs(Path(self._no_inputs), {}, {})
         return self._no_inputs
 
     # -- what is known ------------------------------------------------------------------------------------------
@@ -206,15 +265,17 @@ def session_of(outcomes: Sequence[Outcome]) -> Session | None:
     return None
 
 
-def _remove(path: Path) -> None:
+def _remove(path: str) -> None:
     with contextlib.suppress(OSError):  # a task may have made anything of it
-        path.unlink()
+        os.unlink(path)  # noqa: PTH108  # once per attempt, and a Path costs more than the call
 
 
 def _has_templates(task: Task) -> bool:
     """Whether a text of the task could name what is further up than its own dependencies."""
-    texts = [task.description, str(task.when or ""), str(task.inputs), *task.env.values()]
-    return task.when is not None or any("{{" in text or "{%" in text for text in texts)
+    if task.when is not None:
+        return True
+    texts = [task.description, *([str(task.inputs)] if task.inputs else ()), *task.env.values()]
+    return any("{{" in text or "{%" in text for text in texts)
 
 
 def _first(*values: float | None) -> float | None:

@@ -10,13 +10,11 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from orchestration import checks, prompts
 from orchestration.attempts import hybrid
-from orchestration.attempts.briefing import Briefing
-from orchestration.attempts.changes import Changes, watched
+from orchestration.attempts.briefing import Briefing, Hearers
 from orchestration.attempts.judging import NO_CHANGE, check_work, describe_failed, failed_setup, with_hint
 from orchestration.attempts.keeping import ChunkLog, keep_diff, keep_for_person, keep_result
 from orchestration.attempts.outputs import BadOutputs, keep_inline, read_outputs
@@ -25,11 +23,15 @@ from orchestration.errors import OrchError, TemplateError
 from orchestration.events import TaskExpanded
 from orchestration.kinds import Failure
 from orchestration.ledger import Ledger
-from orchestration.masking import SHORTEST
+from orchestration.masking import SHORTEST, Masker
 from orchestration.models import HybridAgent
 from orchestration.pricing import price
 from orchestration.protocols import Decision, Expansion, Reporting, Work
 from orchestration.results import CheckResult, Outcome, Usage
+from orchestration.store.faults import concerns_the_disk, store_error
+
+if TYPE_CHECKING:
+    from orchestration.attempts.changes import Changes
 
 MAX_SHOWN = 4_000
 """Characters of a description that a person is shown who is asked whether the work may begin."""
@@ -71,24 +73,34 @@ class Crew:
     async def perform(
         self, task_id: str, attempt: int, slot: int, report: Reporting, agent: str | None = None
     ) -> Outcome | Expansion:
-        """One attempt; see the module's text for its steps."""
+        """One attempt; see the module's text for its steps.
+
+        Raises:
+            StoreError: the disk is full or fails: whatever follows would fail like this one, and has not begun yet.
+        """
+        try:
+            return await self._perform(task_id, attempt, slot, report, agent)
+        except OSError as error:
+            if not concerns_the_disk(error):
+                raise
+            raise store_error(error, self._place.state) from error
+
+    async def _perform(
+        self, task_id: str, attempt: int, slot: int, report: Reporting, agent: str | None
+    ) -> Outcome | Expansion:
         assignment = self._tasks[task_id].by(agent)
         doer = assignment.agent
         if isinstance(doer, OrchError):
             return Outcome(failure=Failure.AGENT_MISSING, error=with_hint(doer))
         if isinstance(doer, HybridAgent):
             return hybrid.first_parts(doer, task_id, len(self._parts.get(task_id, ())))
-        try:
-            work = await self._briefing.work(task_id, assignment, doer, attempt, slot)
-        except TemplateError as error:
-            return Outcome(failure=Failure.INVALID_OUTPUT, error=f"a text of the task cannot be rendered: {error}")
-        except OrchError as error:  # a secret, or the project's instructions
-            return Outcome(failure=Failure.AUTH, error=with_hint(error))
         key = (task_id, attempt)
-        model = self._place.model_of(work.agent_name, doer)
+        model = self._place.model_of(assignment.agent_name, doer)
 
-        def keep(outcome: Outcome) -> None:
-            self._left[key] = _masked(work, self._priced(outcome, model))
+        masker: Masker | None = None
+
+        def keep(outcome: Outcome) -> None:  # knows the masker and not the work, which knows it: no ring is left
+            self._left[key] = _masked(masker, self._priced(outcome, model))
 
         def spent(usage: Usage) -> None:
             report.spent(price(usage, model, self._place.settings.prices))
@@ -96,9 +108,16 @@ class Crew:
         def abandon(end: Awaitable[Any]) -> None:
             self._abandoned[key] = asyncio.ensure_future(end)
 
-        work = replace(work, spent=spent, keep=keep, abandon=abandon)
+        hearers = Hearers(spent, keep, abandon)
         try:
-            outcome = _warned(work, _masked(work, self._priced(await self._work(work, report), model)))
+            work = await self._briefing.work(task_id, assignment, doer, attempt, slot, hearers)
+        except TemplateError as error:
+            return Outcome(failure=Failure.INVALID_OUTPUT, error=f"a text of the task cannot be rendered: {error}")
+        except OrchError as error:  # a secret, or the project's instructions
+            return Outcome(failure=Failure.AUTH, error=with_hint(error))
+        masker = work.masker
+        try:
+            outcome = _warned(work, _masked(work.masker, self._priced(await self._work(work, report), model)))
         finally:
             self._briefing.forget(work)
         if doer.kind in KEPT_WHOLE:
@@ -205,30 +224,36 @@ class Crew:
         facts = {"unpriced": True} if usage.cost_usd is None else {}
         return replace(outcome, usage=usage, metadata={**outcome.metadata, **facts})
 
-    async def _watch(self, work: Work, stack: AsyncExitStack) -> Changes | None:
+    async def _watch(self, work: Work, stack: AsyncExitStack) -> "Changes | None":
         """Look at the folder before the work, where somebody wants to know afterwards what has changed."""
         if not (work.task.expects_changes or work.agent.kind == "cli"):
             return None
         scratch = self._place.state / ".changes" / f"{work.task.id.replace('/', '~')}.{work.attempt}"
+        from orchestration.attempts.changes import watched  # noqa: PLC0415  # only such attempts pay for it
+
         place = self._place
         watching = watched(work.directory, scratch, place.environment, children=place.children, masker=work.masker)
         return await stack.enter_async_context(watching)
 
     def _with_outputs(self, work: Work, outcome: Outcome) -> Outcome:
         """What was passed on by file beside what the executor heard, and long output in a file of its own."""
-        outputs = dict(outcome.outputs)
         try:
-            outputs |= read_outputs(Path(work.environment["ORCH_OUTPUT"]))
+            given = read_outputs(work.environment["ORCH_OUTPUT"])
         except BadOutputs as error:
+            given = {}
             if outcome.succeeded:
                 outcome = replace(outcome, failure=Failure.INVALID_OUTPUT, error=str(error))
-        outcome = _masked(work, replace(outcome, outputs=outputs))
+        if given:
+            outcome = replace(outcome, outputs={**outcome.outputs, **given})
+        outcome = _masked(work.masker, outcome)
         output, output_file = keep_inline(outcome.output, work.folder)
-        return replace(outcome, output=output, output_file=output_file)
+        return outcome if output_file is None else replace(outcome, output=output, output_file=output_file)
 
     async def _checked(self, work: Work, outcome: Outcome) -> Outcome:
         """Checks decide: an agent that says it is done, and is not, has failed."""
         results = await check_work(work, outcome.outputs, self._place.children)
+        if not results and "permission_denials" not in outcome.metadata:
+            return outcome
         failed = [check for check in results if not check.passed]
         outcome = replace(outcome, checks=results)
         if "permission_denials" in outcome.metadata:
@@ -260,7 +285,7 @@ class Crew:
         return prompts.evaluate(condition, context)
 
 
-async def _with_changes(work: Work, outcome: Outcome, changes: Changes) -> Outcome:
+async def _with_changes(work: Work, outcome: Outcome, changes: "Changes") -> Outcome:
     found = await changes.found()
     if found is None:
         return outcome
@@ -273,8 +298,8 @@ async def _with_changes(work: Work, outcome: Outcome, changes: Changes) -> Outco
     return outcome
 
 
-def _masked(work: Work, outcome: Outcome) -> Outcome:
-    return outcome if work.masker is None else work.masker.record(outcome)
+def _masked(masker: Masker | None, outcome: Outcome) -> Outcome:
+    return outcome if masker is None else masker.record(outcome)
 
 
 def _warned(work: Work, outcome: Outcome) -> Outcome:

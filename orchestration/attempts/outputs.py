@@ -23,13 +23,15 @@ class BadOutputs(ValueError):
     """What a task wrote to `$ORCH_OUTPUT` is neither `name=value` nor JSON; the text says where."""
 
 
-def read_outputs(path: Path) -> dict[str, Any]:
-    """Read what a task wrote.
+def read_outputs(path: str) -> dict[str, Any]:
+    """Read what a task wrote; most write nothing, which one look tells.
 
     Raises:
         BadOutputs: a line has neither form, or the file is gone, no file, or too long.
     """
     try:
+        if _is_empty(path):
+            return {}
         data = _read_regular(path)
     except FileNotFoundError as error:
         raise BadOutputs("$ORCH_OUTPUT is gone; whoever removed it removed what was to be passed on") from error
@@ -44,7 +46,12 @@ def read_outputs(path: Path) -> dict[str, Any]:
     return parse_outputs(text)
 
 
-def _read_regular(path: Path) -> bytes:
+def _is_empty(path: str) -> bool:
+    found = os.lstat(path)
+    return not found.st_size and stat.S_ISREG(found.st_mode)
+
+
+def _read_regular(path: str) -> bytes:
     """Read a file that may have been replaced by anything: a pipe must not stop us, a link must not lead elsewhere."""
     number = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
@@ -56,16 +63,17 @@ def _read_regular(path: Path) -> bytes:
         os.close(number)
 
 
-def make_empty(path: Path) -> None:
+def make_empty(path: str) -> None:
     """Make the file that `$ORCH_OUTPUT` names, so that one that is missing later was removed.
 
     Its folder is made again where a task removed that.
     """
+    flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC
     try:
-        path.touch(mode=0o600)
+        os.close(os.open(path, flags, 0o600))
     except FileNotFoundError:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch(mode=0o600)
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        os.close(os.open(path, flags, 0o600))
 
 
 def parse_outputs(text: str) -> dict[str, Any]:
@@ -109,8 +117,7 @@ def keep_inline(output: str, folder: Path) -> tuple[str, str | None]:
     The end is what stays inline, because that is where a program says what came of it. The file is on disk, its folder
     entry included, when this returns.
     """
-    data = output.encode(errors="replace")
-    if len(data) <= MAX_INLINE:
+    if not output or len(data := output.encode(errors="replace")) <= MAX_INLINE:
         return output, None
     made = [parent for parent in (folder, *folder.parents) if not parent.exists()]
     folder.mkdir(parents=True, exist_ok=True)

@@ -30,9 +30,27 @@ class Threads:
         self._lock = threading.Lock()
         self._free = limit
         self._waiting: deque[_Waiting] = deque()
+        self._running: set[str] = set()
+        self._abandoned: dict[str, None] = {}
 
-    async def start(self, function: Callable[[], Any]) -> asyncio.Future[Ended]:
+    @property
+    def abandoned(self) -> list[str]:
+        """The names of the functions that were given up and have not returned."""
+        with self._lock:
+            return [*self._abandoned]
+
+    def abandon(self, name: str) -> None:
+        """Nobody waits for the function of this name any more."""
+        with self._lock:
+            if name in self._running:
+                self._abandoned[name] = None
+
+    async def start(self, function: Callable[[], Any], name: str = "") -> asyncio.Future[Ended]:
         """Start the function as soon as there is room.
+
+        Args:
+            function: what is called.
+            name: by which it is listed while it runs; nothing else that runs has it.
 
         Returns:
             A future of how it ended; cancelling it abandons the thread.
@@ -41,10 +59,13 @@ class Threads:
         loop = asyncio.get_running_loop()
         ended: asyncio.Future[Ended] = loop.create_future()
         context = contextvars.copy_context()
-        thread = threading.Thread(target=self._run, args=(context, function, loop, ended), daemon=True)
+        thread = threading.Thread(target=self._run, args=(context, function, loop, ended, name), daemon=True)
+        with self._lock:
+            self._running.add(name)
         try:
             thread.start()
         except RuntimeError:  # the system has no room for another thread
+            self._forget(name)
             self._make_room()
             raise
         return ended
@@ -55,14 +76,21 @@ class Threads:
         function: Callable[[], Any],
         loop: asyncio.AbstractEventLoop,
         ended: asyncio.Future[Ended],
+        name: str,
     ) -> None:
         end: Ended
         try:
             end = context.run(function), None
         except BaseException as error:  # noqa: BLE001  # whatever it raises is how it ended
             end = None, error
+        self._forget(name)
         self._make_room()
         call_in(loop, _settle, ended, end)
+
+    def _forget(self, name: str) -> None:
+        with self._lock:
+            self._running.discard(name)
+            self._abandoned.pop(name, None)
 
     async def _wait_for_room(self) -> None:
         loop = asyncio.get_running_loop()

@@ -10,6 +10,7 @@ from dataclasses import fields
 from datetime import datetime
 from typing import Any, Final
 
+from orchestration.events.quick import quick_json
 from orchestration.events.records import STORED, Event, RunCompleted, TaskChunk
 from orchestration.kinds import ExecutionStatus, Failure, OnCrash, RunStatus
 from orchestration.results import Outcome, Usage
@@ -99,14 +100,19 @@ def _read(kind: type[Event], name: str, value: Any) -> Any:  # noqa: ANN401  # J
 
 def to_json(event: Event | TaskChunk) -> str:
     """The event as one line of JSON, always valid as UTF-8."""
-    data = to_dict(event)
-    text = json.dumps(data, separators=(",", ":"), ensure_ascii=False)
+    text = quick_json(event)
+    if text is None:
+        text = _dumps(to_dict(event))
     if not text.isascii():
         try:
             text.encode()
         except UnicodeEncodeError:  # half a surrogate pair
-            return json.dumps(data, separators=(",", ":"))
+            return json.dumps(to_dict(event), separators=(",", ":"))
     return text
+
+
+def _dumps(data: Mapping[str, Any]) -> str:
+    return json.dumps(data, separators=(",", ":"), ensure_ascii=False)
 
 
 def from_json(text: str) -> Event:

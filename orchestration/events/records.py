@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, ClassVar, Final, TypeAlias
 
+from orchestration.frozen import quick
 from orchestration.kinds import ExecutionStatus, Failure, OnCrash, RunStatus
 from orchestration.results import Outcome, Usage
 
@@ -142,6 +143,7 @@ class ConditionDecided(TaskEvent):
     error: str | None = None
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class TaskStarted(TaskEvent):
     """An attempt began in a slot."""
@@ -228,6 +230,7 @@ class AttemptEnd(TaskEvent):
     outcome: Outcome = _NO_OUTCOME
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class TaskCompleted(AttemptEnd):
     """The attempt succeeded, checks included."""
@@ -261,6 +264,7 @@ class AttemptInterrupted(AttemptEnd):
     then: OnCrash = OnCrash.RERUN
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class TaskChunk:
     """One item of live output, unchanged; never stored among the events, so it has no `seq` but its own count `n`.

@@ -1,6 +1,6 @@
 """Puts the parts of one run together: graph, plan, ledger, crew, recorder, scheduler. Every door starts here."""
 
-import secrets
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -189,4 +189,4 @@ def limits_for(registry: AgentRegistry, settings: Settings) -> Limits:
 
 def new_run_id() -> str:
     """A new id that sorts by time: date and time in UTC, then six random digits."""
-    return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
+    return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{os.urandom(3).hex()}"

@@ -6,8 +6,6 @@ are a project's matter and are not looked at here.
 """
 
 import os
-import shutil
-import tempfile
 import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -26,7 +24,6 @@ from orchestration.process import LiveChildren
 from orchestration.protocols import Executor, Listener
 from orchestration.registry import AgentRegistry, executor_class
 from orchestration.results import ExecutionResult
-from orchestration.store.memory import MemoryStore
 
 
 class TaskExecutor:
@@ -104,6 +101,8 @@ class TaskExecutor:
         return Planned(node_id, assignment_of(self.registry, task, agent, mode))
 
     async def _run(self, planned: Sequence[Planned], slots: int) -> list[ExecutionResult]:
+        from orchestration.store.memory import MemoryStore  # noqa: PLC0415  # a project has another store
+
         run_id, store, registry = new_run_id(), MemoryStore(), self.registry
         run = assemble(
             run_id,
@@ -121,6 +120,9 @@ class TaskExecutor:
 
     def _place(self, run_id: str) -> Place:
         if self._folder is None:
+            import shutil  # noqa: PLC0415  # as above
+            import tempfile  # noqa: PLC0415  # as above
+
             self._folder = Path(tempfile.mkdtemp(prefix="orch-"))
             weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
         return Place(

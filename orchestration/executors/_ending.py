@@ -50,13 +50,14 @@ class Telling:
     """Reports what a process writes as text, as it comes."""
 
     def __init__(self, report: Report) -> None:
-        """Nothing is reported for an empty stream."""
+        """Nothing is reported for an empty stream, nor made for it."""
         self._report = report
-        decoder = codecs.getincrementaldecoder("utf-8")
-        self._decoders = {stream: decoder(errors="replace") for stream in Stream}
+        self._decoders: dict[Stream, codecs.IncrementalDecoder] = {}
 
     def __call__(self, stream: Stream, data: bytes) -> Awaitable[None] | None:
         """Take a chunk; what is returned, if anything, is to be awaited before the next one."""
+        if stream not in self._decoders:
+            self._decoders[stream] = codecs.getincrementaldecoder("utf-8")(errors="replace")
         text = self._decoders[stream].decode(data)
         return self._report(text, stream.value) if text else None
 

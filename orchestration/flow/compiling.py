@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from orchestration.errors import OrchError, Problem, TemplateError, UsageError
-from orchestration.flow.finding import Finder, split, value_of
+from orchestration.flow.finding import Finder, value_of
 from orchestration.flow.flow import Flow
 from orchestration.flow.leaf import FlowLeaf
 from orchestration.flow.steps import Condition, FlowStep, Ref
 from orchestration.graph import nearest
 from orchestration.kinds import ExecutionStatus, OnCrash
+from orchestration.protocols import Drop
 from orchestration.results import Outcome
 from orchestration.steps.binding import CannotBind, Signature, missing
 from orchestration.steps.box import Box
@@ -31,13 +32,18 @@ class Graph:
 
     units: Mapping[str, Unit]
     finders: Mapping[str, Finder] = field(repr=False)
+    order: tuple[str, ...]
+    fail_fast: bool
     kind: str = "flow"
     shares: bool = False
 
     def first(self, box: Box) -> Turn:
-        """All steps, with what each waits for."""
-        del box
-        return tuple(Part(name, name, unit.needs) for name, unit in self.units.items()) or Outcome()
+        """All steps, with what each waits for; inside of others each after those."""
+        names = [*self.units]
+        if box.parent is None or names == [*self.order]:
+            return tuple(Part(name, name, unit.needs) for name, unit in self.units.items()) or Outcome()
+        places = {name: place for place, name in enumerate(names)}
+        return tuple(Part(name, name, self.units[name].needs, place=places[name]) for name in self.order)
 
     def given(self, box: Box, part: Part) -> Mapping[str, Any]:
         """What an inner flow is given: what is written for it, or else all that is known where it stands."""
@@ -45,8 +51,16 @@ class Graph:
         written = finder.step.inputs
         return {name: finder.resolved(box, one) for name, one in written.items()} if written else finder.known(box)
 
-    def next(self, box: Box) -> Turn:
-        """What the steps returned, by name; what has no name of its own, by the step's id."""
+    def next(self, box: Box) -> Turn | Drop | None:
+        """What the steps returned, by name; what has no name of its own, by the step's id.
+
+        Where the failure of one ends all others, these are not needed any more as soon as one has failed.
+        """
+        ends = [(seat.path, status) for seat, status in box.ends()]
+        still = tuple(path for path, status in ends if not status.is_final)
+        if still:
+            one = next((path for path, status in ends if status is ExecutionStatus.FAILED), None)
+            return Drop(still, f"fail-fast: {one} failed") if one is not None else None
         failed = failure_of(box)
         if failed is not None:
             return failed
@@ -119,6 +133,7 @@ class Compiler:
         self._tools = tools
         self._cache = cache
         self._directory = directory
+        self._signatures: dict[int, Signature] = {}
 
     def program(self, flow: Flow) -> Program:
         """What the engine runs.
@@ -126,22 +141,29 @@ class Compiler:
         Raises:
             UsageError: a tool is not known, a reference leads nowhere, flows contain each other.
         """
+        self._signatures = {}  # by identity: what the flow's steps call is there as long as this lasts
         root = Unit(flow.name, self._graph(flow, ()))
         return Program(flow.name, "flow", root, check_inputs, fail_fast=flow.on_error == "fail_fast")
 
     def _graph(self, flow: Flow, around: tuple[Flow, ...]) -> Graph:
         if any(flow is one for one in around) or len(around) > MAX_DEPTH:
             raise UsageError(f"the flow {flow.name} contains itself", hint="flows inside of flows have an end")
-        finders = {step.id: _finder(flow, step) for step in flow.steps}
+        finders = {step.id: Finder(flow, step) for step in flow.steps}
         problems = [Problem(told) for finder in finders.values() for told in _wrong_references(finder)]
         if problems:
             raise UsageError(f"flow {flow.name}: {problems[0].message}", problems=problems)
-        units = {step.id: self._unit(flow, step, finders, (*around, flow)) for step in flow.steps}
-        return Graph(units, finders)
+        deciders: dict[str, list[Finder]] = {}
+        for step in flow.steps:
+            for other in step.chooses:
+                deciders.setdefault(other, []).append(finders[step.id])
+        units = {
+            step.id: self._unit(step, finders[step.id], tuple(deciders.get(step.id, ())), (*around, flow))
+            for step in flow.steps
+        }
+        order = tuple(flow.graph.ids[i] for i in flow.graph.order)
+        return Graph(units, finders, order, flow.on_error == "fail_fast")
 
-    def _unit(self, flow: Flow, step: FlowStep, finders: Mapping[str, Finder], around: tuple[Flow, ...]) -> Unit:
-        finder = finders[step.id]
-        deciders = tuple(finders[one.id] for one in flow.steps if step.id in one.chooses)
+    def _unit(self, step: FlowStep, finder: Finder, deciders: tuple[Finder, ...], around: tuple[Flow, ...]) -> Unit:
         condition = Runs(finder, step.when, deciders) if deciders or step.when is not None else None
         return Unit(
             step.id,
@@ -159,7 +181,12 @@ class Compiler:
         function = step.function if callable(step.function) else self._tool(step.tool or "", step.id)
         fallback = self._tool(step.fallback, step.id) if isinstance(step.fallback, str) else step.fallback
         cache = self._cache if step.cache else None
-        return FlowLeaf(step, function, finder, fallback=fallback, cache=cache, directory=self._directory)
+        signature = self._signatures.get(id(function))
+        leaf = FlowLeaf(
+            step, function, finder, fallback=fallback, cache=cache, directory=self._directory, signature=signature
+        )
+        self._signatures[id(function)] = leaf.signature
+        return leaf
 
     def _tool(self, name: str, where: str) -> Callable[..., Any]:
         function = self._tools.get(name)
@@ -185,16 +212,9 @@ def check_inputs(root: Unit, inputs: Collection[str]) -> None:
     refuse(problems)
 
 
-def _finder(flow: Flow, step: FlowStep) -> Finder:
-    order = {one.id: i for i, one in enumerate(flow.steps)}
-    direct = sorted(dict.fromkeys(step.depends_on), key=order.__getitem__, reverse=True)
-    further = [one for one in reversed(flow.graph.upstream([step.id])) if one != step.id and one not in direct]
-    return Finder(step, (*direct, *further), len(direct))
-
-
 def _wrong_references(finder: Finder) -> Sequence[str]:
     found = _references([*finder.step.inputs.values()])
-    wrong = [one.path for one in found if split(one, finder.above)[0] is None]
+    wrong = [one.path for one in found if finder.split(one)[0] is None]
     return [f"step {finder.step.id} refers to {path}, but waits for no such step (depends_on)" for path in wrong]
 
 

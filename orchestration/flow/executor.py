@@ -1,19 +1,24 @@
 """Executors of flows: the capacity, the threads, the tools and the cache that the runs of one executor share."""
 
-from collections.abc import Callable, Mapping
+import asyncio
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from orchestration.calls import MAX_THREADS, Threads
+from orchestration.errors import UsageError
 from orchestration.flow.compiling import Compiler
+from orchestration.flow.door import Door
 from orchestration.flow.flow import Flow
 from orchestration.plan import Limits
 from orchestration.protocols import Listener
 from orchestration.results import RunResult
 from orchestration.steps.caching import Cache, FolderRows
 from orchestration.steps.crew import CAPACITY
-from orchestration.steps.doors import run_here
+from orchestration.steps.doors import refuse_in_loop
 from orchestration.steps.program import Program
 from orchestration.steps.reading import checked_count, checked_function, checked_name, seconds
 from orchestration.steps.running import Options, Store, run_program
@@ -29,7 +34,8 @@ class AsyncFlowExecutor:
         store: a store, or the folder of a durable one; in memory by default.
         cache: a folder for what steps with `cache=True` have come to; in memory by default.
         directory: where the files are that steps make; the current folder by default.
-        max_threads: how many plain functions may run at once; as many as steps by default.
+        max_threads: how many plain functions may run at once, abandoned ones included; by default 64, or as many as
+            steps may.
 
     Raises:
         UsageError: a limit is not possible.
@@ -50,12 +56,19 @@ class AsyncFlowExecutor:
         self.max_concurrent = max_concurrent
         self._store = store
         self._limits = Limits({} if max_concurrent is None else {CAPACITY: max_concurrent})
-        self._threads = Threads(max_threads or max_concurrent or MAX_THREADS)
+        self._threads = Threads(max_threads or max(MAX_THREADS, max_concurrent or 0))
         self._tools: dict[str, Callable[..., Any]] = {}
         for name, function in (tools or {}).items():
             self.register(name, function)
         rows = None if cache is None else FolderRows(cache)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._runs = 0
         self._compiler = Compiler(self._tools, Cache(rows), Path(directory or ".").resolve())
+
+    @property
+    def abandoned(self) -> list[str]:
+        """The calls of plain functions that still run though nobody waits for them: `run/step/attempt function`."""
+        return self._threads.abandoned
 
     def register(self, name: str, function: Callable[..., Any]) -> None:
         """Let steps name a function as their tool; one of that name before is replaced."""
@@ -113,7 +126,27 @@ class AsyncFlowExecutor:
         parameters_file: str | Path | None,
         listener: Listener | None,
     ) -> RunResult:
-        options = Options(
+        options = replace(self._options(deadline, run_id, listener), parameters_file=parameters_file)
+        program = self.program(flow)
+        with self._in_one_loop():
+            return await run_program(program, inputs, options)
+
+    @contextmanager
+    def _in_one_loop(self) -> Iterator[None]:
+        """Refuse runs in several loops at once, which cannot share anything."""
+        loop = asyncio.get_running_loop()
+        if self._runs and self._loop is not loop:
+            hint = "make an executor for each loop, or use FlowExecutor in threads"
+            raise UsageError("runs of this executor go on in another loop", hint=hint)
+        self._loop = loop
+        self._runs += 1
+        try:
+            yield
+        finally:
+            self._runs -= 1
+
+    def _options(self, deadline: float | str | None, run_id: str | None, listener: Listener | None) -> Options:
+        return Options(
             run_id=run_id,
             max_concurrent=self.max_concurrent,
             deadline=seconds(deadline, "deadline"),
@@ -121,17 +154,24 @@ class AsyncFlowExecutor:
             threads=self._threads,
             limits=self._limits,
             listener=listener,
-            parameters_file=parameters_file,
         )
-        return await run_program(self.program(flow), inputs, options)
 
 
 class FlowExecutor:
-    """The same without a loop, for scripts. The arguments are those of `AsyncFlowExecutor`."""
+    """The same without a loop, for scripts and threads. The arguments are those of `AsyncFlowExecutor`.
+
+    Runs in several threads share its capacity as well: their steps run in one loop, in a thread that lasts as long.
+    """
 
     def __init__(self, max_concurrent: int | None = None, **options: Any) -> None:  # noqa: ANN401  # those of the other one
         """Make the executor that does it."""
         self._executor = AsyncFlowExecutor(max_concurrent, **options)
+        self._door = Door()
+
+    @property
+    def abandoned(self) -> list[str]:
+        """See `AsyncFlowExecutor.abandoned`."""
+        return self._executor.abandoned
 
     def register(self, name: str, function: Callable[..., Any]) -> None:
         """Let steps name a function as their tool."""
@@ -151,7 +191,7 @@ class FlowExecutor:
         Raises:
             LoopIsRunning: a loop runs in this thread already; says what to await instead.
         """
-        return run_here(
-            lambda: self._executor.execute(flow, inputs, deadline, run_id=run_id, parameters_file=parameters_file),
-            instead="await AsyncFlowExecutor(…).execute(flow, …)",
+        refuse_in_loop(instead="await AsyncFlowExecutor(…).execute(flow, …)")
+        return self._door.run(
+            lambda: self._executor.execute(flow, inputs, deadline, run_id=run_id, parameters_file=parameters_file)
         )

@@ -2,13 +2,15 @@
 
 A parameter is looked for in the step's own `inputs`, among the flow's inputs, among the ids of the steps above it, and
 in what those returned: direct dependencies first, the last-declared one of several, then those further up. A step that
-was skipped has no value: a default is taken, and a reference to it is None.
+was skipped has no value: a parameter that refers to it keeps its default, and without one it is None.
+
+Who stands further up is found out only when somebody asks: in a long chain all of that together is quadratic.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from orchestration.flow.flow import Flow
 from orchestration.flow.steps import FlowStep, Ref
 from orchestration.kinds import ExecutionStatus
 from orchestration.steps.binding import MISSING, CannotBind, Signature
@@ -17,66 +19,93 @@ from orchestration.steps.box import Box
 _INPUTS: Final = "inputs"
 
 
-@dataclass(frozen=True, slots=True)
 class Finder:
     """Finds values for one step.
 
     Args:
-        step: whose they are.
-        above: the steps above it, those it waits for itself first, the last-declared ones before others.
-        direct: how many of these it waits for itself.
+        flow: where it stands.
+        step: whose values they are.
     """
 
-    step: FlowStep
-    above: Sequence[str]
-    direct: int
+    __slots__ = ("_flow", "_further", "direct", "step")
+
+    def __init__(self, flow: Flow, step: FlowStep) -> None:
+        """Nothing is looked for."""
+        self.step = step
+        index = flow.graph.index
+        self.direct = tuple(sorted(dict.fromkeys(step.depends_on), key=index.__getitem__, reverse=True))
+        self._flow = flow
+        self._further: tuple[str, ...] | None = None
+
+    @property
+    def above(self) -> Iterator[str]:
+        """The steps above it: those it waits for itself first, the last-declared ones before others."""
+        yield from self.direct
+        if self._further is None:
+            found = self._flow.graph.upstream([self.step.id])
+            known = {self.step.id, *self.direct}
+            self._further = tuple(one for one in reversed(found) if one not in known)
+        yield from self._further
+
+    def is_above(self, name: str) -> bool:
+        """Whether this is the id of a step above it."""
+        return name in self._flow.graph.index and name in self.above
 
     def find(self, box: Box, name: str) -> Any:  # noqa: ANN401  # any value
         """The value of a name, or MISSING."""
         if name in self.step.inputs:
-            return self.resolved(box, self.step.inputs[name])
+            written = self.step.inputs[name]
+            return self._referred(box, written) if isinstance(written, Ref) else self.resolved(box, written)
         if name in box.given:
             return box.find(name)
-        if name in self.above:
+        if self.is_above(name):
             return value_of(box, name)
         for other in self.above:
-            value = value_of(box, other)
-            if isinstance(value, Mapping) and name in value:
-                return value[name]
+            if _has(box, other, name):
+                return value_of(box, other)[name]
         return MISSING
 
     def known(self, box: Box) -> dict[str, Any]:
-        """All values by name: what steps returned, under what the flow was given, under the step's own inputs."""
+        """All values by name: what steps returned, under their ids, the flow's inputs, and the step's own ones."""
         found: dict[str, Any] = {}
-        for other in reversed(self.above):
-            value = value_of(box, other)
+        ids: dict[str, Any] = {}
+        for other in reversed([*self.above]):
+            value = ids[other] = value_of(box, other)
             if isinstance(value, Mapping):
                 found.update(value)
-            elif value is not MISSING:
-                found[other] = value
+        found |= {name: value for name, value in ids.items() if value is not MISSING}
         found |= {name: box.find(name) for name in box.given}
         return found | {name: self.resolved(box, written) for name, written in self.step.inputs.items()}
 
     def arguments(self, box: Box, signature: Signature) -> tuple[list[Any], dict[str, Any]]:
         """The arguments of a call; raises CannotBind."""
+        if not signature.parameters and not signature.takes_others:
+            return [], {}
 
         def find(name: str) -> Any:  # noqa: ANN401  # any value
             value = self.find(box, name)
-            return self._only(box, name, signature) if value is MISSING else value
+            if value is not MISSING:
+                return value
+            if name in self.step.inputs:  # it refers to a step that was skipped
+                return None if name in signature.required else MISSING
+            return self._only(box, name, signature)
 
         return signature.bind(find, lambda: self.known(box))
 
     def _only(self, box: Box, name: str, signature: Signature) -> Any:  # noqa: ANN401  # any value
         """What the one step that is waited for returned, for the one parameter that nothing else is known for."""
-        if self.direct != 1 or any(isinstance(written, Ref) for written in self.step.inputs.values()):
+        if len(self.direct) != 1 or any(isinstance(written, Ref) for written in self.step.inputs.values()):
             return MISSING
-        unknown = [one for one in signature.required if self.find(box, one) is MISSING]
-        return value_of(box, self.above[0]) if unknown == [name] else MISSING
+        others = (one for one in signature.required if one != name)
+        if name not in signature.required or any(self.find(box, one) is MISSING for one in others):
+            return MISSING
+        return value_of(box, self.direct[0])
 
     def resolved(self, box: Box, written: Any) -> Any:  # noqa: ANN401  # a literal or a reference, any value
         """A literal as it is; a reference as what it refers to, also inside of lists and dictionaries."""
         if isinstance(written, Ref):
-            return self._referred(box, written)
+            value = self._referred(box, written)
+            return None if value is MISSING else value
         if isinstance(written, list | tuple):
             return [self.resolved(box, item) for item in written]
         if isinstance(written, dict):
@@ -84,26 +113,25 @@ class Finder:
         return written
 
     def _referred(self, box: Box, written: Ref) -> Any:  # noqa: ANN401  # any value
-        owner, keys = split(written, self.above)
-        if owner == _INPUTS:
+        owner, keys = self.split(written)
+        if owner == _INPUTS and not self.is_above(_INPUTS):
             value = {name: box.find(name) for name in box.given}
         elif owner is None:
             raise CannotBind(f"step {self.step.id} refers to {written.path}, which is no step above it")
         elif (value := value_of(box, owner)) is MISSING:
-            return MISSING if _was_skipped(box, owner) else None
+            return MISSING
         for key in keys:
             value = _inside(value, key, written, self.step.id)
         return value
 
-
-def split(written: Ref, above: Sequence[str]) -> tuple[str | None, list[str]]:
-    """The step that a reference means, and the keys behind it; ids may have dots, so the longest one counts."""
-    parts = written.path.split(".")
-    for size in range(len(parts), 0, -1):
-        owner = ".".join(parts[:size])
-        if owner in above or (size == 1 and owner == _INPUTS):
-            return owner, parts[size:]
-    return None, parts
+    def split(self, written: Ref) -> tuple[str | None, list[str]]:
+        """The step that a reference means, and the keys behind it; ids may have dots, so the longest one counts."""
+        parts = written.path.split(".")
+        for size in range(len(parts), 0, -1):
+            owner = ".".join(parts[:size])
+            if self.is_above(owner) or (size == 1 and owner == _INPUTS):
+                return owner, parts[size:]
+        return None, parts
 
 
 def _inside(value: Any, key: str, written: Ref, step: str) -> Any:  # noqa: ANN401  # any value
@@ -120,14 +148,21 @@ def value_of(box: Box, step_id: str) -> Any:  # noqa: ANN401  # any value
     """What a step returned, or MISSING where it returned nothing that counts."""
     crew = box.crew
     seat = crew.seats[box.path_of_need(step_id)]
-    outputs = crew.outputs_of(seat)
-    declared = set(seat.unit.binds)
     if crew.status_of(seat.path) is not ExecutionStatus.SUCCESS:
         return MISSING
-    names = [*outputs, *(name for name in declared if name not in outputs)]
+    outputs, declared = crew.outputs_of(seat), seat.unit.binds
+    names = dict.fromkeys([*outputs, *declared])
     values = {name: crew.value_of(seat, name) for name in names}
-    return values["result"] if set(values) == {"result"} and "result" not in declared else values
+    return values["result"] if names.keys() == {"result"} and "result" not in declared else values
 
 
-def _was_skipped(box: Box, step_id: str) -> bool:
-    return box.crew.status_of(box.path_of_need(step_id)) is ExecutionStatus.SKIPPED
+def _has(box: Box, step_id: str, name: str) -> bool:
+    """Whether a step returned something under this name; nothing is copied to see that."""
+    seat = box.crew.seats[box.path_of_need(step_id)]
+    outputs, declared = box.crew.outputs_of(seat), seat.unit.binds
+    if name in declared:
+        return box.crew.status_of(seat.path) is ExecutionStatus.SUCCESS
+    if len(outputs) == 1 and "result" in outputs and "result" not in declared:  # it has no name
+        value = outputs["result"]
+        return isinstance(value, Mapping) and name in value
+    return name in outputs

@@ -6,7 +6,7 @@ from typing import Final, Literal
 from orchestration.errors import GraphError, Problem, UsageError
 from orchestration.flow.steps import FlowStep
 from orchestration.graph import Graph, nearest
-from orchestration.steps.reading import checked_name
+from orchestration.steps.reading import checked_list, checked_name
 
 ON_ERROR: Final = ("fail_fast", "continue")
 
@@ -34,6 +34,7 @@ class Flow:
         description: str = "",
     ) -> None:
         self.name = checked_name(name, "a flow")
+        checked_list(steps, f"the steps of flow {name}")
         self.steps = tuple(steps)
         self.on_error = on_error
         self.description = description

@@ -13,6 +13,7 @@ from orchestration.kinds import Failure
 from orchestration.protocols import Reporting
 from orchestration.results import Outcome
 from orchestration.retry import why_not
+from orchestration.steps.binding import Signature
 from orchestration.steps.caching import Cache, Row, files_of, key_of
 from orchestration.steps.crew import StepCrew
 from orchestration.steps.functions import Arguments, FunctionLeaf, by_name, cannot_call
@@ -33,6 +34,7 @@ class FlowLeaf(FunctionLeaf):
         fallback: is called when it has failed for good.
         cache: what is known already; None where nothing is to be remembered.
         directory: where the files are that it makes.
+        signature: the function's parameters.
     """
 
     def __init__(
@@ -44,8 +46,10 @@ class FlowLeaf(FunctionLeaf):
         fallback: Callable[..., Any] | None = None,
         cache: Cache | None = None,
         directory: Path,
+        signature: Signature | None = None,
     ) -> None:
-        super().__init__(function, step.read_returns, end_type=step.stream_end_type, takes=step.limits)
+        end = step.stream_end_type
+        super().__init__(function, step.read_returns, end_type=end, limits=step.limits, signature=signature)
         self.finder = finder
         self._step = step
         self._cache = cache
@@ -67,7 +71,9 @@ class FlowLeaf(FunctionLeaf):
             outcome = await self.called(arguments, seat, attempt, report, crew)
         else:
             outcome = await self._remembered(self._cache, key, arguments, seat, attempt, report, crew)
-        if outcome.failure is None or self._stand_in is None or not self._is_final(seat, outcome.failure, crew):
+        if outcome.failure is None or self._stand_in is None or report.is_ending:
+            return outcome
+        if not self._is_final(seat, outcome.failure, crew):
             return outcome
         return await self._mended(self._stand_in, outcome, seat, attempt, slot, report, crew)
 
@@ -131,11 +137,13 @@ class FlowLeaf(FunctionLeaf):
         crew: StepCrew,
     ) -> Outcome:
         outcome = await stand_in.perform(seat, attempt, slot, report, crew)
+        if failed.abandoned:
+            outcome = replace(outcome, abandoned=True)
         facts = {"fallback_for": failed.failure.value if failed.failure else None, "fallback_error": failed.error}
         if outcome.failure is None:
             return replace(outcome, metadata={**outcome.metadata, **facts})
         told = f"{failed.error}; then its fallback: {outcome.error}"
-        return replace(failed, error=told)
+        return replace(failed, error=told, abandoned=outcome.abandoned)
 
 
 def _plain(step: FlowStep) -> FlowStep:

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from orchestration.calls import Limits, name_of
 from orchestration.errors import UsageError
+from orchestration.flow.refusing import refuse_for_flows, refuse_wrong_conditions, refuse_wrong_kinds
 from orchestration.kinds import OnCrash
 from orchestration.models import RetryPolicy
-from orchestration.steps.reading import checked_function, checked_name, limits, retry_of
+from orchestration.steps.reading import checked_name, limits, retry_of
 from orchestration.steps.returns import Return, Serializer, Written, read_returns
 
 if TYPE_CHECKING:
@@ -101,32 +102,25 @@ class FlowStep:
     def __post_init__(self) -> None:
         """Check what is written."""
         checked_name(self.id)
-        if isinstance(self.function, str):
-            self.function, self.tool = None, self.tool or self.function
+        if isinstance(self.function, str) and self.tool is None:
+            self.function, self.tool = None, self.function
         if [self.function, self.tool, self.flow].count(None) != 2:  # noqa: PLR2004  # all but one
             raise UsageError(f"step {self.id}: give `function`, `tool` or `flow`, one of them")
-        if self.function is not None:
-            checked_function(self.function, f"step {self.id}")
-        if self.on_error not in {"fail", "skip"}:
-            raise UsageError(f"step {self.id}: on_error is {self.on_error!r:.40}; it is 'fail' or 'skip'")
+        refuse_wrong_kinds(self)
         self.depends_on = _listed(self.depends_on)
         self.files = _listed(self.files)
-        self._check_branches()
+        refuse_wrong_conditions(self)
+        if self.flow is not None:
+            refuse_for_flows(self)
         self.read_retry = retry_of(self.retry, f"step {self.id}")
         returns = read_returns(self.returns, f"step {self.id}", self.serializer)
         if self.recompute:
             returns = tuple(Return(one.name, one.kind, one.serializer, recompute=True) for one in returns)
         self.read_returns = returns
+        if self.cache and any(one.recompute for one in returns):
+            raise UsageError(f"step {self.id}: what is made again in each run cannot be cached")
         self.limits = limits(f"step {self.id}", self.timeout, self.idle_timeout, self.kill_grace)
         self.on_crash = OnCrash(self.on_crash)
-
-    def _check_branches(self) -> None:
-        if not isinstance(self.branches, Mapping):
-            raise UsageError(f"step {self.id}: branches are a dictionary of step ids and conditions")
-        if self.default is not None and not self.branches:
-            raise UsageError(
-                f"step {self.id}: a default needs branches; without any, everything that waits for it runs"
-            )
 
     @property
     def chooses(self) -> tuple[str, ...]:

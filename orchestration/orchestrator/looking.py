@@ -6,7 +6,7 @@ from orchestration.errors import UnknownRun
 from orchestration.graph import Graph, nearest
 from orchestration.kinds import ExecutionStatus, RunStatus
 from orchestration.ledger import Ledger
-from orchestration.protocols import RunRecord, RunStore
+from orchestration.protocols import Claim, RunRecord, RunStore
 from orchestration.results import ExecutionResult, RunResult
 
 OPEN_RUNS = frozenset({RunStatus.RUNNING, RunStatus.PAUSED})
@@ -28,6 +28,14 @@ async def find_run(store: RunStore, run_id: str | None) -> RunRecord:
             return record
     hint = nearest(run_id, [record.run_id for record in records]) or "see `orch runs`"
     raise UnknownRun(f"there is no run {run_id}", hint=hint)
+
+
+async def live_runs(store: RunStore) -> dict[str, list[Claim]]:
+    """The runs that somebody drives now, newest first, each with the tasks that it has still to end."""
+    live: dict[str, list[Claim]] = {run.run_id: [] for run in await store.runs() if store.is_live(run.run_id)}
+    for claim in (await store.claims()).values() if live else ():
+        live.get(claim.run_id, []).append(claim)
+    return live
 
 
 async def ledger_of(store: RunStore, run_id: str) -> Ledger:

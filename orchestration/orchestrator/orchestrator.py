@@ -20,10 +20,7 @@ from orchestration.loading import Project, load_project
 from orchestration.models import Budget
 from orchestration.orchestrator import looking
 from orchestration.orchestrator.desk import Desk, owner_of
-from orchestration.orchestrator.explaining import why
-from orchestration.orchestrator.forecast import Forecast, forecast
 from orchestration.orchestrator.opening import missing_of
-from orchestration.orchestrator.prompting import Prompter
 from orchestration.orchestrator.resuming import driven_before, open_run, selection_of
 from orchestration.orchestrator.running import Options, Runs
 from orchestration.orchestrator.selection import Selection, check_known
@@ -37,6 +34,7 @@ from orchestration.streams import RunStream
 
 if TYPE_CHECKING:
     from orchestration.orchestrator.agents import AgentCheck
+    from orchestration.orchestrator.forecast import Forecast
 
 
 class ProjectOrchestrator:
@@ -75,7 +73,6 @@ class ProjectOrchestrator:
         self._shop = shop = Workshop(self.project, self.registry, self.children, seen, python_in_child=python_in_child)
         self._runs = Runs(self.store, shop.assemble, self.children)
         self._desk = Desk(self.project, self.registry, self.store, shop.at_rest, self.children)
-        self._prompter = Prompter(shop.plan, self.project, self.registry, self.store, shop.at_rest, shop.place)
 
     async def __aenter__(self) -> Self:
         """Nothing to open: what is needed is opened when it is needed."""
@@ -342,12 +339,18 @@ class ProjectOrchestrator:
         """Sentences that say why the task is as it is, or a step of a pipeline or flow. Raises UnknownTask."""
         if not any(owner_of(task_id) in record.tasks for record in await self.store.runs()):
             check_known(self.project, [owner_of(task_id)])
+        from orchestration.orchestrator.explaining import why  # noqa: PLC0415  # for this question only
+
         return await why(self.project, self.registry, self.store, task_id)
 
     async def prompt(self, task_id: str, agent: str | None = None, mode: Mode | str | None = None) -> str:
         """What would be sent next about a task, with secrets masked; raises what keeps it from being sent."""
         check_known(self.project, [task_id])
-        return await self._prompter.prompt(task_id, agent, mode)
+        from orchestration.orchestrator.prompting import Prompter  # noqa: PLC0415  # as above
+
+        shop = self._shop
+        prompter = Prompter(shop.plan, self.project, self.registry, self.store, shop.at_rest, shop.place)
+        return await prompter.prompt(task_id, agent, mode)
 
     async def check_agents(self, names: Sequence[str] = (), *, probe: bool = False) -> "list[AgentCheck]":
         """What is installed and what is missing; `probe` has each do a trivial task, for money; raises UnknownAgent."""
@@ -375,8 +378,10 @@ class ProjectOrchestrator:
         agent: str | None = None,
         mode: Mode | str | None = None,
         force: bool = False,
-    ) -> Forecast:
+    ) -> "Forecast":
         """What a run of the selection would do now."""
+        from orchestration.orchestrator.forecast import forecast  # noqa: PLC0415  # as above
+
         planned = self._shop.plan(selection or Selection(), agent, mode)
         standings = await self.store.standings([task.id for task in planned])
         return forecast(

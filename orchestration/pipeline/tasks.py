@@ -62,7 +62,7 @@ class _FunctionTask(_Task):
             returns = tuple(_recomputed(one) for one in returns)
         self.read_retry = retry_of(self.retry, self.name)
         takes = limits(self.name, self.timeout, self.idle_timeout, self.kill_grace)
-        self.leaf = FunctionLeaf(self.function, returns, end_type=self.stream_end_type, takes=takes)
+        self.leaf = FunctionLeaf(self.function, returns, end_type=self.stream_end_type, limits=takes)
         self.on_crash = _on_crash(self.on_crash, self.name)
         self.around = read_around(self.secrets, self.catalog, self.name)
 

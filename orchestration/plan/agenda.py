@@ -4,7 +4,8 @@ All of it follows from the book and from what this process wishes (holds, a stop
 whoever replays a run's events gets the same agenda. It looks only at tasks that changed.
 
 A stop waits until nothing else follows, so that each task gets the reason that is true of it: what depends on a failure
-is blocked by it, and only the rest is cancelled. A task that `always` runs is spared, and begins when those it waits
+is blocked by it, and only the rest is cancelled. So does the question what a failed part means for a task that is told
+of failures at once. A task that `always` runs is spared, and begins when those it waits
 for have ended, however. What comes back while the run is being stopped (a retry, an answer) is cancelled too.
 """
 
@@ -26,18 +27,19 @@ _OPEN, _PAUSED = Phase.OPEN, Phase.PAUSED
 class Agenda:
     """What follows from one book."""
 
-    __slots__ = ("_book", "_nodes", "_told", "_unwanted", "held", "ready", "stopping", "suspended")
+    __slots__ = ("_book", "_failing", "_nodes", "_told", "_unwanted", "held", "ready", "stopping", "suspended")
 
     def __init__(self, book: Book, limits: Limits) -> None:
         """Nothing is held or stopped."""
         remaining = book.graph.longest_remaining([node.weight for node in book.nodes])
         self._book = book
         self._nodes = book.nodes
-        self.ready = Ready(book.nodes, remaining, limits)
+        self.ready = Ready(book.nodes, remaining, limits, self._may_start)
         self.held: dict[int, str] = {}
         self.stopping: str | None = None
         self.suspended = False
         self._unwanted: dict[int, None] = {}
+        self._failing: dict[int, None] = {}
         self._told: dict[int, int] = {}
 
     # -- after an event -----------------------------------------------------------------------------------------
@@ -47,6 +49,7 @@ class Agenda:
         self.ready.clear()
         self.stopping, self.suspended = None, False
         self._unwanted.clear()
+        self._failing.clear()
         self._told.clear()
         for i, due_at in self._book.due.items():
             if i not in self.held:
@@ -59,7 +62,8 @@ class Agenda:
                 self.ready.start(i, event.agent if isinstance(event, TaskStarted) else None)
             return
         if before is _RUNNING or before is _EXPANDED:
-            if self._gives_back(i, before, after):
+            node = self._nodes[i]
+            if (node.limits or node.fallback is not None) and self._gives_back(i, before, after):
                 self.ready.end(i)
         elif after is not before:
             self.ready.drop(i)
@@ -81,10 +85,15 @@ class Agenda:
     def consequences(self) -> list[Consequence]:
         """What is to be recorded or ended because of what happened, no task twice."""
         found: list[Consequence] = []
+        if not (self._book.has_changed or self._unwanted):
+            return found
         phase = self._book.phase
         if phase is _OPEN or phase is _PAUSED:
             for i in self._book.take_changed():
                 self._examine(i, found)
+            if self._failing and not found:
+                failing, self._failing = self._failing, {}
+                found += [Join(self._nodes[i].id) for i in failing if self._book.state[i] is State.EXPANDED]
             if self._unwanted and not found:
                 unwanted, self._unwanted = self._unwanted, {}
                 for i in unwanted:
@@ -117,6 +126,8 @@ class Agenda:
             self._unwanted[i] = None
         elif not (self._nodes[i].joins_at_end and self._book.has_open_parts(i)):
             found.append(Join(self._nodes[i].id))
+        elif self._nodes[i].joins_at_failure:
+            self._failing[i] = None
 
     def _prepare(self, i: int, found: list[Consequence]) -> None:
         """Ask for what a task still needs that its dependencies let start, or queue it."""
@@ -164,11 +175,20 @@ class Agenda:
             return
         if state is State.EXPANDED and self._book.has_open_parts(i):
             return  # it is looked at again when the last of them has ended
-        if state is not State.RUNNING:
+        if state is State.EXPANDED and self._failed_by_itself(i):
+            found.append(Join(task_id))
+        elif state is not State.RUNNING:
             found.append(Cancel(task_id, cause))
         elif self._told.get(i) != self._book.attempts[i]:
             self._told[i] = self._book.attempts[i]
             found.append(Stop(task_id, cause))
+
+    def _failed_by_itself(self, i: int) -> bool:
+        """Whether a part has failed of a task that is told of that, so that it is no mere victim of a stop."""
+        book = self._book
+        if not self._nodes[i].joins_at_failure or i in book.cancels:
+            return False
+        return any(book.state[j] is State.FAILED and not self._nodes[j].excused for j in book.parts.get(i, ()))
 
     def stop(self, cause: str) -> None:
         """Let nothing new start and end what runs, except tasks that always run."""
@@ -195,7 +215,7 @@ class Agenda:
         """The task to start next."""
         if self._book.phase is not _OPEN or self.suspended:
             return None
-        found = self.ready.pop(now, self._may_start)
+        found = self.ready.pop(now)
         if found is None:
             return None
         i, agent = found
@@ -204,14 +224,14 @@ class Agenda:
     @property
     def has_ready(self) -> bool:
         """Whether some task could start, were there room."""
-        return not self.suspended and self.ready.has_any(self._may_start)
+        return not self.suspended and self.ready.has_any()
 
     def could_start(self, now: float) -> bool:
         """Whether `next_startable` would find a task."""
-        return self._book.phase is _OPEN and not self.suspended and self.ready.has_room(now, self._may_start)
+        return self._book.phase is _OPEN and not self.suspended and self.ready.has_room(now)
 
     def _may_start(self, i: int) -> bool:
-        if i in self.held or self.cause_against(i) is not None:
+        if i in self.held or ((self.stopping or self._book.cancels) and self.cause_against(i) is not None):
             return False
         state = self._book.state[i]
         return state is _RETRYING or (state is _WAITING and self._book.may_start(i))

@@ -33,7 +33,7 @@ from orchestration.events import (
 from orchestration.graph import Graph
 from orchestration.kinds import Failure, OnCrash
 from orchestration.plan.nodes import Node
-from orchestration.plan.states import FINAL, TRANSITIONS, State, word_of
+from orchestration.plan.states import FINAL, State, row_of
 from orchestration.plan.verdicts import Ends, Verdict
 
 
@@ -46,7 +46,7 @@ class Phase(Enum):
     ENDED = "ended"
 
 
-_START = Verdict.START
+_START, _FAILED = Verdict.START, State.FAILED
 """Bound once: until Python 3.12, finding a member in its class takes longer than all that is done with it here."""
 
 
@@ -135,6 +135,11 @@ class Book:
                 return False
         return not node.approve or i in self.approved
 
+    @property
+    def has_changed(self) -> bool:
+        """Whether `take_changed` would name any task."""
+        return bool(self._changed) or self._everything_changed
+
     def take_changed(self) -> Sequence[int]:
         """The tasks whose situation is another than when this was last asked, each once."""
         changed, marked = self._changed, self._is_changed
@@ -188,7 +193,7 @@ class Book:
         """Let a checked event about a task happen; returns the state that it is in now."""
         self.seq, self.last_at = event.seq, event.at
         before = self.state[i]
-        after = TRANSITIONS[word_of(event)][before]
+        after = row_of(event)[before]  # type: ignore[index]  # it has been checked
         if after is not before:
             self._move(i, before, after)
         note = _NOTES.get(type(event))
@@ -213,15 +218,17 @@ class Book:
             self.left -= by
         if self.parent and (parent := self.parent.get(i)) is not None:
             self.open_parts[parent] -= by
-            self._mark_parent_changed(parent)
+            self._mark_parent_changed(parent, end)
         if self.cancels:
             self.cancels.pop(i, None)
         if self.due:
             self.due.pop(i, None)
-        if end is State.FAILED and self.nodes[i].excused:
+        if end is _FAILED and self.nodes[i].excused:
             end = State.SKIPPED
-        for j in self.ends.settle(self.graph.needed_by[i], end, by):
-            self.mark_changed(j)
+        needed_by = self.graph.needed_by
+        if needed_by.any_in(i):
+            for j in self.ends.settle(needed_by[i], end, by):
+                self.mark_changed(j)
 
     def grow(self, i: int, count: int) -> None:
         """Keep the book of new tasks too, parts of another one, which are the last of the nodes and of the graph."""
@@ -247,9 +254,10 @@ class Book:
         """Whether a part of an expanded task has not ended."""
         return self.open_parts.get(i, 0) > 0
 
-    def _mark_parent_changed(self, i: int) -> None:
-        """Have an expanded task looked at, unless it has said that this is worth it only when no part is open."""
-        if not (self.nodes[i].joins_at_end and self.has_open_parts(i)):
+    def _mark_parent_changed(self, i: int, end: State) -> None:
+        """Have an expanded task looked at, unless it has said that this end of a part is not worth it."""
+        node = self.nodes[i]
+        if not (node.joins_at_end and self.has_open_parts(i)) or (node.joins_at_failure and end is State.FAILED):
             self.mark_changed(i)
 
     def above(self, i: int) -> Iterator[int]:
@@ -303,7 +311,8 @@ class Book:
             self._fail_fast(i, event)
 
     def _fail_fast(self, i: int, event: TaskEvent) -> None:
-        if self.fail_fast and i not in self.parent and not self.nodes[i].excused:
+        node = self.nodes[i]
+        if self.fail_fast and not node.excused and (node.fatal or i not in self.parent):
             self.failed_fast = True
             self.stop_cause = self.stop_cause or f"fail-fast: {event.task_id} failed"
 

@@ -69,11 +69,17 @@ class _NoRoom:
 
 
 class Lanes:
-    """All lanes of one plan."""
+    """All lanes of one plan.
+
+    Args:
+        limits: which are full or paused.
+        is_wanted: asked of each task before it is chosen.
+    """
 
     __slots__ = (
         "_asked",
         "_front",
+        "_is_wanted",
         "_lanes",
         "_limits",
         "_made",
@@ -84,9 +90,10 @@ class Lanes:
         "_waiting",
     )
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, is_wanted: IsWanted) -> None:
         """No task waits."""
         self._limits = limits
+        self._is_wanted = is_wanted
         self._mailbox: list[str] = []
         self._asked: set[str] = set()
         self._made = 0
@@ -114,13 +121,20 @@ class Lanes:
         if lane.places[0] == place:
             self._stand(lane)
 
-    def take(self, now: float, is_wanted: IsWanted) -> tuple[int, str | None, tuple[str, ...]] | None:
+    def take(self, now: float) -> tuple[int, str | None, tuple[str, ...]] | None:
         """Take the first task that has room.
 
         Returns:
             Its place, who does it instead of its own agent, and the limits that it then uses.
         """
-        found = self._first(now, is_wanted)
+        if not self._lanes:  # most runs have no limits
+            free = self._unlimited
+            while free:
+                place = heappop(free)
+                if self._is_wanted(place):
+                    return place, None, ()
+            return None
+        found = self._first(now)
         if found is None:
             return None
         lane, agent, names = found
@@ -135,16 +149,16 @@ class Lanes:
             del self._lanes[lane.key]
         return place, agent, names
 
-    def has_room(self, now: float, is_wanted: IsWanted) -> bool:
+    def has_room(self, now: float) -> bool:
         """Whether a task could be taken now."""
-        return self._first(now, is_wanted) is not None
+        return self._first(now) is not None
 
     # -- the front ----------------------------------------------------------------------------------------------
 
-    def _first(self, now: float, is_wanted: IsWanted) -> tuple[_Lane | None, str | None, tuple[str, ...]] | None:
+    def _first(self, now: float) -> tuple[_Lane | None, str | None, tuple[str, ...]] | None:
         """The lane whose first task has room and comes before all others, with how; None stands for the unlimited."""
         free = self._unlimited
-        while free and not is_wanted(free[0]):
+        while free and not self._is_wanted(free[0]):
             heappop(free)
         if self._lanes:
             self._call(now)
@@ -152,18 +166,18 @@ class Lanes:
             place, _, lane = self._front[0]
             if lane.queue is not _FRONT or not lane.places or lane.places[0] != place:
                 heappop(self._front)
-            elif self._surface(lane, is_wanted) and lane.places[0] == place:
+            elif self._surface(lane) and lane.places[0] == place:
                 found = self._room(lane, now)
                 if not isinstance(found, _NoRoom):
                     return lane, *found
                 self._wait(lane, found)
         return (None, None, ()) if free else None
 
-    def _surface(self, lane: _Lane, is_wanted: IsWanted) -> bool:
+    def _surface(self, lane: _Lane) -> bool:
         """Drop tasks that went elsewhere; a lane that has no others is forgotten (False)."""
         places = lane.places
         first = places[0] if places else None
-        while places and not is_wanted(places[0]):
+        while places and not self._is_wanted(places[0]):
             heappop(places)
         if not places:
             self._lanes.pop(lane.key, None)
@@ -258,14 +272,14 @@ class Lanes:
 
     # -- looking ------------------------------------------------------------------------------------------------
 
-    def has_any(self, is_wanted: IsWanted) -> bool:
+    def has_any(self) -> bool:
         """Whether some task could start, were there room; not one whose account is not waited for."""
-        while self._unlimited and not is_wanted(self._unlimited[0]):
+        while self._unlimited and not self._is_wanted(self._unlimited[0]):
             heappop(self._unlimited)
         if self._unlimited:
             return True
         given_up = self._limits.is_given_up
-        return any(not given_up(lane.names) and self._surface(lane, is_wanted) for lane in tuple(self._lanes.values()))
+        return any(not given_up(lane.names) and self._surface(lane) for lane in tuple(self._lanes.values()))
 
     def pause_ends(self, now: float) -> Iterator[float]:
         """For each lane that waits for the end of a pause, when that comes; not where it is not waited for."""

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from orchestration.frozen import quick
 from orchestration.kinds import Priority, RunWhen
 
 
@@ -23,9 +24,12 @@ class Node:
     while one of the limits belongs to an account that is exhausted.
 
     A task that becomes several gives its limits back, unless it `keeps_limits`: then it uses them until its attempt has
-    ended. What becomes of it is asked after every end of a part, or, where it `joins_at_end`, when none is open. The
-    failure of an `excused` task is its own affair: for those that depend on it, it counts as skipped, and for the run
-    as nothing.
+    ended. What becomes of it is asked after every end of a part, or, where it `joins_at_end`, when none is open; where
+    it `joins_at_failure` too, it is also asked when a part has failed, once what follows from that was recorded.
+
+    The failure of an `excused` task is its own affair: for those that depend on it, it counts as skipped, and for the
+    run as nothing. That of a part is the affair of the task that it is a part of, unless it is `fatal`: then a run that
+    fails fast stops at it as at any other.
     """
 
     id: str
@@ -40,6 +44,8 @@ class Node:
     fallback: Fallback | None = None
     keeps_limits: bool = False
     joins_at_end: bool = False
+    joins_at_failure: bool = False
+    fatal: bool = False
     excused: bool = False
 
 
@@ -100,6 +106,7 @@ class Join:
 Consequence: TypeAlias = Decide | Ask | Skip | Block | Cancel | Stop | Join
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Startable:
     """A task that may start now, the number that its attempt has, and who does it instead of its own agent."""

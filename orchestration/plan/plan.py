@@ -34,7 +34,7 @@ from orchestration.plan.agenda import Agenda
 from orchestration.plan.book import Book, Phase
 from orchestration.plan.limits import Limits
 from orchestration.plan.nodes import Consequence, Node, Startable
-from orchestration.plan.rules import refuse_illegal
+from orchestration.plan.rules import legal_task, refuse_illegal
 from orchestration.plan.states import FINAL, State
 
 
@@ -80,23 +80,43 @@ class Plan:
 
     def apply(self, event: Event) -> None:
         """Let a checked event happen."""
-        book, agenda = self._book, self._agenda
         if isinstance(event, TaskEvent):
-            i = self.graph.index[event.task_id]
-            before = book.state[i]
-            agenda.follow(i, before, book.record_task(i, event), event)
-            if isinstance(event, TaskExpanded):
-                self._grow(i, event)
+            self._apply_task(self.graph.index[event.task_id], event)
         else:
-            book.record_run(event)
-            if isinstance(event, AccountPaused) and event.until is not None:
-                self.limits.pause(f"account {event.account}", event.until.timestamp(), exhausted=event.exhausted)
-            elif isinstance(event, LimitsChanged):
-                self.limits.set_cap(event.limit_name, event.limit)
-            if isinstance(event, RunStarted | RunResumed):
-                agenda.begin()
+            self._apply_run(event)
+
+    def record(self, event: Event) -> None:
+        """Check an event and let it happen, in fewer steps.
+
+        Raises:
+            IllegalEvent: as `check`.
+        """
+        if isinstance(event, TaskEvent):
+            self._apply_task(legal_task(self._book, event), event)
+        else:
+            self.check(event)
+            self._apply_run(event)
+
+    def _apply_task(self, i: int, event: TaskEvent) -> None:
+        book = self._book
+        before = book.state[i]
+        self._agenda.follow(i, before, book.record_task(i, event), event)
+        if type(event) is TaskExpanded:
+            self._grow(i, event)
         if book.stop_cause is not None:
-            agenda.stop(book.stop_cause)
+            self._agenda.stop(book.stop_cause)
+
+    def _apply_run(self, event: Event) -> None:
+        book = self._book
+        book.record_run(event)
+        if isinstance(event, AccountPaused) and event.until is not None:
+            self.limits.pause(f"account {event.account}", event.until.timestamp(), exhausted=event.exhausted)
+        elif isinstance(event, LimitsChanged):
+            self.limits.set_cap(event.limit_name, event.limit)
+        elif isinstance(event, RunStarted | RunResumed):
+            self._agenda.begin()
+        if book.stop_cause is not None:
+            self._agenda.stop(book.stop_cause)
 
     def _grow(self, i: int, event: TaskExpanded) -> None:
         new = self._expand(event)

@@ -33,6 +33,7 @@ class Ready:
         "_elsewhere",
         "_lanes",
         "_limits",
+        "_may_start",
         "_nodes",
         "_order",
         "_part_at",
@@ -43,12 +44,15 @@ class Ready:
         "_where",
     )
 
-    def __init__(self, nodes: Sequence[Node], remaining: Sequence[float], limits: Limits) -> None:
-        """`remaining` is each task's longest remaining path; `limits` are consulted at every `pop`."""
+    def __init__(
+        self, nodes: Sequence[Node], remaining: Sequence[float], limits: Limits, may_start: Callable[[int], bool]
+    ) -> None:
+        """`remaining` is each task's longest remaining path; `limits` and `may_start` are consulted at every `pop`."""
         order = sorted(range(len(nodes)), key=remaining.__getitem__, reverse=True)
         order.sort(key=[node.rank for node in nodes].__getitem__)  # both sorts keep the order of equals
         self._nodes = nodes
         self._limits = limits
+        self._may_start = may_start
         self._order = array("i", order)
         self._place = array("q", order)
         for place, i in enumerate(order):
@@ -58,7 +62,7 @@ class Ready:
         self._elsewhere: dict[int, tuple[str, ...]] = {}
         self._where = bytearray(len(nodes))
         self._since: list[datetime | None] = [None] * len(nodes)
-        self._lanes = Lanes(limits)
+        self._lanes = Lanes(limits, self._is_wanted)
         self._due: dict[int, float] = {}
         self._times: list[tuple[float, int]] = []
 
@@ -130,7 +134,7 @@ class Ready:
         if names:
             self._limits.give(names)
 
-    def pop(self, now: float, may_start: Callable[[int], bool]) -> tuple[int, str | None] | None:
+    def pop(self, now: float) -> tuple[int, str | None] | None:
         """Hand out the first task that still may start and whose limits have room; None when there is none.
 
         Returns:
@@ -138,7 +142,7 @@ class Ready:
         """
         if self._times:
             self._queue_what_is_due(now)
-        found = self._lanes.take(now, self._wanted(may_start))
+        found = self._lanes.take(now)
         if found is None:
             return None
         place, agent, needed = found
@@ -148,29 +152,25 @@ class Ready:
             self._elsewhere[i] = needed
         return i, agent
 
-    def has_room(self, now: float, may_start: Callable[[int], bool]) -> bool:
+    def has_room(self, now: float) -> bool:
         """Whether `pop` would hand a task out."""
         if self._times:
             self._queue_what_is_due(now)
-        return self._lanes.has_room(now, self._wanted(may_start))
+        return self._lanes.has_room(now)
 
-    def has_any(self, may_start: Callable[[int], bool]) -> bool:
+    def has_any(self) -> bool:
         """Whether some task could start, were there room; not one whose account is not waited for."""
-        return self._lanes.has_any(self._wanted(may_start))
+        return self._lanes.has_any()
 
-    def _wanted(self, may_start: Callable[[int], bool]) -> Callable[[int], bool]:
+    def _is_wanted(self, place: int) -> bool:
         """Whether the task at a place is still queued and may start; one that may not is out from now on."""
-
-        def is_wanted(place: int) -> bool:
-            i = self._task_at(place)
-            if self._where[i] != _QUEUED:
-                return False
-            if not may_start(i):
-                self._where[i] = _OUT
-                return False
-            return True
-
-        return is_wanted
+        i = self._task_at(place)
+        if self._where[i] != _QUEUED:
+            return False
+        if not self._may_start(i):
+            self._where[i] = _OUT
+            return False
+        return True
 
     def _queue_what_is_due(self, now: float) -> None:
         while self._times and self._times[0][0] <= now:

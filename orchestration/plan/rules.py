@@ -34,7 +34,7 @@ from orchestration.events import (
 )
 from orchestration.kinds import RunWhen
 from orchestration.plan.book import Book, Phase
-from orchestration.plan.states import TRANSITIONS, State, word_of
+from orchestration.plan.states import State, row_of, word_of
 from orchestration.plan.verdicts import Verdict
 
 _OPEN, _PAUSED, _RETRYING = Phase.OPEN, Phase.PAUSED, State.RETRYING
@@ -61,12 +61,16 @@ def refuse_illegal(book: Book, event: Event) -> None:
     Raises:
         IllegalEvent: says which rule it breaks.
     """
+    if isinstance(event, TaskEvent):
+        legal_task(book, event)
+    else:
+        _refuse_other(book, event)
+        _refuse_run(book, event)
+
+
+def _refuse_other(book: Book, event: Event) -> None:
     if event.seq != book.seq + 1 or event.run_id != book.run_id:
         raise IllegalEvent(f"{event.type} {event.run_id}/{event.seq} cannot follow {book.run_id}/{book.seq}")
-    if isinstance(event, TaskEvent):
-        _refuse_task(book, event)
-    else:
-        _refuse_run(book, event)
 
 
 def _refuse_run(book: Book, event: Event) -> None:
@@ -83,11 +87,18 @@ def _refuse_run(book: Book, event: Event) -> None:
             raise IllegalEvent(f"{event.type} is not possible while the run is ended and no task was opened again")
 
 
-def _refuse_task(book: Book, event: TaskEvent) -> None:
+def legal_task(book: Book, event: TaskEvent) -> int:
+    """The index of the task of an event that can follow.
+
+    Raises:
+        IllegalEvent: it cannot; says which rule it breaks.
+    """
+    if event.seq != book.seq + 1 or event.run_id != book.run_id:
+        _refuse_other(book, event)
     i = book.graph.index.get(event.task_id)
     if i is None:
         raise IllegalEvent(f"{event.type}: the run has no task {event.task_id}")
-    row = TRANSITIONS.get(word_of(event))
+    row = row_of(event)
     if row is None or book.state[i] not in row:
         raise IllegalEvent(f"{word_of(event)} is not possible while {event.task_id} is {book.state[i]}")
     phase = book.phase
@@ -97,6 +108,7 @@ def _refuse_task(book: Book, event: TaskEvent) -> None:
     broken = None if rule is None else rule(book, i, event)
     if broken is not None:
         raise IllegalEvent(f"{word_of(event)} of {event.task_id}: {broken}")
+    return i
 
 
 def _reopens(event: TaskEvent) -> bool:
@@ -124,7 +136,7 @@ def _start(book: Book, i: int, event: TaskStarted) -> str | None:
 
 def _about_open_attempt(book: Book, i: int, event: TaskEvent) -> str | None:
     """What ends an attempt or asks for input in it names it; where none is open, none is named."""
-    open_attempt = book.open_attempt(i)
+    open_attempt = book.attempts[i] if book.in_attempt[i] else None
     return None if event.attempt == open_attempt else f"it is about attempt {event.attempt}, not {open_attempt}"
 
 

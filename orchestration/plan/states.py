@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from orchestration.events import (
+    STORED,
     AttemptInterrupted,
     TaskAdopted,
     TaskError,
@@ -88,7 +89,7 @@ TRANSITIONS: Final[Mapping[str, Mapping[State, State]]] = {
         State.BLOCKED: State.WAITING,
         State.NEEDS_INPUT: State.WAITING,
     },
-    "task_skipped": {State.WAITING: State.SKIPPED},
+    "task_skipped": {State.WAITING: State.SKIPPED, State.RETRYING: State.SKIPPED},
     "task_blocked": {State.WAITING: State.BLOCKED},
     "task_cancelled": dict.fromkeys(_ANY_OPEN, State.CANCELLED),
 }
@@ -106,6 +107,17 @@ _SAYS: Final[Mapping[type[TaskEvent], Callable[[Any], str]]] = {
     TaskInputGiven: lambda event: f"task_input_given:{_action(event)}",
     AttemptInterrupted: lambda event: f"attempt_interrupted:{event.then}",
 }
+
+
+_ROWS: Final[Mapping[type[TaskEvent], Mapping[State, State]]] = {
+    kind: TRANSITIONS[kind.type] for kind in STORED if issubclass(kind, TaskEvent) and kind not in _SAYS
+}
+
+
+def row_of(event: TaskEvent) -> Mapping[State, State] | None:
+    """State before → state after, for the moves that are possible by the event; None for a word without a row."""
+    row = _ROWS.get(type(event))
+    return TRANSITIONS.get(word_of(event)) if row is None else row
 
 
 def word_of(event: TaskEvent) -> str:

@@ -91,7 +91,11 @@ class Ends:
         Returns:
             The dependants for which it means something else now.
         """
-        ended = {_SUCCEEDED: self._succeeded, State.SKIPPED: self._skipped}.get(end, self._unsuccessful)
+        ended = self._unsuccessful
+        if end is _SUCCEEDED:
+            ended = self._succeeded
+        elif end is State.SKIPPED:
+            ended = self._skipped
         still_open, policies, changed = self._open, self._policies, []
         decides_nothing_alone = end is _SUCCEEDED and by > 0
         for i in dependants:

@@ -3,8 +3,8 @@
 `run_process` is the door. It keeps the facts of an end (`ProcessEnd`) and judges nothing. What each part survives is
 written in its file: `spawn` (starting), `feeding` (input), `reading` (output), `running` (the life of a process),
 `tree`, `table`, `brand` (finding descendants), `ending` (TERM, grace, KILL, proof), `children` (all that live;
-orphans), `steadfast` (waits that no cancellation cuts short), `control` (its reader's hand on it), `watching` (no
-thread per child), `environment` (what a child may see), `leftovers` (what an earlier life of a run left).
+orphans), `steadfast` (waits that no cancellation cuts short), `control` (its reader's hand on it), `watching`
+(a child's end, by pidfd), `environment` (what a child may see), `leftovers` (what an earlier life of a run left).
 
 On macOS there are no sessions to look up, no pidfds and no subreapers: descendants are found by parent and group with
 `ps`, and one that broke both ties before a look is missed.

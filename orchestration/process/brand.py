@@ -14,7 +14,6 @@ low, a kernel that does not tell limits: then the other ties have to do. Somebod
 
 import os
 import sys
-from asyncio.subprocess import Process
 from collections.abc import Callable, Coroutine, Generator
 from contextlib import suppress
 from types import coroutine
@@ -22,6 +21,7 @@ from typing import Any, Final
 from zlib import crc32
 
 from orchestration.process.table import read_whole
+from orchestration.process.watching import Process
 
 WIDTH: Final = 30
 """Bits of each half; both together fit into a limit, which has 63."""
@@ -41,7 +41,7 @@ def run_brand(value: str) -> int:
 
 
 async def branded(spawning: Coroutine[Any, Any, Process], value: str, *, alone: bool) -> Process:
-    """Let asyncio start a process that bears the brand.
+    """Have a process started that bears the brand.
 
     Args:
         spawning: the call that starts it; it does so in its first step, before it waits for anything.

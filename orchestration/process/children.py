@@ -13,6 +13,9 @@ they are looked at, which costs some microseconds, since our children are few:
 - dead, in a session of its own: perhaps adopted, perhaps a child whose end somebody is just about to take note of. It
   is reaped if it is still there at a look much later, when nobody can be about to.
 
+Where we are no subreaper (a program that uses the Python API), orphans go to somebody else. There the processes that
+are younger than the ended one, as their numbers tell, are asked for its marker or brand.
+
 Beside asyncio there is no waiting for "any child": that would steal the ends of its own.
 """
 
@@ -25,10 +28,12 @@ from typing import Protocol, cast
 from orchestration.process.brand import run_brand
 from orchestration.process.command import Command
 from orchestration.process.table import (
+    HAS_PROC,
     Entry,
     SharedTable,
     environment_of,
     open_list_of_children,
+    pids_since,
     read_entry,
     read_list_of_children,
     read_table,
@@ -37,6 +42,7 @@ from orchestration.process.tree import Tree, reap
 from orchestration.warden import Warden
 
 NOBODY_WAITS = 5.0  # seconds after which an ended child is nobody's: asyncio takes note of its own within milliseconds
+LOOKS = 3  # for what is made while we look; each takes a tenth of a millisecond or two
 NO_LIST = -1
 _SET_CHILD_SUBREAPER = 36  # numbers of linux/prctl.h
 _GET_CHILD_SUBREAPER = 37
@@ -137,7 +143,7 @@ class LiveChildren:
     def has_orphans(self, tree: Tree) -> bool:
         """Whether one of our children is a living leftover of the tree; adopted dead are reaped on the way."""
         if not self.is_subreaper or self._list is None:
-            return False
+            return has_young(tree)
         found = False
         pids = read_list_of_children(self._list)
         for pid in pids:
@@ -169,6 +175,27 @@ class LiveChildren:
     def _has_long_been_dead(self, entry: Entry) -> bool:
         now = time.monotonic()
         return now - self._dead.setdefault((entry.pid, entry.born), now) >= NOBODY_WAITS
+
+
+def has_young(tree: Tree) -> bool:
+    """Whether a process of the tree lives that was made after its leader, for those to whom no orphans come.
+
+    One that is gone when we come to look may have left another: then we look again, and in the end let the whole table
+    be looked at.
+    """
+    if not HAS_PROC or not tree.leader:
+        return False
+    for _ in range(LOOKS):
+        vanished = False
+        for pid in pids_since(tree.leader):
+            environment = environment_of(pid)
+            entry = None if environment else read_entry(pid)
+            vanished = vanished or not (environment or entry)
+            if tree.is_marked(environment) or ((entry is None or not entry.dead) and tree.is_branded(pid)):
+                return True
+        if not vanished:
+            return False
+    return True
 
 
 def _open_list() -> int:

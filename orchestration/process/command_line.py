@@ -13,6 +13,7 @@ would read it as a script.
 """
 
 import re
+from functools import lru_cache
 from typing import Final
 
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_@%+=:,./\- \t]+")
@@ -32,6 +33,7 @@ ANSWERED_BY_SHELLS: Final = frozenset(f"{_RESERVED} {_BUILT_IN} {_BUILT_IN_SOMEW
 """First words that are no program, or not the program that PATH would give. Those with a bracket are no plain text."""
 
 
+@lru_cache(maxsize=256)
 def command_line(text: str) -> tuple[str, ...]:
     """Say what is to be executed for a line that a user wrote.
 

@@ -18,15 +18,16 @@ import os
 import signal
 import sys
 import time
-from asyncio.subprocess import Process
 from collections.abc import Iterable
 from contextlib import suppress
 
 from orchestration.process.steadfast import Steadfast
 from orchestration.process.table import Entry, SharedTable, read_entry, read_table
 from orchestration.process.tree import Tree
+from orchestration.process.watching import Process
 
 KILL_ROUNDS = 40  # looks that may each find somebody new to kill; a chain of forks is caught up with in two or three
+DOUBTS = 8  # empty looks in a row that prove nothing; who goes from fork to fork is caught in one of two
 KILL_PATIENCE = 5.0  # seconds for the killed of all rounds to be gone; who takes longer waits uninterruptibly
 POLL_STEP = 0.03  # seconds between two looks where the system does not wake us
 
@@ -72,7 +73,7 @@ def open_pidfd(pid: int) -> int | None:
 
 
 def has_ended(process: Process) -> bool:
-    """Whether a child of asyncio has ended, also when asyncio has not noticed yet."""
+    """Whether a child has ended, also when nobody has taken note of it yet."""
     if process.returncode is not None:
         return True
     if not hasattr(os, "waitid"):
@@ -224,6 +225,10 @@ class Ending:
 
     async def _look(self) -> list[Entry]:
         members = self._tree.look(await self._table.read(self._steady))
+        for _ in range(DOUBTS):
+            if members or not self._tree.doubtful:
+                break
+            members = self._tree.look(await self._table.read(self._steady))
         if self._leader_gone or all(entry.pid != self._tree.leader for entry in members):
             self._leader_gone = True
             self._swept.update((entry.pid, entry.born) for entry in members)

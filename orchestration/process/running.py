@@ -12,8 +12,8 @@ record of its end is made. Only then does the call return or raise. Edges it sur
 - An end ordered after the process has ended by itself, noticed by asyncio or not: it ended itself.
 - A process that no signal ends: the wait for it is given up and it is named as a survivor.
 - A leftover without any tie but a pipe it holds: the pipe that does not end is the evidence, and who holds it is found.
-  (Where we are no subreaper, one with its own session, its parents ended and its pipes closed brings about no look at a
-  normal end, marked and branded as it may be. A subreaper per attempt is what finds it.)
+  (Without a marker, not where orphans come to us, own session, parents ended before any look, pipes closed: such a one
+  is not found at a normal end.)
 """
 
 import asyncio

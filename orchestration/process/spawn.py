@@ -6,8 +6,8 @@ Edges it survives:
   ends do not block and are not inherited; the child's ends are closed here as soon as it has them.
 - No descriptor, process or memory page free just now: a machine that is busy, not a task that failed. We wait, in
   bounds. That wait obeys a wish not to start after all, for nothing has been started.
-- A spawn that is broken off half way (the loop cancels every task of its own at its end): asyncio kills the process,
-  and what that may have started by then is looked for by marker and pipes.
+- A spawn by asyncio (where there are no pidfds) that is broken off half way, because the loop cancels every task of its
+  own at its end: asyncio kills the process, and what that may have started by then is looked for by marker and pipes.
 - The spawn keeps to the fast path of `subprocess` (vfork): own session, folder, environment and descriptors cost
   nothing there, a `preexec_fn` would fork the whole heap.
 - The program is missing, no program, or its interpreter is missing; the folder is missing; arguments or environment are
@@ -20,7 +20,6 @@ import os
 import resource
 import shutil
 import subprocess
-from asyncio.subprocess import Process
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -31,7 +30,7 @@ from orchestration.process.ending import Ending
 from orchestration.process.steadfast import Steadfast
 from orchestration.process.table import SharedTable, name_of_pipe, ticks_since_boot
 from orchestration.process.tree import Tree
-from orchestration.process.watching import use_pidfd_watcher
+from orchestration.process.watching import Child, Process, has_pidfds
 
 SPAWN_PATIENCE = 30.0  # seconds for the machine to have room; others' children of a normal size end in that time
 FIRST_PAUSE = 0.005  # seconds before the second try; doubled each time
@@ -132,7 +131,6 @@ async def spawn(command: Command, unwanted: Callable[[], bool], wake: asyncio.Ev
     """
     if not command.argv:
         raise UsageError("there is no program to run: the command is empty", hint="name a program")
-    use_pidfd_watcher()
     steady = Steadfast()
     pause, waited = FIRST_PAUSE, 0.0
     while True:
@@ -156,15 +154,7 @@ async def _try_to_spawn(command: Command, *, alone: bool) -> Spawned:
     pipes = Pipes(feed=command.stdin is not None)
     born, at = ticks_since_boot(), asyncio.get_running_loop().time()
     try:
-        spawning = asyncio.create_subprocess_exec(  # noqa: TID251  # this room is the only spawner
-            *command.argv,
-            stdin=subprocess.DEVNULL if command.stdin is None else pipes.theirs[2],
-            stdout=pipes.theirs[0],
-            stderr=pipes.theirs[1],
-            cwd=command.cwd,
-            env=command.env,
-            start_new_session=True,
-        )
+        spawning = _start(command, pipes) if has_pidfds() else _start_by_asyncio(command, pipes)
         process = await (branded(spawning, command.marker[1], alone=alone) if command.marker else spawning)
     except asyncio.CancelledError:
         close_all(pipes.theirs)
@@ -176,6 +166,34 @@ async def _try_to_spawn(command: Command, *, alone: bool) -> Spawned:
     finally:
         close_all(pipes.theirs)
     return Spawned(process, born, at, pipes.ours[0], pipes.ours[1], None if command.stdin is None else pipes.ours[2])
+
+
+async def _start(command: Command, pipes: Pipes) -> Process:
+    """Start it in the first step, which is the only one; nothing can break this off."""
+    return Child(
+        subprocess.Popen(  # noqa: ASYNC220  # takes as long as asyncio's own way, which does the same inside
+            command.argv,
+            stdin=subprocess.DEVNULL if command.stdin is None else pipes.theirs[2],
+            stdout=pipes.theirs[0],
+            stderr=pipes.theirs[1],
+            cwd=command.cwd,
+            env=command.env,
+            start_new_session=True,
+        )
+    )
+
+
+async def _start_by_asyncio(command: Command, pipes: Pipes) -> Process:
+    """Start it where only asyncio knows how to learn of its end."""
+    return await asyncio.create_subprocess_exec(  # noqa: TID251  # this room is the only spawner
+        *command.argv,
+        stdin=subprocess.DEVNULL if command.stdin is None else pipes.theirs[2],
+        stdout=pipes.theirs[0],
+        stderr=pipes.theirs[1],
+        cwd=command.cwd,
+        env=command.env,
+        start_new_session=True,
+    )
 
 
 async def _sweep(command: Command, pipes: Pipes, born: int) -> None:

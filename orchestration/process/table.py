@@ -124,6 +124,19 @@ def parse_stat(line: bytes) -> Entry:
     return Entry(int(pid), int(fields[1]), int(fields[2]), int(fields[3]), int(fields[19]), dead)
 
 
+def pids_since(pid: int) -> list[int]:
+    """The processes that were made after the one of that number; numbers are given out in a circle. Linux only.
+
+    Raises:
+        OSError: the list cannot be read.
+    """
+    last = int(read_whole("/proc/loadavg").rsplit(maxsplit=1)[-1])
+    pids = [int(name) for name in os.listdir("/proc") if name.isdecimal()]
+    if last >= pid:
+        return [one for one in pids if one > pid]
+    return [one for one in pids if one > pid or one <= last]
+
+
 def environment_of(pid: int) -> bytes:
     """The environment the process was started with, as `NAME=value` and zero bytes; empty if dead or not to be seen."""
     if not HAS_PROC:

@@ -21,7 +21,8 @@ What must not happen is to find somebody else's process:
 - A child that another thread is starting holds our pipes for the moment between its fork and its program. So a child of
   this very process that still looks like us (same command line) is never taken for a holder.
 
-A look is one pass over the table and shows the past: whoever ends a tree looks until a look is empty.
+A look is one pass over the table and shows the past: whoever ends a tree looks until a look is empty. And if somebody
+ended during it before he could be asked whose he was, he may have left another, so that an empty look proves nothing.
 """
 
 import os
@@ -30,7 +31,7 @@ from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
 
 from orchestration.process.brand import brand_of, read_brand
-from orchestration.process.table import Entry, environment_of, has_our_command_line, holds_any
+from orchestration.process.table import Entry, environment_of, has_our_command_line, holds_any, read_entry
 
 BORN_UNKNOWN = -1
 
@@ -38,7 +39,7 @@ BORN_UNKNOWN = -1
 class Tree:
     """The tree of one leader, and who was ever seen in it."""
 
-    __slots__ = ("_born", "_brand", "_marker", "_seen", "leader", "leader_reaped", "pipes", "supervised")
+    __slots__ = ("_born", "_brand", "_marker", "_seen", "doubtful", "leader", "leader_reaped", "pipes", "supervised")
 
     def __init__(
         self, leader: int, born: int, marker: tuple[str, str] | None = None, *, supervised: bool = False
@@ -58,6 +59,7 @@ class Tree:
         self._marker = None if marker is None else os.fsencode(f"\0{marker[0]}={marker[1]}\0")
         self._brand = 0 if marker is None else brand_of(marker[1])
         self._seen: dict[int, int] = {leader: BORN_UNKNOWN} if leader else {}  # pid → born
+        self.doubtful = False  # whether somebody ended in the last look before he could be asked whose he was
         self.leader_reaped = False  # if so, a process with the leader's pid is another one
 
     def knows(self, entry: Entry) -> bool:
@@ -76,6 +78,7 @@ class Tree:
     def look(self, table: Iterable[Entry]) -> list[Entry]:
         """Every living process of the tree that is in the table, the leader among them; adopted dead are reaped."""
         us = os.getpid()
+        self.doubtful = False
         table = [entry for entry in table if entry.pid != us and entry.born >= self._born]
         strangers = {entry.pid for entry in table if self._is_stranger(entry)}
         found = members(table, self._roots(table, strangers), self._seen.keys() - strangers)
@@ -101,8 +104,11 @@ class Tree:
         }
 
     def _carries_evidence(self, entry: Entry) -> bool:
-        if self._marker is not None and (self.is_marked(environment_of(entry.pid)) or self.is_branded(entry.pid)):
-            return True
+        if self._marker is not None:
+            environment = environment_of(entry.pid)
+            if self.is_marked(environment) or self.is_branded(entry.pid):
+                return True
+            self.doubtful = self.doubtful or not (environment or is_there(entry))
         if not self.pipes or (entry.parent == os.getpid() and has_our_command_line(entry.pid)):
             return False
         return holds_any(entry.pid, self.pipes)
@@ -129,6 +135,12 @@ def members(table: Iterable[Entry], roots: AbstractSet[int], sessions: AbstractS
             waiting += children[entry.pid]
             waiting += in_session[entry.pid]
     return list(found.values())
+
+
+def is_there(entry: Entry) -> bool:
+    """Whether a process has not ended since it was entered in the table."""
+    now = read_entry(entry.pid)
+    return now is not None and not now.dead and now.born == entry.born
 
 
 def reap(pid: int) -> None:

@@ -1,76 +1,117 @@
-"""How asyncio learns that a child has ended: without a thread per child, also on 3.11.
+"""A child of ours whose end a pidfd tells: no thread, no signal handler, no policy of the loop's.
 
-From 3.12 asyncio uses pidfds by itself. On 3.11 its default is a thread for each child, and the pidfd watcher that it
-brings serves one loop only, while a program may have a loop in several threads. So there, and only where the default is
-still in place and the kernel has pidfds, the policy is given a watcher that serves whichever loop is running. A watcher
-that somebody chose is left alone, and so are loops that do not ask the policy.
+It is started by `subprocess.Popen`, which knows the fast ways to spawn, and not by asyncio, whose transports for pipes
+that we do not use cost as much as the spawn (ADR 0019). What asyncio gave is kept:
+
+- Only the end of this very child is taken, by its number, in the loop that started it. Several loops in several threads
+  have children at the same time, and whoever else waits for children of theirs is not robbed.
+- No descriptor is left for a pidfd just when the child has been started: it runs, and must not be started again. So it
+  is looked at every few milliseconds until there is one, or it has ended.
+- Somebody else has reaped it: the end is nobody's to know, and gets the number that asyncio gives it.
+- A loop that is thrown away: `Popen` says so, and reaps the child at the next spawn.
 """
 
 import asyncio
 import os
 import sys
-from collections.abc import Callable
-from contextlib import suppress
+from functools import cache
+from typing import TYPE_CHECKING, Protocol
 
-if sys.platform == "linux" and sys.version_info < (3, 12):
+if TYPE_CHECKING:
+    import subprocess
 
-    class RunningLoopWatcher(asyncio.PidfdChildWatcher):
-        """Waits for each child with a pidfd in the loop that started it."""
+POLL = 0.01  # seconds between two looks at a child for which there is no descriptor
+UNKNOWN_END = 255  # what asyncio calls the end of a child that somebody else has reaped
 
-        def __init__(self, previous: asyncio.AbstractChildWatcher) -> None:
-            """Keep the watcher that was there: it may still be waiting for children of its own."""
-            super().__init__()
-            self.previous = previous
 
-        def is_active(self) -> bool:
-            """Whether a child may be started: always, for the loop that asks is running."""
-            return True
+class Process(Protocol):
+    """A process that was started, by us or by asyncio."""
 
-        def attach_loop(self, loop: asyncio.AbstractEventLoop | None) -> None:
-            """Belong to no loop."""
+    @property
+    def pid(self) -> int:
+        """Its number."""
+        ...
 
-        def add_child_handler(self, pid: int, callback: Callable[..., object], *args: object) -> None:
-            """Call `callback(pid, exit_code, *args)` in the running loop when the child has ended."""
-            loop = asyncio.get_running_loop()
-            descriptor = os.pidfd_open(pid)
-            loop.add_reader(descriptor, self._reap, loop, descriptor, pid, callback, args)
+    @property
+    def returncode(self) -> int | None:
+        """None while nobody has taken note of its end."""
+        ...
 
-        def remove_child_handler(self, pid: int) -> bool:  # noqa: ARG002  # the interface; asyncio itself never asks
-            """Forget a child: nobody may."""
-            return False
+    async def wait(self) -> int:
+        """Wait for its end; may be cancelled and called again."""
+        ...
 
-        def _reap(
-            self,
-            loop: asyncio.AbstractEventLoop,
-            descriptor: int,
-            pid: int,
-            callback: Callable[..., object],
-            args: tuple[object, ...],
-        ) -> None:
-            loop.remove_reader(descriptor)
-            os.close(descriptor)
-            try:
-                _, status = os.waitpid(pid, 0)
-            except ChildProcessError:  # somebody else has reaped it: asyncio's number for an end that nobody knows
-                callback(pid, 255, *args)
-            else:
-                callback(pid, os.waitstatus_to_exitcode(status), *args)
 
-    def use_pidfd_watcher() -> None:
-        """Replace the watcher of the policy, if it is the default one and a better one works here."""
-        with suppress(NotImplementedError):  # a policy without watchers: its loops have their own way
-            current = asyncio.get_child_watcher()
-            if type(current) is asyncio.ThreadedChildWatcher and _has_pidfds():
-                asyncio.set_child_watcher(RunningLoopWatcher(current))
+class Child:
+    """A process that was just started by `Popen`; to be made in the loop that is to watch it."""
 
-    def _has_pidfds() -> bool:
+    __slots__ = ("_ended", "_loop", "_pidfd", "_started", "pid")
+
+    def __init__(self, started: "subprocess.Popen[bytes]") -> None:
+        """Watch it from now on."""
+        self.pid = started.pid
+        self._started = started
+        self._ended = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        self._pidfd: int | None = None
+        self._watch()
+
+    @property
+    def returncode(self) -> int | None:
+        """None while nobody has taken note of its end."""
+        return self._started.returncode
+
+    async def wait(self) -> int:
+        """Wait for its end; may be cancelled and called again."""
+        while (code := self.returncode) is None:
+            await self._ended.wait()
+        return code
+
+    def __del__(self) -> None:
+        """Close what is left open where the loop was thrown away."""
+        if self._pidfd is not None:
+            os.close(self._pidfd)
+
+    def _watch(self) -> None:
         try:
-            os.close(os.pidfd_open(os.getpid()))
+            self._pidfd = os.pidfd_open(self.pid)
         except OSError:
-            return False
+            self._loop.call_later(POLL, self._look)
+        else:
+            self._loop.add_reader(self._pidfd, self._note_end)
+
+    def _look(self) -> None:
+        if not self._reap(os.WNOHANG):
+            self._watch()
+
+    def _note_end(self) -> None:
+        if self._pidfd is not None:
+            self._loop.remove_reader(self._pidfd)
+            os.close(self._pidfd)
+            self._pidfd = None
+        self._reap(0)
+
+    def _reap(self, options: int) -> bool:
+        """Take note of the end; False if it has not come."""
+        try:
+            pid, status = os.waitpid(self.pid, options)
+        except ChildProcessError:
+            self._started.returncode = UNKNOWN_END
+        else:
+            if pid != self.pid:
+                return False
+            self._started.returncode = os.waitstatus_to_exitcode(status)
+        self._ended.set()
         return True
 
-else:
 
-    def use_pidfd_watcher() -> None:
-        """Do nothing: asyncio chooses the best watcher here by itself."""
+@cache
+def has_pidfds() -> bool:
+    """Whether this system tells the end of a process by a descriptor."""
+    if sys.platform != "linux":
+        return False
+    try:
+        os.close(os.pidfd_open(os.getpid()))
+    except OSError:
+        return False
+    return True

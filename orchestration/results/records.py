@@ -5,11 +5,13 @@ events, printed by `--json` and handed to people's own programs. Their `repr` is
 a log may print them at any time, and an output can be megabytes.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from operator import attrgetter
 from typing import Any, Self
 
+from orchestration.frozen import quick
 from orchestration.kinds import ExecutionStatus, Failure
 
 JsonDict = dict[str, Any]
@@ -85,6 +87,7 @@ class Usage:
         return cls(**{name: data[name] for name in cls.__slots__ if name in data})
 
 
+@quick
 @dataclass(frozen=True, slots=True, repr=False)
 class Outcome:
     """What one attempt yielded; the only thing an executor hands back.
@@ -125,15 +128,18 @@ class Outcome:
     def to_dict(self) -> JsonDict:
         """The outcome as JSON; fields that say nothing are left out, because most outcomes are short."""
         data: JsonDict = {}
-        for name, nothing in _SAYS_NOTHING.items():
-            value = getattr(self, name)
+        values = _VALUES_OF(self)
+        if values == _NOTHING:
+            return data
+        for name, value, nothing in zip(OUTCOME_FIELDS, values, _NOTHING, strict=True):
             if value is nothing or value == nothing:
                 continue
             if name == "checks":
-                value = [check.to_dict() for check in value]
-            elif name == "usage":
-                value = value.to_dict()
-            data[name] = value
+                data[name] = [check.to_dict() for check in self.checks]
+            elif self.usage is not None and name == "usage":
+                data[name] = self.usage.to_dict()
+            else:
+                data[name] = value
         return data
 
     @classmethod
@@ -150,9 +156,11 @@ class Outcome:
 
 
 OUTCOME_FIELDS: tuple[str, ...] = tuple(Outcome.__slots__)
-_SAYS_NOTHING: JsonDict = {name: getattr(Outcome(), name) for name in OUTCOME_FIELDS}
+_VALUES_OF: Callable[[Outcome], tuple[Any, ...]] = attrgetter(*OUTCOME_FIELDS)
+_NOTHING = _VALUES_OF(Outcome())
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class AttemptRecord:
     """One try at a task, as it was recorded; `duration_seconds` is monotonic, the times are UTC."""

@@ -49,14 +49,13 @@ class Attempting:
         self._time = asyncio.get_running_loop().time
         self.running = 0
 
-    async def attempt(self, start: Startable, slot: int) -> bool:
-        """Do and record one attempt that has been started.
+    async def attempt(self, start: Startable, slot: int, task: "asyncio.Task[None]") -> bool:
+        """Do and record one attempt that has been started, in the slot's own task.
 
         Returns:
             Whether it was abandoned: it still goes on in a thread, and its result will be refused.
         """
-        task, began, task_id = asyncio.current_task(), self._time(), start.task_id
-        assert task is not None  # noqa: S101  # a slot always runs in a task; this tells the type checker
+        began, task_id = self._time(), start.task_id
         self._stops.enter(task_id, task)
         self._spending.begin(task_id, start.attempt)
         try:
@@ -67,7 +66,7 @@ class Attempting:
         if isinstance(outcome, Expansion):
             self._settler.record_expansion(task_id, start.attempt, outcome)
             return False
-        self._settler.record_end(start, outcome, cause or self._plan.stopping, self._time() - began)
+        self._settler.record_end(start, outcome, cause, self._time() - began)
         return outcome.abandoned
 
     async def _perform(self, start: Startable, slot: int, task: "asyncio.Task[None]") -> Outcome | Expansion:

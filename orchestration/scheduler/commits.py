@@ -1,17 +1,19 @@
 """Commits of one run: at most one is under way, and what happens meanwhile travels together in the next.
 
 Whoever commits waits until all that was emitted before is durable and told. While a commit is under way, others only
-join: their events wait, and go to the store in one piece when it has landed. So a run with many slots makes few
-transactions, and the events are told in their order without a lock.
+join: their events wait, and go to the store in one piece after it has landed, at the end of the turn in which those
+that it has woken record what came next. So a run with many slots makes few transactions, and the events are told in
+their order without a lock.
 
-Edges it survives: a log that answers at once (nothing is waited for, and no turn of the loop is spent), a listener that
-is slow (the next commit waits for it, which slows the sender down), one that raises (whoever waits gets that), a log
-that fails (nothing can follow what was lost, so every later commit fails alike), and somebody who waited and was
-cancelled (the commit goes on, and to commit again is to wait for it).
+Edges it survives: a log that answers at once (nothing is waited for, and no turn of the loop is spent; one that did not
+is known to be slow from then on, and gets together what happens in one turn), a listener that is slow (the next commit
+waits for it, which slows the sender down), one that raises (whoever waits gets that), a log that fails (nothing can
+follow what was lost, so every later commit fails alike), and somebody who waited and was cancelled (the commit goes on,
+and to commit again is to wait for it).
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Sequence
 
 from orchestration.events import Event
 from orchestration.protocols import DONE, EventLog, Listener, Ready
@@ -22,29 +24,33 @@ class Commits:
 
     Args:
         run_id: the run.
-        take: gives the events that wait, once.
         listener: told of each event once it is durable.
+
+    Attributes:
+        batch: the events that wait, in their order.
     """
 
-    def __init__(self, run_id: str, take: Callable[[], list[Event]], listener: Listener | None) -> None:
+    def __init__(self, run_id: str, listener: Listener | None) -> None:
         """Nothing is under way; must be made inside the loop."""
         self._run_id = run_id
-        self._take = take
+        self.batch: list[Event] = []
         self._listener = listener
         self._loop = asyncio.get_running_loop()
         self._flight: asyncio.Future[None] | None = None
         self._untold: list[Event] = []
         self._waiting: list[asyncio.Future[None]] = []
         self._joining: list[tuple[EventLog, asyncio.Future[None]]] = []
+        self._departs_soon = self._is_slow = False
         self._fault: BaseException | None = None
 
     def commit(self, log: EventLog) -> Awaitable[None]:
         """See `Recorder.commit`."""
         if self._fault is not None:
             raise self._fault
-        if self._flight is not None:
+        if self._flight is not None or self._departs_soon or self._is_slow:
             landed = self._loop.create_future()
             self._joining.append((log, landed))
+            self._depart_soon()
             return landed
         if not self._depart(log):
             return DONE
@@ -52,9 +58,15 @@ class Commits:
         self._waiting.append(landed)
         return landed
 
+    def _depart_soon(self) -> None:
+        """Depart at the end of this turn of the loop, so that whatever else happens in it comes along."""
+        if self._flight is None and not self._departs_soon:
+            self._departs_soon = True
+            self._loop.call_soon(self._go_on)
+
     def _depart(self, log: EventLog) -> bool:
         """Give what waits to the log; whether that is to be waited for."""
-        batch = self._take()
+        batch, self.batch = self.batch, []
         if not batch:
             return False
         try:
@@ -65,8 +77,10 @@ class Commits:
             self._fault = error
             raise
         if isinstance(stored, Ready):
-            self._follow_telling(self.tell(batch))
+            if self._listener is not None:
+                self._follow_telling(self.tell(batch))
         else:
+            self._is_slow = True
             self._untold = batch
             self._follow(asyncio.ensure_future(stored))
         return self._flight is not None
@@ -112,13 +126,13 @@ class Commits:
         if self._flight is None:
             waiting, self._waiting = self._waiting, []
             _settle(waiting, error)
-            self._go_on()
+            if self._joining:
+                self._depart_soon()  # those who were woken come first
 
     def _go_on(self) -> None:
         """Depart with those who joined meanwhile."""
+        self._departs_soon = False
         joining, self._joining = self._joining, []
-        if not joining:
-            return
         self._waiting = [landed for _, landed in joining]
         error = self._fault
         if error is None:
@@ -132,8 +146,8 @@ class Commits:
 
     async def wait_for_landing(self) -> None:
         """See `Recorder.wait_for_landing`."""
-        while self._flight is not None:
-            await asyncio.wait([self._flight])
+        while self._flight is not None or self._departs_soon:
+            await (asyncio.sleep(0) if self._flight is None else asyncio.wait([self._flight]))
 
 
 def _settle(waiting: "Sequence[asyncio.Future[None]]", error: BaseException | None) -> None:

@@ -134,6 +134,11 @@ class Quota:
         state.window += 1
         return state.window
 
+    @property
+    def knows_refusals(self) -> bool:
+        """Whether any account was ever refused."""
+        return bool(self._states)
+
     def due(self, now: float) -> list[tuple[str, int]]:
         """The accounts whose pause is over, each with the window with which it goes on."""
         found: list[tuple[str, int]] = []

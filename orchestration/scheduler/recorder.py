@@ -16,11 +16,11 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from orchestration.events import Event, TaskChunk
+from orchestration.events import Event, TaskChunk, TaskCompleted, TaskStarted
 from orchestration.ledger import Ledger
-from orchestration.plan import Plan
+from orchestration.plan import Plan, Startable
 from orchestration.protocols import EventLog, Listener
-from orchestration.results import Usage
+from orchestration.results import Outcome, Usage
 from orchestration.scheduler.commits import Commits
 
 
@@ -41,11 +41,10 @@ class Recorder:
         self.plan = plan
         self.ledger = ledger
         self._listener = listener
-        self._loop = asyncio.get_running_loop()
+        self._time = asyncio.get_running_loop().time
         self._clock = clock
-        self._epoch = clock() - self._loop.time()
-        self._batch: list[Event] = []
-        self._commits = Commits(plan.run_id, self.take, listener)
+        self._epoch = clock() - self._time()
+        self._commits = Commits(plan.run_id, listener)
 
     def emit(self, kind: type[Event], /, **fields: Any) -> None:  # noqa: ANN401  # the event's own fields
         """Let an event happen; it is stored with the next commit.
@@ -53,20 +52,34 @@ class Recorder:
         Raises:
             IllegalEvent: it cannot happen now; nothing has changed.
         """
-        event = kind(run_id=self.plan.run_id, seq=self.plan.seq + 1, at=self.at(), **fields)
-        self.plan.check(event)
-        self.plan.apply(event)
+        plan = self.plan
+        self._happen(kind(run_id=plan.run_id, seq=plan.seq + 1, at=self.at(), **fields))
+
+    def emit_start(self, start: Startable, agent: str | None, slot: int, queued_at: datetime | None) -> None:
+        """Let an attempt begin: `emit` for one of the two events that nearly all events are."""
+        plan, number = self.plan, start.attempt
+        event = TaskStarted(plan.run_id, plan.seq + 1, self.at(), start.task_id, number, agent, slot, queued_at)
+        self._happen(event)
+
+    def emit_success(self, start: Startable, agent: str | None, seconds: float, outcome: Outcome) -> None:
+        """Let an attempt end well: `emit` for the other one."""
+        plan, number = self.plan, start.attempt
+        event = TaskCompleted(plan.run_id, plan.seq + 1, self.at(), start.task_id, number, agent, seconds, outcome)
+        self._happen(event)
+
+    def _happen(self, event: Event) -> None:
+        self.plan.record(event)
         self.ledger.apply(event)
-        self._batch.append(event)
+        self._commits.batch.append(event)
 
     @property
     def pending(self) -> Sequence[Event]:
         """What was emitted and not yet given to a log."""
-        return self._batch
+        return self._commits.batch
 
     def take(self) -> list[Event]:
         """The pending events; whoever takes them stores and tells them."""
-        batch, self._batch = self._batch, []
+        batch, self._commits.batch = self._commits.batch, []
         return batch
 
     def commit(self, log: EventLog) -> Awaitable[None]:
@@ -99,11 +112,11 @@ class Recorder:
 
     def now(self) -> float:
         """Seconds since the epoch, by a clock that never steps."""
-        return self._epoch + self._loop.time()
+        return self._epoch + self._time()
 
     def go_on_after(self, moment: datetime) -> None:
         """Let no time be before that of an event that was stored."""
-        self._epoch = max(self._epoch, moment.timestamp() - self._loop.time())
+        self._epoch = max(self._epoch, moment.timestamp() - self._time())
 
     def meant(self, moment: float) -> float:
         """A moment by the clock on the wall, such as an agent names, by ours: as far ahead as it is there."""
@@ -115,7 +128,7 @@ class Recorder:
 
     def at(self) -> datetime:
         """Now, as events carry it."""
-        return datetime.fromtimestamp(self.now(), UTC)
+        return datetime.fromtimestamp(self._epoch + self._time(), UTC)
 
 
 class Reporter:

@@ -21,7 +21,7 @@ Edges it survives:
 import asyncio
 import contextlib
 import random
-from collections.abc import Coroutine, Mapping
+from collections.abc import Awaitable, Coroutine, Mapping
 from typing import Any, Final
 
 from orchestration.errors import IllegalEvent, StoreError
@@ -31,7 +31,6 @@ from orchestration.events import (
     RunError,
     RunPaused,
     TaskInputGiven,
-    TaskStarted,
 )
 from orchestration.kinds import Failure, RunStatus
 from orchestration.models import Account, Budget
@@ -171,20 +170,24 @@ class Scheduler:
     # -- slots --------------------------------------------------------------------------------------------------
 
     async def _slot(self, number: int) -> None:
-        slots = self._slots
+        slots, log, me = self._slots, self._log, asyncio.current_task()
+        assert log is not None  # noqa: S101  # slots begin in `run`; this tells the type checker
+        assert me is not None  # noqa: S101  # likewise
         while not (self._finished or slots.closing):
             if self._turn.is_too_long():
                 await self._let_others_have_a_turn()
             start = self._pull(number)
             if self.recorder.pending:
-                await self._commit()
+                committing = self.recorder.commit(log)
+                if committing is not DONE:
+                    await self._wait_for_landing(committing, log)
                 if start is None:
                     continue  # whoever wanted to wake a slot meanwhile found none that was idle
             if start is None:
                 if not self._finished:
                     self._alarm.set()
                     await slots.undisturbed(slots.idle)
-            elif await self._attempting.attempt(start, number) and not slots.closing:
+            elif await self._attempting.attempt(start, number, me) and not slots.closing:
                 await self._hold(number, start)
 
     def _pull(self, number: int) -> Startable | None:
@@ -196,28 +199,23 @@ class Scheduler:
         if start is None:
             self._notice_the_end()
             return None
-        self.recorder.emit(
-            TaskStarted,
-            task_id=start.task_id,
-            attempt=start.attempt,
-            agent=start.agent or self._jobs.get(start.task_id, NO_JOB).agent,
-            slot=number,
-            queued_at=self.plan.queued_since(start.task_id) or self.recorder.ledger.started_at,
-        )
+        agent = start.agent or self._jobs.get(start.task_id, NO_JOB).agent
+        queued_at = self.plan.queued_since(start.task_id) or self.recorder.ledger.started_at
+        self.recorder.emit_start(start, agent, number, queued_at)
         self._attempting.running += 1
-        self._have_others_work(now)
+        if self._slots.may_help:
+            self._have_others_work(now)
         return start
 
-    async def _commit(self) -> None:
-        """Make durable what happened; a slot that waited for that lets others have a turn where all wait for one."""
-        assert self._log is not None  # noqa: S101  # slots begin in `run`; this tells the type checker
-        log = self._log
-        committing = self.recorder.commit(log)
-        if committing is DONE:
-            return
-        first = [committing]
-        await self._slots.undisturbed(lambda: first.pop() if first else self.recorder.commit(log))
-        await self._let_others_have_a_turn()
+    async def _wait_for_landing(self, committing: Awaitable[None], log: EventLog) -> None:
+        """Wait until what happened is durable; where all slots waited for one commit, they go on turn by turn."""
+        try:
+            await committing
+        except asyncio.CancelledError:
+            await self._slots.refuse_cancellation()
+            await self._slots.undisturbed(lambda: self.recorder.commit(log))
+        if self._turn.is_too_long():
+            await self._let_others_have_a_turn()
 
     async def _let_others_have_a_turn(self) -> None:
         while self._turn.is_too_long():
@@ -226,8 +224,8 @@ class Scheduler:
     async def _hold(self, number: int, start: Startable) -> None:
         """Keep a slot until the thread that its attempt had to leave behind has returned."""
         self.settle()
-        if self.recorder.pending:
-            await self._commit()
+        if self._log is not None:
+            await self._wait_for_landing(self.recorder.commit(self._log), self._log)
         let_go = self._slots.hold(number)
         returned = self._loop.create_task(self._doer.wait_for_return(start.task_id, start.attempt))
         returned.add_done_callback(lambda _: self._slots.let_go(number))
@@ -267,6 +265,8 @@ class Scheduler:
             return
         if not self.plan.could_start(self.recorder.now() if now is None else now):
             self._alarm.set()
+            if slots.any_held:  # whoever is held does not look whether this was all
+                self._notice_the_end()
         elif slots.may_begin:
             slots.begin()
         elif held is not None:

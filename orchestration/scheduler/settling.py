@@ -19,13 +19,13 @@ from orchestration.events import (
     RetryScheduled,
     TaskBlocked,
     TaskCancelled,
-    TaskCompleted,
     TaskError,
     TaskExpanded,
+    TaskInputGiven,
     TaskNeedsInput,
     TaskSkipped,
 )
-from orchestration.kinds import Failure
+from orchestration.kinds import Failure, OnCrash
 from orchestration.plan import FINAL, Ask, Block, Cancel, Consequence, Decide, Join, Skip, Startable, State
 from orchestration.protocols import Doer, Drop, Expansion
 from orchestration.results import Outcome
@@ -84,8 +84,9 @@ class Settler:
 
     def settle(self) -> None:
         """Let everything follow that follows without any work."""
-        for account, window in self._quota.due(self._recorder.now()):
-            self._set_window(account, window, "fewer at once, because the account reached its limit")
+        if self._quota.knows_refusals:
+            for account, window in self._quota.due(self._recorder.now()):
+                self._set_window(account, window, "fewer at once, because the account reached its limit")
         while found := self._plan.consequences():
             for consequence in found:
                 self._answer(consequence)
@@ -128,14 +129,22 @@ class Settler:
             self.record_expansion(task_id, attempt, decision)
         elif isinstance(decision, Drop):
             for part in decision.task_ids:
-                if self._plan.state_of(part) is State.RUNNING:
-                    self._request_stop(part, decision.cause)
-                elif self._plan.state_of(part) not in FINAL:
-                    self.cancel(part, decision.cause, reason=CANCELLED)
+                self._drop(part, decision.cause)
         elif decision is not None:
             began = self._recorder.ledger.attempts_of(task_id)[-1].started_at
             seconds = max(0.0, self._recorder.now() - began.timestamp())
             self.record_end(Startable(task_id, attempt), decision, None, seconds)
+
+    def _drop(self, task_id: str, cause: str) -> None:
+        """End a part that is not needed any more; where it has parts itself, they end first."""
+        state = self._plan.state_of(task_id)
+        if state is State.RUNNING:
+            self._request_stop(task_id, cause)
+        elif state is State.EXPANDED:
+            attempt = self._plan.attempt_of(task_id)
+            self._recorder.emit(TaskInputGiven, task_id=task_id, attempt=attempt, action="cancel", note=cause)
+        elif state not in FINAL:
+            self.cancel(task_id, cause)
 
     def record_expansion(self, task_id: str, attempt: int, expansion: Expansion) -> None:
         """Record that a task became several."""
@@ -157,11 +166,14 @@ class Settler:
         )
 
     def record_end(self, start: Startable, outcome: Outcome, cause: str | None, seconds: float) -> None:
-        """Record how an attempt ended; `cause` says who asked for its end, if anybody did."""
-        stopped = cause is not None and cause == self._plan.stopping
-        job, emit = self._jobs.get(start.task_id, NO_JOB), self._recorder.emit
-        if not outcome.metadata.get("sum_of_parts"):
+        """Record how an attempt ended; `cause` says why it was to be ended, if that was not because its run is."""
+        job = self._jobs.get(start.task_id, NO_JOB)
+        if not (outcome.metadata and outcome.metadata.get("sum_of_parts")):
             self._spending.end(start.task_id, start.attempt, outcome.usage, seconds)
+        if outcome.failure is None and not outcome.needs_input:
+            self._record_success(start, outcome, job, seconds)
+            return
+        cause = cause or self._plan.stopping
         end: dict[str, Any] = {
             "task_id": start.task_id,
             "attempt": start.attempt,
@@ -170,29 +182,36 @@ class Settler:
             "outcome": outcome,
         }
         if outcome.failure is Failure.CANCELLED:
+            stopped = cause is not None and cause == self._plan.stopping
             word = self.cut_off if stopped else CANCELLED
-            emit(TaskCancelled, **end, reason=word, cause=cause or outcome.error or "")
+            self._recorder.emit(TaskCancelled, **end, reason=word, cause=cause or outcome.error or "")
         elif outcome.failure is Failure.INTERRUPTED:
-            emit(AttemptInterrupted, **end, then=job.on_crash)
-        elif outcome.needs_input:
-            prompt = outcome.prompt or ""
-            emit(
-                TaskNeedsInput,
-                task_id=start.task_id,
-                attempt=start.attempt,
-                prompt=prompt,
-                reason="waits for a person",
-            )
-        elif outcome.failure is None:
-            self._clean_end(start, job, seconds)
-            if job.approve_after:
-                self._ask_about(start, outcome)
-            else:
-                emit(TaskCompleted, **end)
+            self._recorder.emit(AttemptInterrupted, **end, then=job.on_crash)
+        elif outcome.failure is None or outcome.needs_input:
+            self._ask_in(start, outcome)
         elif outcome.failure is Failure.RATE_LIMITED and outcome.failure not in job.gives_way:
             self._record_refusal(start, outcome, end, job)
         else:
             self.record_failure(start, outcome.failure, end)
+
+    def _record_success(self, start: Startable, outcome: Outcome, job: Job, seconds: float) -> None:
+        account = job.account if start.agent is None else job.fallback_account
+        if account is not None:
+            self._clean_end(account, seconds)
+        if job.approve_after:
+            self._ask_about(start, outcome)
+            return
+        self._recorder.emit_success(start, start.agent or job.agent, seconds, outcome)
+
+    def _ask_in(self, start: Startable, outcome: Outcome) -> None:
+        """The attempt cannot go on without a person."""
+        self._recorder.emit(
+            TaskNeedsInput,
+            task_id=start.task_id,
+            attempt=start.attempt,
+            prompt=outcome.prompt or "",
+            reason="waits for a person",
+        )
 
     def _ask_about(self, start: Startable, outcome: Outcome) -> None:
         """The work is done and its checks have passed; a person decides whether that counts."""
@@ -209,10 +228,9 @@ class Settler:
 
     # -- accounts -----------------------------------------------------------------------------------------------
 
-    def _clean_end(self, start: Startable, job: Job, seconds: float) -> None:
-        account = job.account_of(start.agent)
-        window = None if account is None else self._quota.succeeded(account, self._recorder.now() - seconds)
-        if account is not None and window is not None:
+    def _clean_end(self, account: str, seconds: float) -> None:
+        window = self._quota.succeeded(account, self._recorder.now() - seconds)
+        if window is not None:
             self._set_window(account, window, "one more at once, because the account works well")
 
     def _set_window(self, account: str, window: int, reason: str) -> None:
@@ -247,14 +265,17 @@ class Settler:
         self._quota.recall(self._recorder.now())
         for task_id in list(self._plan.tasks_in(State.RUNNING)):
             job = self._jobs.get(task_id, NO_JOB)
+            skips = job.skips_when_failed and job.on_crash is OnCrash.FAIL
             self._recorder.emit(
                 AttemptInterrupted,
                 task_id=task_id,
                 attempt=self._plan.attempt_of(task_id),
                 agent=job.agent,
                 outcome=Outcome(failure=Failure.INTERRUPTED, error="orch ended while the attempt ran"),
-                then=job.on_crash,
+                then=OnCrash.RERUN if skips else job.on_crash,
             )
+            if skips:
+                self._skip(task_id, Failure.INTERRUPTED)
 
     def reject(self, start: Startable, outcome: Outcome, note: str, seconds: float) -> None:
         """A person did not accept what an attempt made; the next one reads why."""
@@ -284,9 +305,17 @@ class Settler:
             due_at = next_attempt_at(job.retry, tries, failure, self._recorder.at(), spread)
         if due_at is None:
             why = spent or self._plan.stopping or why_not(job.retry, tries, failure)
+            if job.skips_when_failed:
+                emit(TaskError, **end, final=False, reason=f"{failure.value}: {why}" if why else failure.value)
+                self._skip(start.task_id, failure)
+                return
             emit(TaskError, **end, final=True, reason=f"{failure.value}: {why}" if why else failure.value)
             return
         allowed = job.retry.max if job.retry else 1
         reason = f"attempt {start.attempt} failed ({failure.value}), {tries} of {allowed} used"
         emit(TaskError, **end, final=False, reason=reason)
         emit(RetryScheduled, task_id=start.task_id, attempt=start.attempt, due_at=due_at, reason=reason)
+
+    def _skip(self, task_id: str, failure: Failure) -> None:
+        """Let a task count as skipped that has failed for good; its attempts still say how."""
+        self._recorder.emit(TaskSkipped, task_id=task_id, reason=f"it failed ({failure.value}), which does not count")

@@ -48,6 +48,11 @@ class Slots:
         """Whether another one may be begun: there is room, and every one so far has looked for work."""
         return self._begun < self.bound and not self._is_one_new
 
+    @property
+    def may_help(self) -> bool:
+        """Whether somebody else could take up work: one that is idle, one that may be begun, one that is held."""
+        return bool(self._idle or self._held) or (self._begun < self.bound and not self._is_one_new)
+
     def begin(self) -> None:
         """Begin another one."""
         task = self._loop.create_task(self._work(self._begun), name=f"slot {self._begun}")
@@ -88,17 +93,25 @@ class Slots:
 
     async def undisturbed(self, wait: Callable[[], Awaitable[Any]]) -> None:
         """Wait in the running slot, whoever cancels it without being entitled to that."""
-        slot = asyncio.current_task()
-        assert slot is not None  # noqa: S101  # a slot is a task; this tells the type checker
         while True:
             try:
                 await wait()
             except asyncio.CancelledError:
-                await take_back_cancellations(slot)
-                if self.closing:
-                    raise
+                await self.refuse_cancellation()
             else:
                 return
+
+    async def refuse_cancellation(self) -> None:
+        """Take back a cancellation that the running slot has met.
+
+        Raises:
+            CancelledError: the slots are closed; so it was ours.
+        """
+        slot = asyncio.current_task()
+        assert slot is not None  # noqa: S101  # a slot is a task; this tells the type checker
+        await take_back_cancellations(slot)
+        if self.closing:
+            raise asyncio.CancelledError
 
     def idle(self) -> "asyncio.Future[None]":
         """What an idle slot waits for."""

@@ -92,6 +92,8 @@ class Spending:
 
     def begin(self, task_id: str, attempt: int) -> None:
         """An attempt starts: its time runs."""
+        if (job := self._jobs.get(task_id)) is None or (job.budget is None and job.parent is None):
+            return  # the common case, in few steps
         budget = self._jobs.get(self._root(task_id), NO_JOB).budget
         if budget is None or budget.wall is None:
             return
@@ -115,6 +117,9 @@ class Spending:
 
     def end(self, task_id: str, attempt: int, usage: Usage | None, seconds: float) -> None:
         """An attempt has ended, and used so much in all."""
+        job = self._jobs.get(task_id)
+        if usage is None and not self._run.running and (job is None or not self._has_budget(task_id, job)):
+            return  # as above: nothing is counted that nobody asks for
         key = (task_id, attempt)
         timer = self._timers.pop(key, None)
         if timer is not None:
@@ -128,6 +133,10 @@ class Spending:
             self._add(task_id, used)
             self._compare(task_id)
 
+    def _has_budget(self, task_id: str, job: Job) -> bool:
+        root = job if job.parent is None else self._jobs.get(self._root(task_id), NO_JOB)
+        return root.budget is not None
+
     def close(self) -> None:
         """No timer is left."""
         for timer in self._timers.values():
@@ -135,7 +144,7 @@ class Spending:
 
     def last_known(self, task_id: str, attempt: int) -> Usage | None:
         """What a running attempt said last."""
-        return self._task(task_id).running.get((task_id, attempt))
+        return self._run.running.get((task_id, attempt))
 
     # -- counting -----------------------------------------------------------------------------------------------
 

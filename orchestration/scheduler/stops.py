@@ -44,6 +44,8 @@ class Stops:
     def leave(self, task_id: str) -> str | None:
         """It does so no more; returns why it was to be ended, None where it was not."""
         del self.running[task_id]
+        if not self._causes:
+            return None
         self._of_tasks.pop(task_id, None)
         return self._causes.pop(task_id, None)
 

@@ -20,17 +20,18 @@ ADMITTED: Final = 64
 class Turn:
     """The present turn of the loop; one for all slots of a run."""
 
-    __slots__ = ("_began", "_loop", "_waiting")
+    __slots__ = ("_began", "_loop", "_time", "_waiting")
 
     def __init__(self) -> None:
         """Nothing has been done; must be made inside the loop."""
         self._loop = asyncio.get_running_loop()
+        self._time = self._loop.time
         self._began: float | None = None
         self._waiting: deque[asyncio.Future[None]] = deque()
 
     def is_too_long(self) -> bool:
         """Whether others should have their turn now."""
-        now = self._loop.time()
+        now = self._time()
         if self._began is None:
             self._began = now
             self._loop.call_soon(self._begin)

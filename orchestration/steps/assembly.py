@@ -32,23 +32,28 @@ class StepRun:
         """The run as far as it is; what composites took is what their parts took."""
         result = self.ledger.run_result()
         seconds = {one.task_id: sum(attempt.duration_seconds for attempt in one.attempts) for one in result.results}
-        return replace(result, critical_path_seconds=_critical(self.crew.root, seconds, self.crew.boxes))
+        return replace(result, critical_path_seconds=self._critical(seconds))
+
+    def _critical(self, seconds: Mapping[str, float]) -> float:
+        """The heaviest path through the steps, in seconds; inner boxes first, so that no depth is too deep."""
+        boxes, graph = self.crew.boxes, self.plan.graph
+        rank = {graph.ids[i]: rank for rank, i in enumerate(graph.order)}
+        weights = dict(seconds)
+        for box in [*reversed([*boxes.values()]), self.crew.root]:
+            if box.seats:
+                weights[box.path] = _heaviest(box, weights, rank)
+        return weights.get("", 0.0)
 
 
-def _critical(root: Box, seconds: Mapping[str, float], boxes: Mapping[str, Box]) -> float:
-    """The heaviest path through the steps, in seconds; inner boxes first, so that no depth is too deep."""
-    weights = dict(seconds)
-    for box in [*reversed([*boxes.values()]), root]:
-        reached: dict[str, float] = {}
-        for seat in box.seats:
-            before = (reached.get(box.path_of_need(need), 0.0) for need in seat.unit.needs)
-            reached[seat.path] = max(before, default=0.0) + weights.get(seat.path, 0.0)
-        if box.seats:
-            whole = max(reached.values())
-            if box.unit.work.kind == "loop":  # rounds follow each other without waiting for each other in the plan
-                whole = sum(weights.get(seat.path, 0.0) for seat in box.seats)
-            weights[box.path] = whole
-    return weights.get("", 0.0)
+def _heaviest(box: Box, weights: Mapping[str, float], rank: Mapping[str, int]) -> float:
+    """The heaviest path through the parts of one composite; `rank` puts each after those that it waits for."""
+    if box.unit.work.kind == "loop":  # rounds follow each other without waiting for each other in the plan
+        return sum(weights.get(seat.path, 0.0) for seat in box.seats)
+    reached: dict[str, float] = {}
+    for seat in sorted(box.seats, key=lambda seat: rank[seat.path]):
+        before = (reached.get(box.path_of_need(need), 0.0) for need in seat.unit.needs)
+        reached[seat.path] = max(before, default=0.0) + weights.get(seat.path, 0.0)
+    return max(reached.values())
 
 
 def assemble(

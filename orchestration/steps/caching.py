@@ -1,29 +1,34 @@
 """Results of steps that need not be computed again: by what a function is, and what it is given.
 
-The key is a digest of the function's code (its own: not that of what it calls), its name and version, and its arguments
-as JSON. What has no JSON has no key, and is computed each time. A row is no proof: files that it promises are looked at
-again, and one that is gone or changed makes it a miss. What is being computed just now is waited for, not done twice.
+The key is a digest of the function's code (its own: not that of what it calls), its name and version, and its
+arguments. What cannot be written down exactly has no key, and is computed each time; a result that JSON cannot give
+back as it was is not kept. What a function holds on to and could change meanwhile (a list around it, an object) is no
+part of the key. A row is no proof: files that it promises are looked at again, and one that is gone or changed makes it
+a miss. What is being computed just now is waited for, not done twice.
 """
 
 import asyncio
 import hashlib
 import json
+import math
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from types import CodeType
+from types import CellType, CodeType, FunctionType
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from orchestration.calls import name_of
-from orchestration.steps.values import NotKept, as_json
+from orchestration.steps.values import NotKept, apart, as_json
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 _BLOCK: Final = 1 << 20
+_SCALARS: Final = frozenset({type(None), bool, int, float, str})
+_FIXED: Final = (type(None), bool, int, float, str, bytes, tuple, frozenset)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,9 +116,10 @@ class Cache:
         return row
 
     def keep(self, key: str, row: Row) -> None:
-        """Keep a row; one that is no JSON is not kept."""
-        with suppress(NotKept):
-            self._rows.put(key, Row(as_json(dict(row.outputs)), row.output, row.files))
+        """Keep a row; one that JSON would give back as something else is not kept."""
+        outputs = dict(row.outputs)
+        if _is_json(outputs):
+            self._rows.put(key, Row(apart(outputs), row.output, row.files))
 
     @asynccontextmanager
     async def alone(self, key: str) -> "AsyncIterator[None]":
@@ -155,7 +161,7 @@ def key_of(
 ) -> str | None:
     """The key of a call, None where it has none."""
     try:
-        facts = [name_of(function), version, *_code_of(function), as_json(list(positional)), as_json(dict(named))]
+        facts = [name_of(function), version, *_code_of(function), exactly([*positional]), exactly(dict(named))]
         text = json.dumps(facts, sort_keys=True, allow_nan=False)
     except (NotKept, ValueError, TypeError, RecursionError):
         return None
@@ -163,17 +169,67 @@ def key_of(
 
 
 def _code_of(function: Callable[..., Any]) -> Iterator[Any]:
-    """All that makes a function what it is; raises NotKept where it holds on to what has no JSON."""
+    """All that makes a function what it is; raises NotKept where that cannot be said."""
     while isinstance(function, partial):
-        yield as_json([list(function.args), dict(function.keywords)])
+        yield exactly([list(function.args), dict(function.keywords)])
         function = function.func
     code = getattr(function, "__code__", None)
     if not isinstance(code, CodeType):
         raise NotKept("an object that can be called may hold anything")
     yield _facts_of(code)
-    yield as_json([*(getattr(function, "__defaults__", None) or ())])
-    yield as_json(dict(getattr(function, "__kwdefaults__", None) or {}))
-    yield [as_json(cell.cell_contents) for cell in getattr(function, "__closure__", None) or ()]
+    yield exactly([*(getattr(function, "__defaults__", None) or ())])
+    yield exactly(dict(getattr(function, "__kwdefaults__", None) or {}))
+    yield [_held(cell) for cell in getattr(function, "__closure__", None) or ()]
+
+
+def _held(cell: CellType) -> Any:  # noqa: ANN401  # whatever can be written down of it
+    """What a function holds on to, where it is one that never changes."""
+    try:
+        value = cell.cell_contents
+    except ValueError:  # it has no value yet
+        return None
+    if isinstance(value, FunctionType):
+        return _facts_of(value.__code__)
+    return exactly(value) if isinstance(value, _FIXED) else None
+
+
+def exactly(value: Any) -> Any:  # noqa: ANN401  # any value
+    """The value as JSON that no other value has.
+
+    Raises:
+        NotKept: there is none.
+    """
+    kind = type(value)
+    if kind in _SCALARS:
+        return value
+    if kind is list:
+        return [exactly(item) for item in value]
+    if kind is dict and all(type(key) is str for key in value):
+        return {key: exactly(item) for key, item in value.items()}
+    return [[f".{kind.__module__}.{kind.__qualname__}"], _contents(value)]
+
+
+def _contents(value: Any) -> Any:  # noqa: ANN401  # any value
+    """What is in a value of a type for which JSON has no word."""
+    if type(value) is dict:
+        return [[exactly(key), exactly(item)] for key, item in value.items()]
+    if type(value) is tuple:
+        return [exactly(item) for item in value]
+    if type(value) in {set, frozenset}:
+        return sorted(json.dumps(exactly(item), sort_keys=True) for item in value)
+    return as_json(value)
+
+
+def _is_json(value: Any) -> bool:  # noqa: ANN401  # any value
+    """Whether JSON gives the value back as it is."""
+    kind = type(value)
+    if kind is float:
+        return math.isfinite(value)
+    if kind is list:
+        return all(map(_is_json, value))
+    if kind is dict:
+        return all(type(key) is str and _is_json(item) for key, item in value.items())
+    return kind in _SCALARS
 
 
 def _facts_of(code: CodeType) -> list[Any]:

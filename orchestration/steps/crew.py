@@ -14,7 +14,7 @@ from orchestration.events import TaskExpanded
 from orchestration.kinds import ExecutionStatus, Failure
 from orchestration.ledger import Ledger
 from orchestration.plan import Limits, Node
-from orchestration.protocols import Decision, Expansion, Reporting
+from orchestration.protocols import Decision, Drop, Expansion, Reporting
 from orchestration.results import Outcome
 from orchestration.steps.around import NOTHING, Given, perform
 from orchestration.steps.binding import MISSING
@@ -85,7 +85,7 @@ class StepCrew:
         named = names_in(root)
         self.hiding = Hiding(means.home, named) if named else None
         self._catalog: Catalog | None = None
-        self.returning: dict[tuple[str, int], asyncio.Future[Ended]] = {}
+        self._returning: dict[tuple[str, int], list[asyncio.Future[Ended]]] = {}
         self._limits = means.limits
         self._overridden = means.overridden
         self._shares_capacity = means.limits.is_limited(CAPACITY)
@@ -118,9 +118,10 @@ class StepCrew:
         return outcome
 
     def join(self, task_id: str) -> Decision | None:
-        """What becomes of a composite all of whose parts have ended."""
+        """What becomes of a composite all of whose parts have ended, or one has failed."""
         box = self._boxes[task_id]
-        return self._decision(box, box.unit.composite.next(box))
+        turn = box.unit.composite.next(box)
+        return turn if turn is None or isinstance(turn, Drop) else self._decision(box, turn)
 
     def decide(self, task_id: str) -> bool:
         """Whether a step runs at all."""
@@ -130,13 +131,22 @@ class StepCrew:
     def salvage(self, task_id: str, attempt: int) -> Outcome:
         """What can be said of an attempt that was cut off."""
         folder = None if self.home.state is None else self.home.state / self.run_id / task_id / str(attempt)
-        return Outcome(log_path=str(folder) if folder is not None and folder.exists() else None)
+        log_path = str(folder) if folder is not None and folder.exists() else None
+        return Outcome(log_path=log_path, abandoned=(task_id, attempt) in self._returning)
+
+    def leave_behind(self, task_id: str, attempt: int, name: str, thread: "asyncio.Future[Ended] | None") -> bool:
+        """Note that nobody waits for a thread of an attempt any more; False where it has returned already."""
+        if thread is None or thread.done():
+            return False
+        self.threads.abandon(name)
+        self._returning.setdefault((task_id, attempt), []).append(thread)
+        return True
 
     async def wait_for_return(self, task_id: str, attempt: int) -> None:
-        """Wait until the thread of an abandoned attempt has returned."""
-        thread = self.returning.pop((task_id, attempt), None)
-        if thread is not None:
-            await asyncio.wait({thread})
+        """Wait until the threads of an abandoned attempt have returned."""
+        threads = self._returning.pop((task_id, attempt), None)
+        if threads:
+            await asyncio.wait(threads)
 
     def _decision(self, box: Box, turn: Turn) -> Outcome | Expansion:
         if isinstance(turn, Outcome):
@@ -161,7 +171,11 @@ class StepCrew:
         """A composite became its parts; what the plan has to know of each."""
         box = self._boxes[event.task_id]
         self._keep_to(box)
-        return [self._seated(box, _part(item)) for item in event.items]
+        nodes = [self._seated(box, _part(item)) for item in event.items]
+        if any("place" in item for item in event.items):
+            place = {item["id"]: item.get("place", 0) for item in event.items}
+            box.seats.sort(key=lambda seat: place[seat.path])
+        return nodes
 
     def _keep_to(self, box: Box) -> None:
         if box.unit.at_once is not None:
@@ -191,7 +205,9 @@ class StepCrew:
             limits=limits,
             keeps_limits=unit.is_composite,
             joins_at_end=unit.is_composite,
+            joins_at_failure=unit.ends_early,
             excused=unit.excused,
+            fatal=_is_fatal(box),
         )
 
     @property
@@ -262,6 +278,17 @@ class StepCrew:
         return None if self.home.state is None else StepLog(self.home.state / self.run_id / seat.path / str(attempt))
 
 
+def _is_fatal(box: Box) -> bool:
+    """Whether the failure of a part is one of all that is around it, for nothing there goes on without it."""
+    around: Box | None = box
+    while around is not None:
+        unit = around.unit
+        if not unit.ends_early or unit.skips_when_failed or unit.excused:
+            return False
+        around = around.parent
+    return True
+
+
 def _item(box: Box, part: Part) -> dict[str, Any]:
     """A part as its event tells it."""
     found: dict[str, Any] = {"id": box.path_of(part), "unit": part.unit, "name": part.name}
@@ -270,9 +297,11 @@ def _item(box: Box, part: Part) -> dict[str, Any]:
         found["after"] = list(part.needs)
     if part.index is not None:
         found["index"] = part.index
+    if part.place:
+        found["place"] = part.place
     found["agent"] = box.unit.composite.units[part.unit].work.kind
     return found
 
 
 def _part(item: Mapping[str, Any]) -> Part:
-    return Part(item["unit"], item["name"], tuple(item.get("after", ())), item.get("index"))
+    return Part(item["unit"], item["name"], tuple(item.get("after", ())), item.get("index"), item.get("place", 0))

@@ -15,10 +15,19 @@ def run_here(begin: Callable[[], Coroutine[Any, Any, T]], *, instead: str) -> T:
     Raises:
         LoopIsRunning: a loop runs in this thread.
     """
+    refuse_in_loop(instead=instead)
+    return asyncio.run(begin())  # noqa: TID251  # a door for those who have no loop
+
+
+def refuse_in_loop(*, instead: str) -> None:
+    """Refuse to wait where a loop would stand still meanwhile.
+
+    Raises:
+        LoopIsRunning: a loop runs in this thread.
+    """
     if _a_loop_runs():
         told = "a loop is running in this thread, so this cannot wait for a run here"
         raise LoopIsRunning(f"{told}; use `{instead}`", hint=instead)
-    return asyncio.run(begin())  # noqa: TID251  # a door for those who have no loop
 
 
 def _a_loop_runs() -> bool:

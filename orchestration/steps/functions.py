@@ -18,13 +18,13 @@ from orchestration.errors import OrchError
 from orchestration.kinds import Failure
 from orchestration.protocols import Reporting
 from orchestration.results import Outcome
+from orchestration.steps import reading
 from orchestration.steps.binding import CannotBind, Signature
 from orchestration.steps.crew import StepCrew
 from orchestration.steps.current import enter
 from orchestration.steps.hiding import bound
 from orchestration.steps.items import Items, ListenerFault
 from orchestration.steps.logs import LivePrinted
-from orchestration.steps.reading import limits
 from orchestration.steps.returns import BadReturn, Return, Returned, bind, kept
 from orchestration.steps.unit import Seat
 from orchestration.steps.values import apart, shown, text_of
@@ -43,7 +43,8 @@ class FunctionLeaf:
         function: what is called.
         returns: the names under which it passes values on.
         end_type: the `type` of the item with which a generator says what it returns.
-        takes: what a call may take, in time.
+        limits: what a call may take.
+        signature: its parameters, where they were read already.
     """
 
     kind = "python"
@@ -54,14 +55,15 @@ class FunctionLeaf:
         returns: tuple[Return, ...] = (),
         *,
         end_type: str = "done",
-        takes: Limits,
+        limits: Limits,
+        signature: Signature | None = None,
     ) -> None:
         """Read its parameters; nothing is called."""
         self.function = function
         self.returns = returns
-        self.signature = Signature(function)
+        self.signature = signature or Signature(function)
         self._end_type = end_type
-        self._limits = takes
+        self._limits = limits
         self._name = name_of(function)
         self._is_async = is_async(function)
         self._is_generator = is_async_generator(function)
@@ -92,6 +94,7 @@ class FunctionLeaf:
         context.run(enter, crew.current(seat, attempt))
         context.run(printed_into.set, printed)
         items = Items(report, self._end_type, log, hiding)
+        items.name = f"{crew.run_id}/{seat.path}/{attempt} {self._name}"
         call = self._calling(crew, context, items, positional, named)
         try:
             outcome = await self._driven(call, context, items, report)
@@ -100,8 +103,8 @@ class FunctionLeaf:
                 printed.finish()
             if log is not None:
                 log.close()
-        if items.is_abandoned and items.thread is not None and not items.thread.done():
-            crew.returning[seat.path, attempt] = items.thread
+            left_behind = items.is_abandoned and crew.leave_behind(seat.path, attempt, items.name, items.thread)
+        if left_behind:
             outcome = replace(outcome, abandoned=True)
         if printed:
             outcome = await _with_prints(outcome, printed, items)
@@ -114,7 +117,7 @@ class FunctionLeaf:
         """Change what a call may take; raises UsageError."""
         timeout = changes.get("timeout", self._limits.timeout)
         idle = changes.get("idle_timeout", self._limits.idle)
-        self._limits = limits(where, timeout, idle, self._limits.grace)
+        self._limits = reading.limits(where, timeout, idle, self._limits.grace)
 
     # -- calling ------------------------------------------------------------------------------------------------
 
@@ -177,6 +180,8 @@ class FunctionLeaf:
         if outcome is _DONE and not output and not outputs:
             return _DONE
         facts = {one.name: values[one.name] for one in self.returns if one.kind == "metric"}
+        if outcome is _DONE and not facts:
+            return Outcome(output=output, outputs=outputs)
         metadata = {**outcome.metadata, "metrics": shown(facts)} if facts else outcome.metadata
         return replace(outcome, output=output or outcome.output, outputs=outputs, metadata=metadata)
 
@@ -231,7 +236,7 @@ async def _in_thread(
         value = function(*positional, **named)
         return items.drawn_in_thread(value) if inspect.isgenerator(value) else value
 
-    ended = await crew.threads.start(call)
+    ended = await crew.threads.start(call, items.name)
     items.thread = ended
     if items.drive is not None:
         items.drive.start()

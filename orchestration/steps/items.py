@@ -54,6 +54,7 @@ class Items:
         self._end: Mapping[str, Any] | None = None
         self._taking: asyncio.Task[None] | None = None
         self.value: Any = None
+        self.name = ""
         self.drive: Drive | None = None
         self.loop: asyncio.AbstractEventLoop | None = None
         self.thread: asyncio.Future[Ended] | None = None

@@ -3,11 +3,12 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from orchestration.calls import Limits
 from orchestration.errors import UsageError
-from orchestration.models import RetryPolicy
+from orchestration.graph import nearest
+from orchestration.models import Backoff, RetryPolicy
 from orchestration.models.fields import seconds_of
 
 MAX_NAME: Final = 100
@@ -118,9 +119,18 @@ def retry_of(written: object, where: str) -> RetryPolicy | None:
     """
     if written is None or isinstance(written, RetryPolicy):
         return written
+    _refuse_unknown(written, RetryPolicy, f"{where}: retry")
+    if isinstance(written, Mapping):
+        _refuse_unknown(written.get("backoff"), Backoff, f"{where}: retry.backoff")
     try:
         return RetryPolicy.model_validate(written)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         place = ".".join(["retry", *map(str, first["loc"])])
         raise UsageError(f"{where}: {place}: {first['msg']}") from error
+
+
+def _refuse_unknown(written: object, model: type[BaseModel], where: str) -> None:
+    for key in written if isinstance(written, Mapping) else ():
+        if key not in model.model_fields:
+            raise UsageError(f"{where} has no {key!r:.80}", hint=nearest(str(key), model.model_fields))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, cast
 
 from orchestration.kinds import OnCrash, RunWhen
 from orchestration.models import RetryPolicy
-from orchestration.protocols import Reporting
+from orchestration.protocols import Drop, Reporting
 from orchestration.results import Outcome
 from orchestration.steps.returns import Return, Serializer
 
@@ -47,13 +47,15 @@ class Leaf(Protocol):
 class Part:
     """A part that a composite becomes: which of its units, under which name, and after which other parts.
 
-    `index` is there for items of a map and rounds of a loop.
+    `index` is there for items of a map and rounds of a loop; `place` is where it stands among its siblings, where they
+    do not come in the order in which they are written.
     """
 
     unit: str
     name: str
     needs: tuple[str, ...] = ()
     index: int | None = None
+    place: int = 0
 
 
 Turn: TypeAlias = tuple[Part, ...] | Outcome
@@ -85,8 +87,11 @@ class Composite(Protocol):
         """What it becomes when it starts; an outcome where there is nothing to do, or it cannot be done."""
         ...
 
-    def next(self, box: "Box") -> Turn:
-        """What follows now that all of its parts have ended."""
+    def next(self, box: "Box") -> Turn | Drop | None:
+        """What follows now that all of its parts have ended; None for nothing yet.
+
+        Where it `ends_early`, it is asked when one has failed too, and when the run goes on after a crash.
+        """
         ...
 
     def given(self, box: "Box", part: Part) -> Mapping[str, Any]:
@@ -125,6 +130,11 @@ class Unit:
     binds: tuple[str, ...] = ()
     serializers: Mapping[str, Serializer] = field(default_factory=dict)
     around: "Around | None" = None
+
+    @property
+    def ends_early(self) -> bool:
+        """Whether it is a composite that ends its other parts when one has failed."""
+        return bool(getattr(self.work, "fail_fast", False))
 
     @property
     def is_composite(self) -> bool:

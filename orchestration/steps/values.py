@@ -1,12 +1,16 @@
 """Values on their way between steps: kept apart from later changes, and as JSON where they have to be.
 
 A step gets copies of containers, and what it returned is copied before it is recorded, so that nobody changes what
-another one has, or what the records say. Objects of other kinds are handed on as they are.
+another one has, or what the records say. Records (dataclasses and models) are containers too. Objects of other kinds
+are handed on as they are.
 """
 
+import copy
+from collections import deque
 from typing import Any, Final
 
 _PLAIN: Final = frozenset({type(None), bool, int, float, str, bytes})
+_CONTAINERS: Final = (dict, list, set, bytearray, deque)
 MAX_DEPTH: Final = 100
 """Levels of containers that are copied; what lies deeper is handed on as it is."""
 
@@ -28,7 +32,38 @@ def apart(value: Any, depth: int = 0) -> Any:  # noqa: ANN401  # any value
         return tuple([apart(item, depth + 1) for item in value])
     if kind is set:
         return set(value)
-    return value
+    return _apart_by_class(value, depth)
+
+
+def _apart_by_class(value: Any, depth: int) -> Any:  # noqa: ANN401  # a value of some class
+    if isinstance(value, _CONTAINERS):
+        return _copied(value)
+    is_record = hasattr(value, "__dataclass_fields__") or hasattr(type(value), "model_fields")
+    return _record_apart(value, depth) if is_record else value
+
+
+def _copied(value: Any) -> Any:  # noqa: ANN401  # a container of a class of its own
+    try:
+        return copy.deepcopy(value)
+    except Exception:  # noqa: BLE001  # whatever such a class raises: then it is handed on as it is
+        return value
+
+
+def _record_apart(value: Any, depth: int) -> Any:  # noqa: ANN401  # a dataclass, a model
+    """A record with fields of its own; what is in them is treated as it would be by itself."""
+    if isinstance(value, type):
+        return value
+    try:
+        made = copy.copy(value)
+        fields: Any = getattr(value, "__dict__", None) or getattr(value, "__dataclass_fields__", ())
+        for name in fields:
+            item = getattr(value, name)
+            own = apart(item, depth + 1)
+            if own is not item:
+                object.__setattr__(made, name, own)
+    except Exception:  # noqa: BLE001  # whatever a class of the user's raises when it is copied
+        return value
+    return made
 
 
 def as_json(value: Any) -> Any:  # noqa: ANN401  # any value

@@ -57,6 +57,11 @@ def is_fault(error: Exception) -> bool:
     return isinstance(error, OSError) or (isinstance(error, sqlite3.Error) and _words(error) is not None)
 
 
+def concerns_the_disk(error: OSError) -> bool:
+    """Whether the disk is full, fails or may only be read, whatever was to be written to it."""
+    return error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO}
+
+
 def is_passing(error: Exception) -> bool:
     """Whether nothing was written and a later try may succeed: somebody else held the file for too long."""
     return isinstance(error, sqlite3.Error) and _name(error).startswith(_BUSY)

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 from orchestration.errors import OutcomeTaken, UnknownRun, UsageError
 from orchestration.events import Event, TaskEvent
@@ -26,6 +26,7 @@ class _Run:
     status: RunStatus
     events: list[Event] = field(default_factory=list)
     ended: set[tuple[str, int]] = field(default_factory=set)
+    is_of_backlog: bool = True
 
     def present(self) -> RunRecord:
         """The run as it stands now."""
@@ -51,24 +52,24 @@ class MemoryStore:
         """
         run = self._runs.get(run_id)
         seq = len(run.events) if run else 0
-        in_order, changes = True, False
+        in_order, changing = True, []
         for event in events:  # once through, and no more for the many events from which nothing follows
             seq += 1
             if event.run_id != run_id:
                 raise ValueError(f"an event of run {event.run_id} was offered to run {run_id}")
             if event.seq != seq:
                 in_order = False
-            if type(event) in following.CHANGING:
-                changes = True
+            if type(event) in _CHANGING:
+                changing.append(event)
         if run is None:
             return Ready(UnknownRun(f"there is no run {run_id}")) if events else DONE
         if not in_order:
             return Ready(OutcomeTaken(f"run {run_id}: these events do not follow the last one; nothing was written"))
-        if changes and not _end_attempts(run, events):
+        if changing and not _end_attempts(run, changing):
             return Ready(OutcomeTaken(f"run {run_id}: an attempt has an outcome already; nothing was written"))
         run.events += events
-        if changes:
-            for event in events:
+        for event in changing:
+            if run.is_of_backlog or not isinstance(event, TaskEvent):
                 self._follow(run, event)
         return DONE
 
@@ -86,7 +87,7 @@ class MemoryStore:
         check_run_id(record.run_id)
         if record.run_id in self._runs:
             raise OutcomeTaken(f"run {record.run_id} exists already")
-        self._runs[record.run_id] = _Run(record, record.status)
+        self._runs[record.run_id] = _Run(record, record.status, is_of_backlog=following.of_backlog(record.kind))
         try:
             await self.append(record.run_id, events)
         except BaseException:
@@ -177,8 +178,6 @@ class MemoryStore:
         """Do nothing: there is nothing to end, and the store may be used again, as its twin may."""
 
     def _follow(self, run: _Run, event: Event) -> None:
-        if isinstance(event, TaskEvent) and not following.of_backlog(run.record.kind):
-            return
         status = following.end_status(event)
         if status is not None and isinstance(event, TaskEvent):
             self._standings[event.task_id] = (status, event)
@@ -214,10 +213,21 @@ class MemoryStore:
 
 def _end_attempts(run: _Run, events: Sequence[Event]) -> bool:
     """Note the attempts that the events end; False, and nothing noted, where one of them has ended already."""
-    ended = [attempt for event in events if (attempt := following.ended_attempt(event))]
-    if len(ended) > 1 and len(set(ended)) < len(ended):
+    ended = run.ended
+    if len(events) == 1:  # nearly always
+        attempt = following.ended_attempt(events[0])
+        if attempt is None:
+            return True
+        if attempt in ended:
+            return False
+        ended.add(attempt)
+        return True
+    new = [attempt for event in events if (attempt := following.ended_attempt(event))]
+    if len(set(new)) < len(new) or not ended.isdisjoint(new):
         return False
-    if not run.ended.isdisjoint(ended):
-        return False
-    run.ended.update(ended)
+    ended.update(new)
     return True
+
+
+_CHANGING: Final = following.CHANGING
+"""Bound once, because it is looked at for every event."""

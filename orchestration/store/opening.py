@@ -140,6 +140,9 @@ def version_of(connection: sqlite3.Connection, path: Path, schema: Schema) -> in
         refuse_newer(connection, path, schema)
         return int(version)
     ((tables,),) = connection.execute("SELECT count(*) FROM sqlite_master")
+    ((later,),) = connection.execute("PRAGMA application_id")
+    if later == APPLICATION_ID:  # another process has made the file between two of these questions
+        return version_of(connection, path, schema)
     if owner or version or tables:
         raise StoreError(
             "this SQLite database belongs to another program",

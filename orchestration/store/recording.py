@@ -169,9 +169,8 @@ def _follow(connection: sqlite3.Connection, events: Iterable[Event]) -> None:
             continue
         if isinstance(event, TaskEvent) and not _is_of_backlog(connection, event.run_id, of_backlog):
             continue
-        if following.ends_task(event):
-            status = str(following.end_status(event))
-            standings[event.task_id] = (event.task_id, event.run_id, event.seq, status, event.at.isoformat())
+        if (status := following.end_status(event)) is not None and isinstance(event, TaskEvent):
+            standings[event.task_id] = (event.task_id, event.run_id, event.seq, status.value, event.at.isoformat())
             ended.append((event.task_id, event.run_id))
         elif following.leaves_task(event):
             ended.append((event.task_id, event.run_id))

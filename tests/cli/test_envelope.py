@@ -8,9 +8,9 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cli.render.envelope import MAX_DEPTH, dumps, envelope, error_data, event_line
 from orchestration.errors import InvalidProject, Problem
 from orchestration.events import RunStarted, TaskChunk
+from orchestration.exporting.envelope import MAX_DEPTH, dumps, envelope, error_data, event_line
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 

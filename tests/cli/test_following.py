@@ -4,9 +4,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from cli.following import Followed
 from orchestration import events
 from orchestration.kinds import OnCrash, RunStatus
+from orchestration.orchestrator.following import Followed
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 BEGAN = events.RunStarted("r", 1, NOW, ("T",))

@@ -54,7 +54,7 @@ def moment(second: float) -> datetime:
     return EPOCH + timedelta(seconds=second)
 
 
-FLAGS = ("keeps_limits", "joins_at_end", "excused")
+FLAGS = ("keeps_limits", "joins_at_end", "joins_at_failure", "excused", "fatal")
 
 
 def parts_of(event: TaskExpanded) -> list[Node]:
@@ -102,12 +102,15 @@ class Player:
     def happen(self, kind: type[Event], **fields: Any) -> Event:  # noqa: ANN401  # the event's own fields
         """Let an event happen that must be legal."""
         event = self.make(kind, **fields)
-        self.plan.check(event)
-        self._apply(event)
+        self.plan.record(event)
+        self._note(event)
         return event
 
     def _apply(self, event: Event) -> None:
         self.plan.apply(event)
+        self._note(event)
+
+    def _note(self, event: Event) -> None:
         self.events.append(event)
         if isinstance(event, RunResumed):
             self.stops.clear()  # whoever resumes is told anew

@@ -54,7 +54,7 @@ class LanesMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.limits = Limits({"a": 1, "b": 2, "account x": 1})
-        self.lanes = Lanes(self.limits)
+        self.lanes = Lanes(self.limits, self.is_wanted)
         self.plain = Plain(self.limits)
         self.now = 0.0
         self.used: list[tuple[str, ...]] = []
@@ -75,7 +75,7 @@ class LanesMachine(RuleBasedStateMachine):
         if expected is not None:
             self.plain.tasks[expected[0]] = KEYS[expected[0] % len(KEYS)]
             self.used.append(expected[2])
-        assert self.lanes.take(self.now, self.is_wanted) == expected
+        assert self.lanes.take(self.now) == expected
         if expected is not None:
             del self.plain.tasks[expected[0]]
 
@@ -112,9 +112,9 @@ class LanesMachine(RuleBasedStateMachine):
 
     @rule()
     def look(self) -> None:
-        assert self.lanes.has_any(self.is_wanted) == bool(self.plain.tasks)
+        assert self.lanes.has_any() == bool(self.plain.tasks)
         could = [key for key in self.plain.tasks.values() if self.plain.room(key, self.now) is not None]
-        assert self.lanes.has_room(self.now, self.is_wanted) == bool(could)
+        assert self.lanes.has_room(self.now) == bool(could)
 
 
 TestLanes = LanesMachine.TestCase

@@ -1,7 +1,8 @@
-"""The full sets of crashes, by hand: scripts/soak [--cycles N] [--minutes M] [PART…].
+"""The full sets of crashes, by hand: scripts/soak [--cycles N] [--minutes M] [--share I/N] [PART…].
 
 Parts: kills (random kills), calls (a death before every system call), cuts (every power cut), lies (a store that says
-it failed). Prints a table, and for whatever is wrong how to try it again and where its files are. Not part of CI.
+it failed). Prints a table, and for whatever is wrong how to try it again and where its files are. Not part of CI. A
+share is every N-th try, beginning with the I-th: N shares together are the whole, and may be run when there is time.
 """
 
 import argparse
@@ -42,39 +43,53 @@ class Tally:
         return f"| {self.part} | {self.tries} | {self.violations} | {self.seconds:.0f} | {remark} |"
 
 
-def kills(folder: Path, first: int, count: int) -> Iterator[Try]:
+@dataclass(frozen=True, slots=True)
+class Lot:
+    """What of a part is to be tried: so many seeds from the first one on, and of these and of all points a share."""
+
+    first: int
+    count: int
+    share: slice
+
+    @property
+    def seeds(self) -> Sequence[int]:
+        """The seeds of the share."""
+        return range(self.first, self.first + self.count)[self.share]
+
+
+def kills(folder: Path, lot: Lot) -> Iterator[Try]:
     """Random kills, one cycle for each seed."""
-    for seed in range(first, first + count):
+    for seed in lot.seeds:
         place = folder / f"kill-{seed}"
         yield f"kills --first {seed} --cycles 1", place, cycles.cycle(place, seed).wrong
 
 
-def calls(folder: Path, _first: int, _count: int) -> Iterator[Try]:
+def calls(folder: Path, lot: Lot) -> Iterator[Try]:
     """A death before every system call."""
     tracing.strace()
-    for point in dying.all_points(folder / "recorded"):
+    for point in dying.all_points(folder / "recorded")[lot.share]:
         place = folder / str(point)
         yield f"calls ({point})", place, dying.death(place, point).wrong
 
 
-def cuts(folder: Path, _first: int, _count: int) -> Iterator[Try]:
+def cuts(folder: Path, lot: Lot) -> Iterator[Try]:
     """Every power cut."""
     tracing.strace()
     recording = cutting.recorded(folder / "recorded")
-    for cut in cutting.all_cuts(recording):
+    for cut in cutting.all_cuts(recording)[lot.share]:
         place = folder / str(cut)
         yield f"cuts ({cut})", place, cutting.wrong_after(recording, cut, place)
 
 
-def lies(folder: Path, first: int, count: int) -> Iterator[Try]:
+def lies(folder: Path, lot: Lot) -> Iterator[Try]:
     """Stores that say that they failed."""
-    for seed in range(first, first + count):
+    for seed in lot.seeds:
         place = folder / f"lies-{seed}"
         with asyncio.Runner() as runner:
             yield f"lies --first {seed} --cycles 1", place, runner.run(lying.lived(place, seed)).wrong
 
 
-PARTS: Final[Mapping[str, Callable[[Path, int, int], Iterator[Try]]]] = {
+PARTS: Final[Mapping[str, Callable[[Path, Lot], Iterator[Try]]]] = {
     "kills": kills,
     "calls": calls,
     "cuts": cuts,
@@ -107,6 +122,18 @@ def tally(part: str, tries: Iterator[Try], deadline: float) -> Tally:
     return found
 
 
+def share_of(text: str) -> slice:
+    """Which tries `I/N` means.
+
+    Raises:
+        ValueError: it means none.
+    """
+    number, _, count = text.partition("/")
+    if not 1 <= int(number) <= int(count):
+        raise ValueError(text)
+    return slice(int(number) - 1, None, int(count))
+
+
 def main() -> int:
     """Run the parts that were asked for; returns 1 if anything is wrong."""
     options = argparse.ArgumentParser(prog="scripts/soak", description="Crashes orch in every way we know, for long.")
@@ -114,15 +141,17 @@ def main() -> int:
     options.add_argument("--cycles", type=int, default=CYCLES, help="of kills and of lies (%(default)s)")
     options.add_argument("--first", type=int, default=1_000, metavar="SEED", help="the first seed (%(default)s)")
     options.add_argument("--minutes", type=float, default=MINUTES, help="for all parts together (%(default)s)")
+    options.add_argument("--share", type=share_of, default=slice(None), metavar="I/N", help="every N-th try only")
     given = options.parse_args()
     unknown = sorted(set(given.parts) - PARTS.keys())
     if unknown:
         options.error(f"there is no part {unknown[0]}")
     folder = Path(tempfile.mkdtemp(prefix="orch-soak-"))
     deadline = time.monotonic() + 60 * given.minutes
+    lot = Lot(given.first, given.cycles, given.share)
     rows = []
     for part in given.parts or PARTS:
-        rows.append(tally(part, PARTS[part](folder / part, given.first, given.cycles), deadline))
+        rows.append(tally(part, PARTS[part](folder / part, lot), deadline))
         say(f"{part}: {rows[-1].tries} tried, {rows[-1].violations} wrong")
     say("", "| part | tried | violations | seconds | |", "| --- | --- | --- | --- | --- |", *map(Tally.line, rows))
     failed = any(row.violations for row in rows)

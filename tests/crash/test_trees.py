@@ -5,7 +5,10 @@ nobody is left when the end is told.
 """
 
 import json
+import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -89,3 +92,47 @@ def test_nobody_is_left_when_orch_itself_is_ended(
         process.send_signal(number)
         assert process.wait(PATIENCE) == (130 if number == signal.SIGINT else -9)
     assert not grove.left_after(DEATH_PATIENCE if number == signal.SIGKILL else 0)
+
+
+def test_a_supervisor_that_is_killed_takes_nobodys_end_with_it(project: Project, groves: list[Grove]) -> None:
+    grove = plant(project, "cli", "stay")
+    groves.append(grove)
+    left = []
+    with project.start(*ALL, "--events") as process:
+        are_ready(grove)
+        for pid in grove.supervisors():
+            os.kill(pid, signal.SIGKILL)
+        assert process.stdout is not None
+        for line in process.stdout:
+            event = json.loads(line)
+            if event["type"] in ENDS:
+                assert event["failure"] == "crashed"
+                left += grove.left(event["task_id"])
+        assert process.wait(PATIENCE) == 1
+    assert not left
+    assert not grove.left()
+
+
+API = """
+import asyncio
+from orchestration import ProjectOrchestrator
+
+async def main() -> None:
+    async with ProjectOrchestrator(".") as orchestrator:
+        await orchestrator.run_batch(max_concurrent=16)
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("kind", ["shell", "script", "python"])
+def test_nobody_is_left_in_a_program_that_uses_the_python_api(project: Project, groves: list[Grove], kind: str) -> None:
+    """Orphans do not come to it, and it has no warden."""
+    grove = plant(project, kind, "end")
+    groves.append(grove)
+    done = subprocess.run(
+        [sys.executable, "-c", API], cwd=project.root, env=project.environment, timeout=PATIENCE, check=True
+    )
+    assert done.returncode == 0
+    assert has_lines(grove.ready, len(TRICKS))()
+    assert not grove.left()

@@ -75,6 +75,13 @@ class Grove:
             time.sleep(0.02)
         return alive
 
+    def supervisors(self) -> list[int]:
+        """The supervisors of its tricks."""
+        commands = {pid: read(pid, "cmdline") for pid in all_pids()}
+        return [
+            pid for pid, words in commands.items() if b"supervisor/__main__.py" in words and self.mark.encode() in words
+        ]
+
     def end_all(self) -> None:
         """Kill whoever is left, for a test that has failed."""
         for pid in all_pids():

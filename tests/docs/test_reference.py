@@ -16,8 +16,8 @@ from pydantic import BaseModel
 import orchestration
 from cli import exit_codes
 from cli.app import COMMANDS, application
-from cli.render.envelope import error_data
 from orchestration import errors, events, kinds, registry, results
+from orchestration.exporting.envelope import error_data
 from orchestration.loading import load_project
 from orchestration.models import (
     TASK_ALIASES,

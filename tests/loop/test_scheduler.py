@@ -22,6 +22,7 @@ FAILED = ExecutionStatus.FAILED
 SUCCESS = ExecutionStatus.SUCCESS
 CANCELLED = ExecutionStatus.CANCELLED
 BLOCKED = ExecutionStatus.BLOCKED
+SKIPPED = ExecutionStatus.SKIPPED
 
 
 def lasting(**seconds: float) -> Script:
@@ -284,3 +285,18 @@ def test_one_slot_starts_by_priority_then_longest_path_then_declaration() -> Non
     ]
     played = play(nodes, slots=1)
     assert [call[0] for call in played.script.calls] == ["urgent", "long", "plain", "tail", "plain2"]
+
+
+def test_a_task_whose_failure_does_not_count_is_skipped_after_its_last_attempt() -> None:
+    nodes = [Node("A"), Node("B", ("A",)), Node("C", ("A", "D")), Node("D")]
+    jobs = {"A": Job(retry=RetryPolicy(max=2), skips_when_failed=True)}
+    played = play(nodes, Script({"A": [FAILS], "D": [Step(5)]}), jobs=jobs, fail_fast=True)
+    assert played.result.status is RunStatus.SUCCESS
+    assert statuses(played.result) == {"A": SKIPPED, "B": SKIPPED, "C": SUCCESS, "D": SUCCESS}
+    one = played.result["A"]
+    assert one.failure is Failure.EXIT_CODE
+    assert one.error == "it failed"
+    assert one.reason == "it failed (exit_code), which does not count"
+    assert [attempt.status for attempt in one.attempts] == [FAILED, FAILED]
+    again = ["task_started", "task_error", "retry_scheduled", "task_started", "task_error", "task_skipped"]
+    assert played.types("A") == again

@@ -4,7 +4,7 @@ import signal
 
 import pytest
 
-from orchestration.process import EndedBy, ending, run_process, table
+from orchestration.process import EndedBy, ending, run_process, spawn, table
 from tests.world.processes import IGNORES_TERM, THREE_GENERATIONS, command, is_living, pids_in, python, run_until_ready
 
 
@@ -12,6 +12,7 @@ from tests.world.processes import IGNORES_TERM, THREE_GENERATIONS, command, is_l
 def a_poorer_system(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(table, "HAS_PROC", False)
     monkeypatch.setattr(ending, "open_pidfd", lambda _: None)
+    monkeypatch.setattr(spawn, "has_pidfds", lambda: False)
 
 
 @pytest.mark.slow

@@ -10,8 +10,9 @@ import pytest
 
 from orchestration.errors import NewerStore, StoreError
 from orchestration.protocols import Claim
+from orchestration.store.opening import version_of
 from orchestration.store.owners import this_process
-from orchestration.store.schema import APPLICATION_ID, Schema, load_schema
+from orchestration.store.schema import APPLICATION_ID, Schema, build, load_schema
 from orchestration.store.sqlite import SqliteStore
 from orchestration.store.texts import event_text
 from tests.world.store_samples import at, many, opened, record, run_started, started
@@ -275,3 +276,22 @@ def test_migrations_have_to_be_numbered_without_a_gap(tmp_path: Path) -> None:
     (tmp_path / "schema.sql").touch()
     with pytest.raises(ValueError, match=r"\[2\]"):
         load_schema(tmp_path)
+
+
+@pytest.mark.parametrize("question", ["application_id", "user_version", "sqlite_master"])
+def test_a_file_that_is_made_between_two_questions_is_not_taken_for_a_foreign_one(folder: Path, question: str) -> None:
+    folder.mkdir()
+    schema = load_schema()
+    made: list[str] = []
+
+    def meanwhile(statement: str) -> None:
+        if question in statement and not made:
+            made.append(statement)
+            with closing(sqlite3.connect(folder / "state.db", isolation_level=None)) as other:
+                build(other, schema, 0)
+
+    with closing(sqlite3.connect(folder / "state.db", isolation_level=None)) as connection:
+        connection.set_trace_callback(meanwhile)
+        assert version_of(connection, folder / "state.db", schema) in {0, schema.version}
+        assert version_of(connection, folder / "state.db", schema) == schema.version
+    assert made

@@ -1,6 +1,7 @@
 """`TaskExecutor`: tasks without a project."""
 
 import asyncio
+import gc
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from orchestration import AgentRegistry, ExecutionStatus, RetryPolicy, Task, TaskExecutor
 from orchestration.kinds import Failure
 from orchestration.models import Backoff, ShellAgent
+from orchestration.protocols import Work
 
 
 def shell_task(task_id: str, command: str, **fields: Any) -> Task:  # noqa: ANN401  # any field
@@ -139,3 +141,14 @@ def _runs(pid: str) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
         return False
+
+
+async def test_an_attempt_leaves_nothing_for_the_garbage_collector() -> None:
+    """A ring of references keeps an attempt's environment and texts alive; ten thousand of them are a lot of memory."""
+    executor = TaskExecutor(AgentRegistry({"works": ShellAgent(command="true")}))
+    gc.disable()
+    try:
+        await executor.execute_parallel([(Task(id=f"T{i}"), "works") for i in range(3)])
+        assert not [one for one in gc.get_objects() if isinstance(one, Work)]
+    finally:
+        gc.enable()

@@ -6,61 +6,22 @@ tasks that were reopened after their end, attempts that never ended, adopted tas
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
 from orchestration.events import (
-    AttemptEnd,
-    AttemptInterrupted,
     Event,
-    RetryScheduled,
     RunCompleted,
     RunError,
     RunPaused,
     RunResumed,
     RunStarted,
     TaskAdopted,
-    TaskBlocked,
-    TaskCancelled,
-    TaskCompleted,
-    TaskError,
-    TaskEvent,
     TaskExpanded,
-    TaskInputGiven,
-    TaskNeedsInput,
-    TaskSkipped,
-    TaskStarted,
-    UsageRecorded,
 )
-from orchestration.kinds import ExecutionStatus, Failure, OnCrash, RunStatus
+from orchestration.kinds import ExecutionStatus, Failure, RunStatus
+from orchestration.ledger.entries import NOTES, Entry
 from orchestration.results import AttemptRecord, ExecutionResult, Outcome, RunResult, Usage
-
-_AFTER_CRASH = {
-    OnCrash.RERUN: ExecutionStatus.IN_PROGRESS,
-    OnCrash.FAIL: ExecutionStatus.FAILED,
-    OnCrash.ASK: ExecutionStatus.NEEDS_INPUT,
-}
-
-
-@dataclass(slots=True)
-class _Entry:
-    """What is known of one task so far."""
-
-    status: ExecutionStatus = ExecutionStatus.PENDING
-    agent: str | None = None
-    reason: str | None = None
-    queued_at: datetime | None = None
-    ended_at: datetime | None = None
-    attempts: list[AttemptRecord] = field(default_factory=list)
-    adopted: TaskAdopted | None = None
-    given: TaskInputGiven | None = None
-    prompt: str | None = None
-    by: tuple[str, ...] = ()
-    cause: str | None = None
-    awaiting: Outcome | None = None
-    asked_at: datetime | None = None
-    parts: list[str] = field(default_factory=list)
 
 
 class Ledger:
@@ -81,22 +42,24 @@ class Ledger:
         self.completed_at: datetime | None = None
         self.error: RunError | None = None
         self._agents = agents or {}
-        self._entries: dict[str, _Entry] = {}
+        self._entries: dict[str, Entry] = {}
         self._session_began: datetime | None = None
         self._last: datetime | None = None
         self._wall = 0.0
 
     def apply(self, event: Event) -> None:
         """Take note of the next event."""
-        if isinstance(event, TaskEvent):
-            entry = self._entries.get(event.task_id)
+        note = NOTES.get(type(event))
+        if note is None:
+            self._apply_run(event)
+        else:
+            task_id: str = event.task_id  # type: ignore[attr-defined]  # events about tasks are in the table
+            entry = self._entries.get(task_id)
             if entry is None:
-                entry = self._entries[event.task_id] = _Entry()
-            self._apply_task(entry, event)
+                entry = self._entries[task_id] = Entry()
+            note(entry, event)
             if isinstance(event, TaskExpanded):
                 self._agents.update({item["id"]: item.get("agent") or item.get("role", "") for item in event.items})
-        else:
-            self._apply_run(event)
         self._last = event.at
 
     def _apply_run(self, event: Event) -> None:
@@ -121,31 +84,6 @@ class Ledger:
         if self._session_began is not None and at is not None:
             self._wall += (at - self._session_began).total_seconds()
         self._session_began = None
-
-    def _apply_task(self, entry: _Entry, event: TaskEvent) -> None:
-        if isinstance(event, TaskStarted):
-            entry.status, entry.agent, entry.reason, entry.ended_at = _in_progress(event)
-            entry.queued_at = event.queued_at or entry.queued_at
-            entry.attempts.append(AttemptRecord(event.attempt or 0, event.agent, event.at))
-        elif isinstance(event, AttemptEnd):
-            self._end(entry, event)
-        elif isinstance(event, TaskAdopted):
-            entry.adopted, entry.status = event, event.status
-            entry.agent, entry.reason, entry.ended_at = event.agent, event.reason, event.at
-        else:
-            _note(entry, event)
-
-    def _end(self, entry: _Entry, event: AttemptEnd) -> None:
-        entry.status, entry.reason = _status_after(event)
-        entry.ended_at = event.at if entry.status.is_final else None
-        entry.prompt = entry.awaiting = None
-        if isinstance(event, TaskCancelled):
-            entry.cause = event.cause
-        if event.attempt is None:
-            if not isinstance(event, TaskCancelled):
-                entry.attempts.append(_record(AttemptRecord(0, event.agent, event.at), event, entry))
-            return
-        entry.attempts[-1] = _record(entry.attempts[-1], event, entry)
 
     @property
     def known(self) -> Sequence[str]:
@@ -174,7 +112,7 @@ class Ledger:
 
     def result(self, task_id: str) -> ExecutionResult:
         """How the task ended, or how far it is."""
-        entry = self._entries.get(task_id) or _Entry()
+        entry = self._entries.get(task_id) or Entry()
         if entry.adopted is not None and not entry.attempts:
             return _adopted_result(task_id, entry.adopted, entry)
         last = entry.attempts[-1] if entry.attempts else None
@@ -201,7 +139,7 @@ class Ledger:
             metadata=_metadata(entry, outcome) | self._parts(entry),
         )
 
-    def _parts(self, entry: _Entry) -> dict[str, Any]:
+    def _parts(self, entry: Entry) -> dict[str, Any]:
         """What came of the parts of the task, each as a result of its own."""
         if self._parts_are_results or not entry.parts:
             return {}
@@ -263,86 +201,24 @@ def _used(attempts: Sequence[AttemptRecord]) -> Usage | None:
     return sum(used[1:], used[0]) if used else None
 
 
-def _note(entry: _Entry, event: TaskEvent) -> None:
-    """Take note of what neither begins nor ends an attempt."""
-    if isinstance(event, UsageRecorded):
-        last = entry.attempts[-1]
-        entry.attempts[-1] = replace(last, outcome=replace(last.outcome, usage=event.usage))
-    elif isinstance(event, TaskExpanded):
-        entry.status = ExecutionStatus.IN_PROGRESS
-        entry.parts += [item["id"] for item in event.items]
-    elif isinstance(event, RetryScheduled):
-        entry.status, entry.reason = ExecutionStatus.IN_PROGRESS, event.reason
-    elif isinstance(event, TaskNeedsInput):
-        entry.status, entry.prompt, entry.reason = ExecutionStatus.NEEDS_INPUT, event.prompt, event.reason
-        entry.awaiting, entry.asked_at = event.result, event.at
-        if event.attempt is not None:
-            entry.attempts[-1] = replace(entry.attempts[-1], status=ExecutionStatus.NEEDS_INPUT)
-    elif isinstance(event, TaskInputGiven):
-        _answer(entry, event)
-    elif isinstance(event, TaskSkipped):
-        entry.status, entry.reason, entry.ended_at = ExecutionStatus.SKIPPED, event.reason, event.at
-    elif isinstance(event, TaskBlocked):
-        entry.status, entry.reason, entry.ended_at = ExecutionStatus.BLOCKED, event.reason, event.at
-        entry.by = event.by
-
-
-def _in_progress(event: TaskStarted) -> tuple[ExecutionStatus, str | None, None, None]:
-    return ExecutionStatus.IN_PROGRESS, event.agent, None, None
-
-
-def _answer(entry: _Entry, event: TaskInputGiven) -> None:
-    entry.given = event
-    if event.action == "retry" or (event.action == "approve" and event.attempt is None):
-        entry.status, entry.reason, entry.ended_at, entry.prompt = ExecutionStatus.PENDING, None, None, None
-
-
-def _status_after(event: AttemptEnd) -> tuple[ExecutionStatus, str | None]:
-    if isinstance(event, TaskCompleted):
-        return ExecutionStatus.SUCCESS, None
-    if isinstance(event, TaskError):
-        return (ExecutionStatus.FAILED if event.final else ExecutionStatus.IN_PROGRESS), event.reason
-    if isinstance(event, AttemptInterrupted):
-        return _AFTER_CRASH[event.then], "orch ended while the attempt ran"
-    return ExecutionStatus.CANCELLED, event.reason if isinstance(event, TaskCancelled) else None
-
-
-def _record(begun: AttemptRecord, event: AttemptEnd, entry: _Entry) -> AttemptRecord:
-    if isinstance(event, TaskCompleted):
-        status = ExecutionStatus.SUCCESS
-    elif isinstance(event, TaskCancelled):
-        status = ExecutionStatus.CANCELLED
-    else:
-        status = ExecutionStatus.FAILED
-    outcome = event.outcome
-    if outcome.usage is None and begun.outcome.usage is not None:
-        outcome = replace(outcome, usage=begun.outcome.usage)  # an attempt that was cut off used it nevertheless
-    return replace(
-        begun,
-        completed_at=event.at,
-        duration_seconds=event.duration_seconds,
-        status=status,
-        reason=entry.reason,
-        outcome=outcome,
-    )
-
-
-def _failure(entry: _Entry, outcome: Outcome) -> Failure | None:
+def _failure(entry: Entry, outcome: Outcome) -> Failure | None:
     if entry.status is ExecutionStatus.CANCELLED:
         return Failure.CANCELLED
     return outcome.failure if entry.status is not ExecutionStatus.SUCCESS else None
 
 
-def _error(entry: _Entry, outcome: Outcome) -> str | None:
+def _error(entry: Entry, outcome: Outcome) -> str | None:
     if entry.status is ExecutionStatus.CANCELLED:
         return outcome.error or entry.cause
     return outcome.error if entry.status is not ExecutionStatus.SUCCESS else None
 
 
-def _metadata(entry: _Entry, outcome: Outcome) -> dict[str, Any]:
+def _metadata(entry: Entry, outcome: Outcome) -> dict[str, Any]:
     metadata = dict(outcome.metadata)
     if outcome.output_file:
         metadata["output_file"] = outcome.output_file
+    if outcome.abandoned:
+        metadata["abandoned"] = True
     if entry.prompt is not None:
         metadata["prompt"] = entry.prompt
     if entry.by:
@@ -352,7 +228,7 @@ def _metadata(entry: _Entry, outcome: Outcome) -> dict[str, Any]:
     return metadata
 
 
-def _adopted_result(task_id: str, event: TaskAdopted, entry: _Entry) -> ExecutionResult:
+def _adopted_result(task_id: str, event: TaskAdopted, entry: Entry) -> ExecutionResult:
     return ExecutionResult(
         task_id=task_id,
         agent=event.agent,

@@ -2,8 +2,12 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Final
 
 from orchestration import events
+
+SECONDS_BETWEEN_LOOKS: Final = 0.1
+"""So often the state is looked at for somebody who follows what another process does."""
 
 
 @dataclass(slots=True)

@@ -1,0 +1,81 @@
+"""Answers: the envelope of `--json`, or its envelope of kind `error` with the status that fits."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from orchestration.errors import OrchError, Problem, RequestRefused, UsageError
+from orchestration.exporting.envelope import envelope, error_data
+
+JSON: Final = "application/json"
+NO_STORE: Final = {"Cache-Control": "no-store"}
+
+STATUSES: Final[Mapping[str, int]] = {
+    "usage": 400,
+    "unknown_task": 404,
+    "unknown_agent": 404,
+    "unknown_run": 404,
+    "unmet_dependencies": 409,
+    "graph_changed": 409,
+    "wrong_state": 409,
+    "checks_failed": 409,
+    "run_owned": 409,
+    "owner_stopped": 409,
+    "still_alive": 409,
+    "invalid_project": 409,
+    "graph": 409,
+    "no_project": 409,
+}
+"""Code of an error → status. What is not here is nothing that the client could have done otherwise: 500."""
+
+
+def answer(kind: str, data: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """An envelope."""
+    return Response(envelope(kind, data), status, {**NO_STORE, **(headers or {})}, JSON)
+
+
+def error_answer(error: OrchError, headers: Mapping[str, str] | None = None) -> Response:
+    """The envelope of an error."""
+    status = error.status if isinstance(error, RequestRefused) else STATUSES.get(error.code, 500)
+    return answer("error", error_data(error), status, headers)
+
+
+def answer_errors(app: FastAPI) -> None:
+    """Have the application answer errors so, its own too."""
+    app.add_exception_handler(OrchError, _of_ours)
+    app.add_exception_handler(RequestValidationError, _of_validation)
+    app.add_exception_handler(HTTPException, _of_address)
+    app.add_exception_handler(Exception, _of_fault)
+
+
+async def _of_ours(_: Request, error: Exception) -> Response:
+    assert isinstance(error, OrchError)  # noqa: S101  # it is registered for these
+    return error_answer(error)
+
+
+async def _of_validation(_: Request, error: Exception) -> Response:
+    """What is wrong with a body or a parameter, all of it."""
+    assert isinstance(error, RequestValidationError)  # noqa: S101  # as above
+    problems = [Problem(f"{'.'.join(map(str, one['loc'][1:])) or 'body'}: {one['msg']}") for one in error.errors()]
+    message = problems[0].message if len(problems) == 1 else f"{len(problems)} problems, first: {problems[0].message}"
+    told = UsageError(message, hint="the schemas are in /openapi.json", problems=problems)
+    return answer("error", error_data(told), 422)
+
+
+async def _of_address(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101  # as above
+    what = f"{request.method} {request.url.path}: {str(error.detail)[:200].lower()}"
+    refused = RequestRefused(error.status_code, what, hint="the addresses are in /openapi.json")
+    return error_answer(refused, error.headers)
+
+
+async def _of_fault(_: Request, error: Exception) -> Response:
+    fault = OrchError(
+        f"internal error: {type(error).__name__}: {error}", hint="this is a fault of orch, please report it"
+    )
+    fault.code = "internal"
+    return error_answer(fault)

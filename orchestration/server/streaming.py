@@ -1,0 +1,125 @@
+"""`sse`: a stream of ours, or any async iterator, as the answer of somebody's own Starlette or FastAPI application.
+
+The client that leaves ends its run: the stream is closed at once, and what it ran with it. A client that reconnects by
+itself, as a browser's `EventSource` does after any break, would begin the run again; it is told that there is nothing
+more (204), unless the caller says that the stream goes on where that client was. Edges survived: a stream that fails
+(its error is the last event), one that is silent for long (comments keep the line open), one that swallows its
+cancellation, texts with any line ends, a client that does not read (the stream waits for it, by its own bounds).
+"""
+
+import logging
+from collections.abc import AsyncIterable, AsyncIterator, Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from orchestration.errors import OrchError
+from orchestration.exporting.envelope import dumps, error_data
+from orchestration.server.frames import frame
+
+if TYPE_CHECKING:
+    from starlette.responses import StreamingResponse
+
+HEARTBEAT_SECONDS: Final = 15.0
+"""Silence after which a comment is sent; proxies cut lines that are silent for half a minute or more."""
+
+_LOG: Final = logging.getLogger(__name__)
+
+
+def sse(
+    stream: AsyncIterable[Any],
+    *,
+    items: bool = False,
+    heartbeat: float = HEARTBEAT_SECONDS,
+    resumable: bool = False,
+) -> "StreamingResponse":
+    """Answer a request with a stream, as server-sent events.
+
+    Args:
+        stream: a handle such as `stream_batch` gives (its events are sent), or any async iterator of items. Texts are
+            sent as they are, everything else as JSON. It is closed when the answer ends, whatever ends it.
+        items: of a handle, send only what its generators yield, as chats want it, instead of events.
+        heartbeat: seconds of silence after which a comment is sent.
+        resumable: whether the stream begins behind the `Last-Event-ID` that the request may carry. Without, such a
+            request gets 204, which ends the reconnecting of a browser, and the stream is not begun.
+
+    Events of a run have their `seq` as id, its live output `seq.n`; items are counted. An error is sent as a last event
+    by the name `error`, whose data is that of an error envelope.
+    """
+    from orchestration.server.event_stream import EventStream  # noqa: PLC0415  # brings Starlette, which may be missing
+
+    source = _Source(stream)
+    return EventStream(_frames(source, items=items), source.close, heartbeat=heartbeat, resumable=resumable)
+
+
+class _Source:
+    """What is streamed, to be opened and closed once, whichever of the two protocols it has for that."""
+
+    def __init__(self, stream: AsyncIterable[Any]) -> None:
+        self.stream = stream
+        self._is_open = False
+
+    async def open(self) -> None:
+        if hasattr(self.stream, "__aenter__"):
+            await self.stream.__aenter__()
+            self._is_open = True
+
+    async def close(self) -> None:
+        if hasattr(self.stream, "aclose"):
+            await self.stream.aclose()
+        elif self._is_open:
+            await self.stream.__aexit__(None, None, None)  # type: ignore[attr-defined]  # who can be entered has it
+
+
+async def _frames(source: _Source, *, items: bool) -> AsyncIterator[bytes]:
+    """The events; closing is left to whoever ends the answer, as this may be in the middle of a cancellation."""
+    try:
+        await source.open()
+        numbers = _Numbers()
+        async for item in _chosen(source.stream, items=items):
+            yield frame(item if isinstance(item, str) else dumps(item), number=numbers.of(item, is_event=not items))
+    except Exception as error:  # noqa: BLE001  # whatever the stream's own code may raise
+        yield error_frame(error)
+
+
+def error_frame(error: Exception) -> bytes:
+    """The last event of a stream that failed."""
+    if not isinstance(error, OrchError):
+        _LOG.error("a stream failed", exc_info=error)
+        fault = OrchError(f"internal error: {type(error).__name__}: {error}")
+        fault.code = "internal"
+        error = fault
+    return frame(dumps(error_data(error)), name="error")
+
+
+def _chosen(stream: AsyncIterable[Any], *, items: bool) -> AsyncIterable[Any]:
+    if not items:
+        return stream
+    own = getattr(stream, "items", None)
+    if own is not None:
+        chosen: AsyncIterable[Any] = own()
+        return chosen
+    return _items_of(stream) if hasattr(stream, "result") else stream
+
+
+async def _items_of(stream: AsyncIterable[Any]) -> AsyncIterator[Any]:
+    """What generators yield, of all that a run tells; what programs print names the stream that it came from."""
+    async for event in stream:
+        if event.get("type") == "task_chunk" and "stream" not in event:
+            yield event["chunk"]
+
+
+class _Numbers:
+    """The ids of what is sent."""
+
+    def __init__(self) -> None:
+        self._seq = 0
+        self._n = 0
+
+    def of(self, item: Any, *, is_event: bool) -> str:  # noqa: ANN401  # any item
+        """The event's own number, the last one's with a count behind it for live output, or just the count."""
+        if is_event and isinstance(item, Mapping) and "type" in item:
+            seq = item.get("seq")
+            if isinstance(seq, int) and not isinstance(seq, bool):
+                self._seq, self._n = seq, 0
+                return str(seq)
+        self._n += 1
+        return f"{self._seq}.{self._n}" if self._seq else str(self._n)

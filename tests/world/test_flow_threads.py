@@ -1,0 +1,199 @@
+"""Plain functions of flows in real threads: at once, within limits, and what is left behind if one does not return."""
+
+import asyncio
+import contextvars
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from orchestration.errors import LoopIsRunning, UsageError
+from orchestration.flow import AsyncFlowExecutor, Flow, FlowExecutor, FlowStep
+from orchestration.kinds import ExecutionStatus, Failure, RunStatus
+from orchestration.results import RunResult
+
+pytestmark = pytest.mark.slow
+
+LIMIT = 30.0
+"""Seconds after which a thread that should have been let go ends by itself, so that a broken test ends too."""
+
+
+class Gauge:
+    """Counts who is at work at once, in any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._running = 0
+        self.peak = 0
+
+    @contextmanager
+    def at_work(self) -> Iterator[None]:
+        with self._lock:
+            self._running += 1
+            self.peak = max(self.peak, self._running)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._running -= 1
+
+
+def sleeping(seconds: float, gauge: Gauge | None = None) -> Callable[[], None]:
+    def work() -> None:
+        with (gauge or Gauge()).at_work():
+            time.sleep(seconds)
+
+    return work
+
+
+def hanging(let_go: threading.Event) -> Callable[[], str]:
+    def hang() -> str:
+        let_go.wait(LIMIT)
+        return "late"
+
+    return hang
+
+
+def test_independent_steps_take_less_than_their_times_together() -> None:
+    run = FlowExecutor().run(Flow("f", [FlowStep(f"s{n}", sleeping(0.2)) for n in range(8)]))
+    assert run.wall_seconds < run.step_seconds / 2
+    assert run.critical_path_seconds == pytest.approx(0.2, rel=0.5)
+
+
+def test_a_real_graph_takes_hardly_longer_than_its_critical_path() -> None:
+    """The best of some tries, for the machine may have other things to do."""
+    dice = random.Random(7)  # noqa: S311  # a repeatable graph
+
+    def ratio() -> float:
+        steps: list[FlowStep] = []
+        for n in range(16):
+            needs = dice.sample([one.id for one in steps], k=min(len(steps), 2))
+            steps.append(FlowStep(f"s{n}", sleeping(dice.uniform(0.05, 0.15)), depends_on=needs))
+        run = FlowExecutor().run(Flow("f", steps))
+        return run.wall_seconds / run.critical_path_seconds
+
+    assert min(ratio() for _ in range(5)) <= 1.15
+
+
+@pytest.mark.parametrize("limit", [1, 3])
+def test_runs_of_one_executor_share_its_room_from_several_threads(limit: int) -> None:
+    gauge, executor, runs = Gauge(), FlowExecutor(limit), list[RunResult]()
+    flow = Flow("f", [FlowStep(f"s{n}", sleeping(0.01, gauge)) for n in range(5)])
+    threads = [threading.Thread(target=lambda: runs.append(executor.run(flow)), daemon=True) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(LIMIT)
+    assert [run.status for run in runs] == [RunStatus.SUCCESS] * 4
+    assert gauge.peak == limit
+
+
+def test_runs_in_several_loops_at_once_are_refused_and_one_after_the_other_are_fine() -> None:
+    executor, started, let_go = AsyncFlowExecutor(1), threading.Event(), threading.Event()
+
+    def hang() -> None:
+        started.set()
+        let_go.wait(LIMIT)
+
+    flow = Flow("f", [FlowStep("a", hang)])
+    other = threading.Thread(target=lambda: asyncio.run(executor.execute(flow)), daemon=True)  # noqa: TID251  # a loop of its own
+    other.start()
+    assert started.wait(LIMIT)
+    with pytest.raises(UsageError, match="another loop"):
+        asyncio.run(executor.execute(flow))  # noqa: TID251  # likewise
+    let_go.set()
+    other.join(LIMIT)
+    assert asyncio.run(executor.execute(flow)).status is RunStatus.SUCCESS  # noqa: TID251  # likewise
+
+
+def test_threads_are_bounded_and_waiting_for_one_is_no_part_of_a_timeout() -> None:
+    gauge = Gauge()
+    steps = [FlowStep(f"s{n}", sleeping(0.1, gauge), timeout=5 if n else 0.5) for n in range(6)]
+    late = [FlowStep(f"late{n}", sleeping(0.2, gauge), timeout=0.9) for n in range(6)]
+    run = FlowExecutor(max_threads=1).run(Flow("f", [*steps, *late]))
+    assert run.status is RunStatus.SUCCESS  # together they take twice as long as the last one may
+    assert gauge.peak == 1
+
+
+def test_a_function_that_does_not_return_is_abandoned_listed_and_its_late_result_refused() -> None:
+    let_go, executor = threading.Event(), FlowExecutor(1)
+    steps = [FlowStep("hangs", hanging(let_go), timeout=0.05), FlowStep("other", sleeping(0))]
+    try:
+        run = executor.run(Flow("f", steps, on_error="continue"), run_id="r")
+        assert run["other"].status is ExecutionStatus.SUCCESS  # it does not wait for a thread that may never return
+        assert run["hangs"].failure is Failure.TIMEOUT
+        assert run["hangs"].metadata["abandoned"] is True
+        assert run["hangs"].attempts[0].outcome.abandoned
+        assert "still runs" in str(run["hangs"].error)
+        (listed,) = executor.abandoned
+        assert listed.startswith("r/hangs/1 ")
+    finally:
+        let_go.set()
+    assert until(lambda: not executor.abandoned)
+    assert run["hangs"].outputs == {}
+
+
+def test_a_cancelled_function_is_listed_too_and_so_is_one_for_which_another_stood_in() -> None:
+    let_go, executor = threading.Event(), FlowExecutor()
+
+    def fails() -> None:
+        raise LookupError
+
+    try:
+        run = executor.run(Flow("f", [FlowStep("hangs", hanging(let_go)), FlowStep("fails", fails)]))
+        assert run["hangs"].status is ExecutionStatus.CANCELLED
+        assert run["hangs"].metadata["abandoned"] is True
+        step = FlowStep("slow", hanging(let_go), timeout=0.05, fallback=lambda: "instead")
+        run = executor.run(Flow("f", [step]))
+        assert run["slow"].outputs == {"result": "instead"}
+        assert run["slow"].metadata["abandoned"] is True
+        assert len(executor.abandoned) == 2
+    finally:
+        let_go.set()
+    assert until(lambda: not executor.abandoned)
+
+
+def test_a_deadline_does_not_wait_for_a_thread() -> None:
+    let_go, executor = threading.Event(), FlowExecutor()
+    try:
+        began = time.monotonic()
+        run = executor.run(Flow("f", [FlowStep("hangs", hanging(let_go))]), deadline=0.1)
+        assert time.monotonic() - began < LIMIT / 2
+        assert run.status is RunStatus.CANCELLED
+    finally:
+        let_go.set()
+
+
+async def test_the_door_without_a_loop_says_what_to_await_where_there_is_one() -> None:
+    with pytest.raises(LoopIsRunning, match="AsyncFlowExecutor"):
+        FlowExecutor().run(Flow("f", []))
+
+
+def test_steps_see_the_context_of_whoever_calls() -> None:
+    who: contextvars.ContextVar[str] = contextvars.ContextVar("who", default="nobody")
+    who.set("me")
+
+    async def asks() -> str:
+        return who.get()
+
+    run = FlowExecutor().run(Flow("f", [FlowStep("plain", who.get), FlowStep("asks", asks)]))
+    assert (run.outputs["plain"], run.outputs["asks"]) == ("me", "me")
+
+
+def test_nothing_is_left_when_a_run_is_over() -> None:
+    before = threading.active_count()
+    executor = FlowExecutor(2)
+    for _ in range(3):
+        executor.run(Flow("f", [FlowStep(f"s{n}", sleeping(0)) for n in range(4)]))
+    assert until(lambda: threading.active_count() == before)
+
+
+def until(holds: Callable[[], bool]) -> bool:
+    """Wait for what other threads are about to do."""
+    deadline = time.monotonic() + LIMIT
+    while not holds() and time.monotonic() < deadline:
+        time.sleep(0.005)
+    return holds()
