@@ -150,7 +150,8 @@ class StepCrew:
 
     def _decision(self, box: Box, turn: Turn) -> Outcome | Expansion:
         if isinstance(turn, Outcome):
-            return self._kept(box, turn)
+            outcome = self._kept(box, turn)
+            return outcome if self.hiding is None else self.hiding.outcome(outcome, (), ())
         items = tuple(_item(box, part) for part in turn)
         return Expansion(template=box.unit.work.kind, items=items)
 

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from orchestration.steps.home import Home
 
 _NOTHING: Final[Mapping[str, str]] = {}
+BEGINNING: Final = 40
+"""Characters of a secret that are one by themselves: errors quote values, and cut what is long."""
 
 
 class Hiding:
@@ -76,7 +78,8 @@ class Hiding:
             if value not in self._values.values():
                 self._values[name if name not in self._values else f"{name} ({before + 1})"] = value
         if len(self._values) > before:
-            self.masker = Masker(self._values)
+            cut = {f"the beginning of {name}": value[:BEGINNING] for name, value in self._values.items()}
+            self.masker = Masker({**cut, **self._values})
 
     # -- hiding -------------------------------------------------------------------------------------------------
 

@@ -10,7 +10,10 @@ from pydantic import SecretStr
 
 from orchestration import (
     AsyncPipeline,
+    Conditional,
     Failure,
+    Map,
+    Parallel,
     PythonTask,
     Return,
     ShellTask,
@@ -171,6 +174,33 @@ async def test_one_inside_of_an_object_that_is_kept_is_refused_and_one_that_is_t
     )
     warned = (await short.execute())["short"].metadata["warnings"]
     assert warned == ["the secret PIN is shorter than 4 characters, and is not masked"]
+
+
+async def test_errors_that_quote_and_cut_a_parameter_quote_nothing_of_a_secret(project: Path) -> None:
+    secret = "".join(f"{number:03x}Q" for number in range(60))
+    one = AsyncPipeline(
+        [
+            PythonTask(lambda TOKEN: len(TOKEN), "knows", returns=["n"], secrets=["TOKEN"]),  # noqa: N803, PLW0108  # a secret's name
+            Parallel(
+                "p",
+                {
+                    "map": Map("m", PythonTask(lambda item: item, "x"), "token", "item"),
+                    "choice": Conditional("c", {"a": PythonTask(lambda: 1, "y")}, parameter="token"),
+                    "bind": PythonTask(_asks_for_a_number, "z"),
+                },
+            ),
+        ],
+        directory=project,
+        environment=environment(TOKEN=secret),
+    )
+    run, told = await watched(one, parameters={"token": secret})
+    assert {run[f"p/{path}"].status for path in ("map/m", "choice/c", "bind/z")} == {"failed"}
+    assert secret[:12].encode() not in told
+    assert "is text, not a list of items ('***" in (run["p/map/m"].error or "")
+
+
+def _asks_for_a_number(token: int) -> int:
+    return token
 
 
 async def test_objects_without_a_secret_stay_the_objects_that_they_are(project: Path) -> None:
