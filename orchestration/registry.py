@@ -126,7 +126,7 @@ class AgentRegistry:
         """
         agent = self._agents.get(name) or self._built_in.get(name) or self._plugged_in(name)
         if agent is None:
-            known = self.names()
+            known = list(dict.fromkeys([*self.names(), *plugins.names(plugins.AGENTS)]))
             hint = nearest(name, known) or (f"known agents: {', '.join(known)}" if known else "there are no agents")
             raise UnknownAgent(f"there is no agent {name[:80]!r}", hint=hint)
         if not agent.enabled:

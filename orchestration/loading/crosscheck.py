@@ -100,7 +100,8 @@ def wrong_names(placed: Iterable[Placed], catch: SettingsCatch) -> Iterator[Find
             if agent is None and plugins.find(plugins.AGENTS, name) is not None:
                 continue
             if agent is None:
-                hint = nearest(name, agents) or f"known agents: {', '.join(agents)}"
+                known = [*agents, *plugins.names(plugins.AGENTS)]
+                hint = nearest(name, known) or f"known agents: {', '.join(known)}"
                 yield one.finding(f"there is no agent {name[:80]!r}", hint, "agent")
             elif not agent.enabled:
                 what = f"the agent {name!r} is disabled"

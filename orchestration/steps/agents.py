@@ -18,6 +18,7 @@ from orchestration.models import Agent, Task, Written
 from orchestration.protocols import Expansion, Reporting
 from orchestration.results import Outcome
 from orchestration.steps.crew import StepCrew
+from orchestration.steps.current import enter, leave
 from orchestration.steps.home import Home
 from orchestration.steps.reading import checked_mapping, seconds
 from orchestration.steps.returns import BadReturn, Return, Returned, bind
@@ -60,7 +61,11 @@ class AgentLeaf:
         secrets = {} if crew.hiding is None else {**crew.hiding.known, **own}
         place = crew.home.place(crew.run_id, {**known, "_texts": {**_texts(known), **more}}, secrets)
         attempts = Crew(crew.run_id, place, {seat.path: assignment}, _nobody, crew.ledger)
-        outcome = await attempts.perform(seat.path, attempt, slot, report)
+        entered = enter(crew.current(seat, attempt))  # for agents that are functions
+        try:
+            outcome = await attempts.perform(seat.path, attempt, slot, report)
+        finally:
+            leave(entered)
         if isinstance(outcome, Expansion):
             told = "a hybrid agent does tasks of a backlog, not steps; make a Parallel or a chain of steps of it"
             return Outcome(failure=Failure.AGENT_MISSING, error=told)

@@ -46,3 +46,6 @@ def current_step() -> CurrentStep | None:
 
 enter = _CURRENT.set
 """Say which step runs in this context; called inside the context of the step."""
+
+leave = _CURRENT.reset
+"""Take that back, where the context is not the step's own."""

@@ -9,6 +9,8 @@ import pytest
 from pydantic import SecretStr
 
 from orchestration import (
+    AgentRegistry,
+    AgentStep,
     AsyncPipeline,
     Conditional,
     Failure,
@@ -17,6 +19,7 @@ from orchestration import (
     PythonTask,
     Return,
     ShellTask,
+    current_step,
 )
 from orchestration.errors import UsageError
 from orchestration.models import Settings
@@ -174,6 +177,21 @@ async def test_one_inside_of_an_object_that_is_kept_is_refused_and_one_that_is_t
     )
     warned = (await short.execute())["short"].metadata["warnings"]
     assert warned == ["the secret PIN is shorter than 4 characters, and is not masked"]
+
+
+async def test_an_agent_that_is_a_function_sees_them_as_a_step_does(project: Path) -> None:
+    registry = AgentRegistry()
+    registry.register("plain", lambda: " ".join(mine()))
+    registry.register("async", _names_of_mine)
+    steps = [AgentStep(name, name, prompt="x", secrets=["FROM_ENV"]) for name in ("plain", "async")]
+    none = PythonTask(lambda: mine(), "none")  # noqa: PLW0108  # a function of its own
+    run = await AsyncPipeline([*steps, none], registry=registry, directory=project, environment=environment()).execute()
+    assert [run[name].output for name in ("plain", "async", "none")] == ["FROM_ENV", "FROM_ENV", "{}"]
+    assert current_step() is None
+
+
+async def _names_of_mine() -> str:
+    return " ".join(mine())
 
 
 async def test_errors_that_quote_and_cut_a_parameter_quote_nothing_of_a_secret(project: Path) -> None:
