@@ -8,10 +8,11 @@ loop at the latest).
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from types import TracebackType
 from typing import Any, Final, Self
 
+from orchestration.errors import OrchError
 from orchestration.events import Event, TaskChunk, to_dict
 from orchestration.protocols import Listener
 from orchestration.results import RunResult
@@ -29,16 +30,20 @@ class RunStream:
     Args:
         start: begins the run with the listener that it is given, and returns its result.
         told: how an event is told; as plain JSON values by default.
+        left: where the run puts what it came to, if it is cancelled.
     """
 
     def __init__(
         self,
         start: Callable[[Listener], Awaitable[RunResult]],
         told: Callable[[Event | TaskChunk], dict[str, Any]] = to_dict,
+        left: Sequence[RunResult] = (),
     ) -> None:
         """Nothing runs before the first `async with`, iteration or `result()`."""
         self._start = start
         self._told = told
+        self._left = left
+        self._has_raised = False
         self._queue: asyncio.Queue[Any] = asyncio.Queue(BUFFER)
         self._task: asyncio.Task[RunResult] | None = None
         self._drains = False
@@ -79,8 +84,15 @@ class RunStream:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Leave; a run that is not over is cancelled, and nothing of it is left when this returns."""
+        """Leave; a run that is not over is cancelled, and nothing of it is left when this returns.
+
+        Raises:
+            OrchError: what ended the run, where nobody was told of that yet.
+        """
         await self.aclose()
+        task = self._task
+        if error is None and task is not None and not task.cancelled() and not self._has_raised:
+            task.result()
 
     async def aclose(self) -> None:
         """Cancel the run if it goes on, and wait for its end."""
@@ -88,6 +100,8 @@ class RunStream:
         self._make_room()
         if self._task is not None:
             await cancel_all([self._task])
+            if not self._task.cancelled():
+                self._task.exception()  # it has been seen, also where nobody asks for it
 
     def __aiter__(self) -> Self:
         """The events, in order."""
@@ -124,13 +138,24 @@ class RunStream:
             return event
         self._make_room()
         await asyncio.wait([task])
-        task.result()
+        self._result_of(task)
         raise StopAsyncIteration
+
+    def _result_of(self, task: "asyncio.Task[RunResult]") -> RunResult:
+        if task.cancelled():
+            if self._left:
+                return self._left[-1]
+            raise OrchError("the run was cancelled, because its stream was left, and has no result here")
+        self._has_raised = True
+        result = task.result()
+        self._has_raised = False
+        return result
 
     async def result(self) -> RunResult:
         """The run's result; events that nobody has read yet are dropped, so that the run can end.
 
-        Whoever gives up waiting for it gives up the run: it is cancelled, and nothing of it is left.
+        That of a run that was left early is what it had come to when it was cancelled. Whoever gives up waiting for it
+        gives up the run: it is cancelled, and nothing of it is left.
 
         Raises:
             OrchError: what ended the run before it could yield one.
@@ -139,7 +164,8 @@ class RunStream:
         self._drains = True
         self._make_room()
         try:
-            return await asyncio.shield(task)
+            await asyncio.wait([task])
         except asyncio.CancelledError:
             await self.aclose()
             raise
+        return self._result_of(task)

@@ -28,12 +28,14 @@ class Printed:
 
     def __init__(self) -> None:
         """Nothing yet."""
-        self._parts: deque[str] = deque()
+        self._parts: deque[str] | None = None  # most calls print nothing
         self._size = 0
         self.dropped = 0
 
     def add(self, text: str) -> None:
         """Keep some text; called from any thread."""
+        if self._parts is None:
+            self._parts = deque()
         self._parts.append(text)
         self._size += len(text)
         while self._size > MAX_PRINTED and len(self._parts) > 1:
@@ -45,7 +47,7 @@ class Printed:
         return bool(self._parts)
 
     def __str__(self) -> str:
-        return "".join(self._parts)
+        return "".join(self._parts or ())
 
 
 printed_into: Final[ContextVar[Printed | None]] = ContextVar("orchestration_printed", default=None)

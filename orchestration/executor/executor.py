@@ -144,10 +144,25 @@ _PROGRAMS: Final = ("cli", "scripted")
 
 
 class ExecutorTable:
-    """The executor of each agent kind, made when it is first needed."""
+    """The executor of each agent kind, made when it is first needed.
 
-    def __init__(self, children: LiveChildren, surroundings: "Surroundings", *, python_in_child: bool) -> None:
+    Args:
+        children: every live process tree.
+        surroundings: what agents find where they work.
+        python_in_child: whether functions are called in processes of their own.
+        supervised: whether commands and scripts have supervisors, because this process will not become a subreaper.
+    """
+
+    def __init__(
+        self,
+        children: LiveChildren,
+        surroundings: "Surroundings",
+        *,
+        python_in_child: bool,
+        supervised: bool = False,
+    ) -> None:
         """Nothing is imported yet."""
+        self._supervised = supervised
         self._children = children
         self._surroundings = surroundings
         self._python_in_child = python_in_child
@@ -169,7 +184,9 @@ class ExecutorTable:
             return {"settings": self._surroundings.settings.api}
         if kind in _PROGRAMS:
             return {"children": self._children, "adapters": self._surroundings.adapter_for}
-        return {"children": self._children} | ({"in_process": not self._python_in_child} if kind == "python" else {})
+        if kind == "python":
+            return {"children": self._children, "in_process": not self._python_in_child}
+        return {"children": self._children, "supervised": self._supervised}
 
 
 def assignment_of(registry: AgentRegistry, task: Task, agent: str | None, mode: Mode | str | None) -> Assignment:

@@ -8,10 +8,12 @@ end (the timeout stands).
 import codecs
 import signal
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
 from orchestration.errors import AgentMissing, OrchError, UsageError
+from orchestration.executors._supervising import told_by_supervisor, under_supervisor
 from orchestration.kinds import Failure
 from orchestration.process import Command, EndedBy, LiveChildren, ProcessEnd, Stream, run_process
 from orchestration.protocols import Report, Work
@@ -71,21 +73,41 @@ class Telling:
 
 
 async def run_program(
-    work: Work, argv: Sequence[str], report: Report, children: LiveChildren | None, stdin: bytes | None = None
+    work: Work,
+    argv: Sequence[str],
+    report: Report,
+    children: LiveChildren | None,
+    stdin: bytes | None = None,
+    *,
+    supervised: bool = False,
 ) -> ProcessEnd | Outcome:
     """Run a program for an attempt: its output goes to the attempt's logs and, as text, to `report`.
+
+    Args:
+        work: the attempt.
+        argv: the program and its arguments.
+        report: told of its output.
+        children: the program's book of what lives.
+        stdin: what it reads.
+        supervised: whether it has a supervisor, because this process is none for what it leaves.
 
     Returns:
         How it ended; or, if it could not be started, the outcome that says so.
     """
     telling = Telling(report)
     stdout, stderr = logs(work)
+    command = command_for(work, argv, stdin, stdout, stderr)
     try:
-        end = await run_process(command_for(work, argv, stdin, stdout, stderr), telling, children=children)
+        command = under_supervisor(work, command) if supervised else command
+        end = await run_process(command, telling, children=children)
     except OrchError as error:
         return not_started(error)
+    finally:
+        said = told_by_supervisor(work.folder) if supervised else {}
+    if "error" in said:
+        return Outcome(failure=Failure.AGENT_MISSING, error=f"{argv[0]} cannot be started: {said['error']}")
     await telling.finish()
-    return end
+    return replace(end, swept=end.swept + int(said.get("swept", 0)))
 
 
 def logs(work: Work) -> tuple[Path, Path]:

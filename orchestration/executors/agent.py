@@ -10,9 +10,7 @@ middle, where what it used and said so far is kept.
 """
 
 import asyncio
-import contextlib
 import errno
-import json
 import os
 import signal
 import uuid
@@ -31,16 +29,13 @@ from orchestration.executors._hearing import Hearing
 from orchestration.executors._keeping import keep_command, keep_prompt
 from orchestration.executors._scripting import as_program
 from orchestration.executors._side_files import SideFiles
+from orchestration.executors._supervising import told_by_supervisor, under_supervisor
 from orchestration.executors._versions import Versions, program_of, why_missing
 from orchestration.kinds import Failure
 from orchestration.models import CliAgent
 from orchestration.process import Control, EndedBy, LiveChildren, ProcessEnd, run_process
 from orchestration.protocols import Report, Work
 from orchestration.results import Outcome
-from orchestration.supervisor import supervised
-
-SUPERVISED: Final = "supervisor.json"
-"""Where the supervisor of an attempt says what it did, until that was read."""
 
 BACKGROUND: Final = (
     "The process that was started ended while others of it went on in the background, and they were ended with it; "
@@ -115,15 +110,13 @@ class _Attempt:
         hearing = Hearing(self._reader, work, report, control, form.linger)
         stdout, stderr = logs(work)
         grace = max(work.kill_grace, form.stop.grace or 0.0)
-        told = work.folder / SUPERVISED
-        argv = supervised(self._invocation.argv, grace=grace, report=str(told.absolute()))
         command = replace(
-            command_for(work, argv, self._invocation.stdin, stdout, stderr),
+            command_for(work, self._invocation.argv, self._invocation.stdin, stdout, stderr),
             env=environment,
             stop_signal=signal.Signals[f"SIG{form.stop.signal}"],
             kill_grace=grace,
-            supervised=True,
         )
+        command = under_supervisor(work, command)
         hearing.begin(first_output)
         ended: list[ProcessEnd] = []
         try:
@@ -132,13 +125,13 @@ class _Attempt:
         except OrchError as error:
             return not_started(error)
         except asyncio.CancelledError:
-            _told_by_supervisor(told)  # nobody needs it any more
+            told_by_supervisor(work.folder)  # nobody needs it any more
             if ended:
                 work.keep(await self._judged(ended[0], hearing))
             raise
         finally:
             hearing.close()
-        supervision = _told_by_supervisor(told)
+        supervision = told_by_supervisor(work.folder)
         if "error" in supervision:
             problem = supervision["error"]
             return _missing(
@@ -173,15 +166,6 @@ class _Attempt:
             log_path=str(self._work.folder),
             metadata={**with_moment(outcome.metadata, datetime.now(UTC)), **facts_of(end), **_said(self._invocation)},
         )
-
-
-def _told_by_supervisor(path: Path) -> dict[str, Any]:
-    """What the supervisor said, which is not kept; nothing where it could say nothing."""
-    with contextlib.suppress(OSError, ValueError):
-        data: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        path.unlink()
-        return data
-    return {}
 
 
 def _missing(program: str, problem: str) -> Outcome:

@@ -26,9 +26,10 @@ MEANINGS: Final = {2: "it says that it is misconfigured", 3: "it says that the t
 class ScriptExecutor:
     """Runs the agent's command with the task on its stdin, and believes its report as far as its exit code agrees."""
 
-    def __init__(self, *, children: LiveChildren | None = None) -> None:
-        """`children` is the program's book of what lives."""
+    def __init__(self, *, children: LiveChildren | None = None, supervised: bool = False) -> None:
+        """`children` is the program's book of what lives; `supervised` programs have a supervisor each."""
         self._children = children
+        self._supervised = supervised
 
     async def execute(self, work: Work, report: Report) -> Outcome:
         """Do one attempt; see `protocols.Executor`."""
@@ -40,7 +41,7 @@ class ScriptExecutor:
             wrong = f"the command of agent {work.agent_name} cannot be split into words: {error}"
             return Outcome(failure=Failure.AGENT_MISSING, error=wrong)
         stdin = document_bytes(document_of(work))
-        end = await run_program(work, argv, report, self._children, stdin)
+        end = await run_program(work, argv, report, self._children, stdin, supervised=self._supervised)
         if isinstance(end, Outcome):
             return end
         return _judged(end, outcome_of(end, work, shlex.join(argv), MEANINGS.get(end.exit_code or 0)))

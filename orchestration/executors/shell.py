@@ -24,9 +24,10 @@ SAID_BY_SHELLS: Final = {
 class ShellExecutor:
     """Runs the agent's command, or the task's description where the agent has none."""
 
-    def __init__(self, *, children: LiveChildren | None = None) -> None:
-        """`children` is the program's book of what lives."""
+    def __init__(self, *, children: LiveChildren | None = None, supervised: bool = False) -> None:
+        """`children` is the program's book of what lives; `supervised` programs have a supervisor each."""
         self._children = children
+        self._supervised = supervised
 
     async def execute(self, work: Work, report: Report) -> Outcome:
         """Do one attempt; see `protocols.Executor`."""
@@ -36,7 +37,7 @@ class ShellExecutor:
             return Outcome(failure=Failure.AGENT_MISSING, error=_nothing_to_run(work))
         if "\0" in line:
             return Outcome(failure=Failure.AGENT_MISSING, error="a command line cannot hold a zero byte")
-        end = await run_program(work, argv, report, self._children)
+        end = await run_program(work, argv, report, self._children, supervised=self._supervised)
         if isinstance(end, Outcome):
             return end
         said = SAID_BY_SHELLS.get(end.exit_code or 0) if argv[0] == "sh" else None

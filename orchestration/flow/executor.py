@@ -22,6 +22,7 @@ from orchestration.steps.doors import refuse_in_loop
 from orchestration.steps.program import Program
 from orchestration.steps.reading import checked_count, checked_function, checked_name, seconds
 from orchestration.steps.running import Options, Store, run_program
+from orchestration.steps.telling import told
 from orchestration.streams import RunStream
 
 
@@ -115,7 +116,7 @@ class AsyncFlowExecutor:
         parameters_file: str | Path | None = None,
     ) -> RunStream:
         """The same, watched while it goes on: an async iterator of events, best used as an async context manager."""
-        return RunStream(partial(self._run, flow, inputs, deadline, run_id, parameters_file))
+        return RunStream(partial(self._run, flow, inputs, deadline, run_id, parameters_file), told)
 
     async def _run(
         self,

@@ -56,12 +56,12 @@ class Compiler:
         for step in steps:
             unit = self.unit(step, () if before is None else (before,), around)
             handler = getattr(step, "on_failure", None)
-            units.update({unit.name: replace(unit, excused=handler is not None)} if _is_new(unit, units, name) else {})
+            _add(unit if handler is None else replace(unit, excused=True), units, name)
             if isinstance(handler, str):
                 routes.append((unit.name, handler))
             elif handler is not None:
                 handling = self._handler(handler, unit.name, around)
-                units.update({handling.name: handling} if _is_new(handling, units, name) else {})
+                _add(handling, units, name)
             before = unit.name
         for source, target in routes:
             units[target] = _routed(units, source, target)
@@ -128,10 +128,10 @@ class Compiler:
         return replace(unit, run_when=RunWhen.NONE_FAILED, condition=HasFailed(source))
 
 
-def _is_new(unit: Unit, units: Mapping[str, Unit], where: str) -> bool:
+def _add(unit: Unit, units: dict[str, Unit], where: str) -> None:
     if unit.name in units:
         raise UsageError(f"the pipeline {where} has two steps called {unit.name}", hint="give each a name of its own")
-    return True
+    units[unit.name] = unit
 
 
 def _routed(units: Mapping[str, Unit], source: str, target: str) -> Unit:

@@ -10,8 +10,9 @@ from orchestration.results import RunResult
 from orchestration.steps.doors import run_here
 from orchestration.steps.home import Home
 from orchestration.steps.program import Program
-from orchestration.steps.reading import checked_list, checked_name
+from orchestration.steps.reading import checked_list, checked_name, seconds
 from orchestration.steps.running import Options, Store, run_program
+from orchestration.steps.telling import told
 from orchestration.streams import RunStream
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ class AsyncPipeline:
         max_concurrent: int | None = None,
         store: Store | None = None,
         *,
-        deadline: float | None = None,
+        deadline: float | str | None = None,
         parameters_file: str | Path | None = None,
         overrides: Overrides | None = None,
         logs: str | Path | None = None,
@@ -96,7 +97,7 @@ class AsyncPipeline:
             run_id: continues the run of this id where the store has it, else the id of the new run.
             max_concurrent: how many steps may run at once; None for no limit.
             store: a store, or the folder of a durable one; in memory by default.
-            deadline: seconds after which the run is ended.
+            deadline: seconds (or `30s`, `5m`) after which the run is ended.
             parameters_file: a YAML or JSON file with parameters that are neither given nor in `ORCH_PRM_…` variables.
             overrides: what is different about single steps in this run, by their paths as in `run["p/left/fetch"]`:
                 `timeout`, `idle_timeout`, `retry`, `env`, `agent`, `max_concurrent`.
@@ -118,7 +119,7 @@ class AsyncPipeline:
         max_concurrent: int | None = None,
         store: Store | None = None,
         *,
-        deadline: float | None = None,
+        deadline: float | str | None = None,
         parameters_file: str | Path | None = None,
         overrides: Overrides | None = None,
         logs: str | Path | None = None,
@@ -128,7 +129,10 @@ class AsyncPipeline:
         Leaving it early cancels the run, records that, and leaves nothing behind. The arguments are those of `execute`.
         """
         options = self._options(run_id, max_concurrent, store, deadline, parameters_file, overrides, logs)
-        return RunStream(lambda listener: run_program(self.program(), parameters, replace(options, listener=listener)))
+        left: list[RunResult] = []
+        options = replace(options, leave=left.append)
+        begin = lambda listener: run_program(self.program(), parameters, replace(options, listener=listener))  # noqa: E731
+        return RunStream(begin, told, left)
 
     execute_stream = execute_streaming
 
@@ -139,7 +143,7 @@ class AsyncPipeline:
         max_concurrent: int | None = None,
         store: Store | None = None,
         *,
-        deadline: float | None = None,
+        deadline: float | str | None = None,
         parameters_file: str | Path | None = None,
         overrides: Overrides | None = None,
         logs: str | Path | None = None,
@@ -157,7 +161,7 @@ class AsyncPipeline:
         run_id: str | None,
         max_concurrent: int | None,
         store: Store | None,
-        deadline: float | None,
+        deadline: float | str | None,
         parameters_file: str | Path | None,
         overrides: Overrides | None,
         logs: str | Path | None,
@@ -165,7 +169,7 @@ class AsyncPipeline:
         return Options(
             run_id,
             max_concurrent,
-            deadline,
+            seconds(deadline, "deadline"),
             store,
             self.home,
             parameters_file=parameters_file,

@@ -114,10 +114,9 @@ class AsyncPythonTask(_FunctionTask):
 
     def _check_kind(self) -> None:
         if not is_async(self.function):
-            told = (
-                f"AsyncPythonTask {self.name}: {name_of(self.function)} is a plain function, which would stop the loop"
-            )
-            raise UsageError(told, hint="use PythonTask, which calls it in a thread, or make it `async def`")
+            what = f"{name_of(self.function)} is a plain function, which would stop the loop"
+            told = f"AsyncPythonTask {self.name}: {what}; use PythonTask, which calls it in a thread"
+            raise UsageError(told, hint="use PythonTask, or make it `async def`")
 
 
 class PythonTask(_FunctionTask):
@@ -129,7 +128,7 @@ class PythonTask(_FunctionTask):
 
     def _check_kind(self) -> None:
         if is_async(self.function):
-            told = f"PythonTask {self.name}: {name_of(self.function)} is an async function"
+            told = f"PythonTask {self.name}: {name_of(self.function)} is an async function; use AsyncPythonTask"
             raise UsageError(told, hint="use AsyncPythonTask")
 
 

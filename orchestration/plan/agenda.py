@@ -85,7 +85,7 @@ class Agenda:
     def consequences(self) -> list[Consequence]:
         """What is to be recorded or ended because of what happened, no task twice."""
         found: list[Consequence] = []
-        if not (self._book.has_changed or self._unwanted):
+        if not (self._book.has_changed or self._failing or self._unwanted):
             return found
         phase = self._book.phase
         if phase is _OPEN or phase is _PAUSED:

@@ -32,8 +32,9 @@ from orchestration.process.table import (
     Entry,
     SharedTable,
     environment_of,
+    last_pid,
     open_list_of_children,
-    pids_since,
+    pids_between,
     read_entry,
     read_list_of_children,
     read_table,
@@ -42,7 +43,7 @@ from orchestration.process.tree import Tree, reap
 from orchestration.warden import Warden
 
 NOBODY_WAITS = 5.0  # seconds after which an ended child is nobody's: asyncio takes note of its own within milliseconds
-LOOKS = 3  # for what is made while we look; each takes a tenth of a millisecond or two
+LOOKS = 10  # for what is made while we look; each takes some microseconds
 NO_LIST = -1
 _SET_CHILD_SUBREAPER = 36  # numbers of linux/prctl.h
 _GET_CHILD_SUBREAPER = 37
@@ -180,22 +181,26 @@ class LiveChildren:
 def has_young(tree: Tree) -> bool:
     """Whether a process of the tree lives that was made after its leader, for those to whom no orphans come.
 
-    One that is gone when we come to look may have left another: then we look again, and in the end let the whole table
-    be looked at.
+    If others are made while we look, they are looked at too; if there is no end to that, the whole table has to be.
     """
     if not HAS_PROC or not tree.leader:
         return False
+    first, last = tree.leader, last_pid()
     for _ in range(LOOKS):
-        vanished = False
-        for pid in pids_since(tree.leader):
-            environment = environment_of(pid)
-            entry = None if environment else read_entry(pid)
-            vanished = vanished or not (environment or entry)
-            if tree.is_marked(environment) or ((entry is None or not entry.dead) and tree.is_branded(pid)):
-                return True
-        if not vanished:
+        if any(_is_young(pid, tree) for pid in pids_between(first, last)):
+            return True
+        first, last = last, last_pid()
+        if first == last:
             return False
     return True
+
+
+def _is_young(pid: int, tree: Tree) -> bool:
+    environment = environment_of(pid)
+    if tree.is_marked(environment):
+        return True
+    entry = read_entry(pid)
+    return entry is not None and not entry.dead and tree.is_branded(pid)
 
 
 def _open_list() -> int:

@@ -21,7 +21,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from orchestration.process.steadfast import Steadfast
@@ -29,6 +29,7 @@ from orchestration.process.steadfast import Steadfast
 PS_PATIENCE = 5.0  # seconds; it takes some milliseconds, so one that takes this long hangs
 READINGS = 10  # of the list of pids; on a machine where somebody always comes, the later ones are short
 LIST_SIZE = 65536  # bytes; nine thousand children
+FEW = 200  # numbers that are asked for one by one, which costs less than to list all that are in use
 READ_SIZE = 8192  # bytes; a line of `stat` has some hundred; more is read in several calls
 
 HAS_PROC = sys.platform == "linux"
@@ -124,17 +125,21 @@ def parse_stat(line: bytes) -> Entry:
     return Entry(int(pid), int(fields[1]), int(fields[2]), int(fields[3]), int(fields[19]), dead)
 
 
-def pids_since(pid: int) -> list[int]:
-    """The processes that were made after the one of that number; numbers are given out in a circle. Linux only.
+def last_pid() -> int:
+    """The number that was given out last; numbers are given out in a circle. Linux only.
 
     Raises:
-        OSError: the list cannot be read.
+        OSError: it cannot be read.
     """
-    last = int(read_whole("/proc/loadavg").rsplit(maxsplit=1)[-1])
+    return int(read_whole("/proc/loadavg").rsplit(maxsplit=1)[-1])
+
+
+def pids_between(first: int, last: int) -> Iterable[int]:
+    """The numbers that were given out after the first one, up to the last; not all of them need be in use."""
+    if 0 <= last - first <= FEW:
+        return range(first + 1, last + 1)
     pids = [int(name) for name in os.listdir("/proc") if name.isdecimal()]
-    if last >= pid:
-        return [one for one in pids if one > pid]
-    return [one for one in pids if one > pid or one <= last]
+    return [one for one in pids if (one > first and one <= last) or (last < first and (one > first or one <= last))]
 
 
 def environment_of(pid: int) -> bytes:

@@ -49,7 +49,8 @@ from orchestration.scheduler.stops import BY_CALLER, Stops
 from orchestration.scheduler.turn import Turn
 from orchestration.scheduler.waiting import cancel_all, shielded
 
-_OPEN: Final = (State.WAITING, State.RETRYING, State.NEEDS_INPUT, State.RUNNING, State.EXPANDED)
+_UNEXPANDED: Final = (State.WAITING, State.RETRYING, State.NEEDS_INPUT, State.RUNNING)
+_OPEN: Final = (*_UNEXPANDED, State.EXPANDED)
 
 
 class Scheduler:
@@ -160,7 +161,8 @@ class Scheduler:
 
     def _record_early_end(self, cause: str, error: BaseException) -> None:
         self.settle()
-        for task_id in list(self.plan.tasks_in(*_OPEN)):
+        expanded = reversed([*self.plan.tasks_in(State.EXPANDED)])  # parts stand after what they are parts of
+        for task_id in [*self.plan.tasks_in(*_UNEXPANDED), *expanded]:
             self._settler.cancel(task_id, cause)
         if not isinstance(error, asyncio.CancelledError):
             self.recorder.emit(RunError, error=type(error).__name__, message=str(error))

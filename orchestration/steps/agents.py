@@ -5,8 +5,10 @@ What is known where the step stands reaches it as a task's inputs do: in texts a
 holds is taken for a template.
 """
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any, Final
 
 from pydantic import ValidationError
@@ -45,6 +47,7 @@ class AgentLeaf:
         self.task = task
         self.agent = agent
         self.returns = returns
+        self.doer = agent if isinstance(agent, str) else None
         self._kind = "agent" if isinstance(agent, str | None) else agent.kind
 
     @property
@@ -56,7 +59,7 @@ class AgentLeaf:
         """Have it done once."""
         known = shown(seat.box.known())
         more = self.variables(seat, attempt, crew)
-        assignment = self._assigned(seat.path, known, more, crew.home, self.doer(seat, attempt, crew))
+        assignment = self._assigned(seat.path, known, more, crew.home, self.agent_for(seat, attempt, crew))
         own = crew.given_to(seat.path).secrets
         secrets = {} if crew.hiding is None else {**crew.hiding.known, **own}
         place = crew.home.place(crew.run_id, {**known, "_texts": {**_texts(known), **more}}, secrets)
@@ -64,6 +67,9 @@ class AgentLeaf:
         entered = enter(crew.current(seat, attempt))  # for agents that are functions
         try:
             outcome = await attempts.perform(seat.path, attempt, slot, report)
+        except asyncio.CancelledError:
+            self._leave(attempts.salvage(seat.path, attempt), seat.path, attempt, attempts, crew)
+            raise
         finally:
             leave(entered)
         if isinstance(outcome, Expansion):
@@ -72,9 +78,17 @@ class AgentLeaf:
         if outcome.needs_input:
             told = "a person is asked for by tasks of a backlog, not by steps, which somebody waits for"
             return Outcome(failure=Failure.AGENT_MISSING, error=told)
+        if outcome.abandoned:
+            self._leave(outcome, seat.path, attempt, attempts, crew)
         return self.bound(outcome) if outcome.succeeded and self.returns else outcome
 
-    def doer(self, seat: Seat, attempt: int, crew: StepCrew) -> Agent | str | None:
+    def _leave(self, left: Outcome, path: str, attempt: int, attempts: Crew, crew: StepCrew) -> None:
+        """What there is to know of an attempt that was cut off, or that still goes on in a thread."""
+        crew.left[path, attempt] = left
+        if left.abandoned:
+            crew.note_left_behind(path, attempt, partial(attempts.wait_for_return, path, attempt))
+
+    def agent_for(self, seat: Seat, attempt: int, crew: StepCrew) -> Agent | str | None:
         """Who does it this time."""
         del seat, attempt, crew
         return self.agent
@@ -88,6 +102,7 @@ class AgentLeaf:
         """Change the limits, the variables, or who does it; raises UsageError."""
         if "agent" in changes:
             self.agent = changes["agent"]
+            self.doer = self.agent if isinstance(self.agent, str) else None
             self._check_agent(where)
         fields = {name: value for name, value in changes.items() if name != "agent"}
         if "env" in fields:

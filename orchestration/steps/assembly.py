@@ -90,4 +90,4 @@ def assemble(
 
 def job_of(unit: Unit) -> Job:
     """What the scheduler needs to know of a step."""
-    return Job(agent=unit.work.kind, retry=unit.retry, on_crash=unit.on_crash, skips_when_failed=unit.skips_when_failed)
+    return Job(agent=unit.doer, retry=unit.retry, on_crash=unit.on_crash, skips_when_failed=unit.skips_when_failed)

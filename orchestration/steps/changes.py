@@ -23,14 +23,3 @@ def changes(before: Shape, after: Shape) -> list[str]:
 
 def _names(facts: Mapping[str, Any]) -> str:
     return ", ".join(facts["needs"]) or "nothing"
-
-
-def parameter_changes(before: Mapping[str, Any], given: Mapping[str, Any]) -> list[str]:
-    """How the parameters differ; those that are not given again are what they were."""
-    found = [f"the parameter {name} is new" for name in given if name not in before]
-    found += [
-        f"the parameter {name} was {before[name]!r:.60} and is now {value!r:.60}"
-        for name, value in given.items()
-        if name in before and before[name] != value
-    ]
-    return found

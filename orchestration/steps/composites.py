@@ -20,6 +20,7 @@ from orchestration.steps.binding import MISSING, Signature
 from orchestration.steps.box import Box
 from orchestration.steps.ends import failure_of
 from orchestration.steps.unit import Part, Turn, Unit
+from orchestration.steps.values import in_order
 
 MAX_ITEMS: Final = 1_000_000
 """Items of one map; more in one run are more than a plan can hold."""
@@ -89,7 +90,7 @@ class Items:
         except _NoItems as error:
             return Outcome(failure=Failure.INVALID_OUTPUT, error=f"{box.path}: {error}")
         if not items:
-            return Outcome(outputs={name: [] for name in self.names})
+            return self._reduced(box, {name: [] for name in self.names})
         return tuple(Part("item", f"[{i}]", index=i) for i in range(len(items)))
 
     def given(self, box: Box, part: Part) -> Mapping[str, Any]:
@@ -111,7 +112,9 @@ class Items:
         box.crew.items.pop(box.path, None)
         rows = [box.crew.outputs_of(seat) for seat in box.seats]
         names = dict.fromkeys([*self.names, *(name for row in rows for name in row)])
-        outputs = {name: [row.get(name) for row in rows] for name in names}
+        return self._reduced(box, {name: [row.get(name) for row in rows] for name in names})
+
+    def _reduced(self, box: Box, outputs: dict[str, list[Any]]) -> Outcome:
         if self.reducer is None:
             return Outcome(outputs=outputs)
         try:
@@ -131,7 +134,7 @@ def _listed(name: str, value: Any) -> list[Any]:  # noqa: ANN401  # any value
     if isinstance(value, str | bytes):
         raise _NoItems(f"{name} is text, not a list of items ({value!r:.60})")
     try:
-        items = list(value)
+        items = in_order(value)
     except TypeError as error:
         raise _NoItems(f"{name} cannot be iterated over: it is a {type(value).__name__}") from error
     except Exception as error:
@@ -186,6 +189,9 @@ class Choice:
     def _chosen(self, value: Any) -> str | None:  # noqa: ANN401  # any value
         for key, name in self.keys.items():
             if type(key) is type(value) and key == value:
+                return name
+        for key, name in self.keys.items():
+            if isinstance(key, bool) is isinstance(value, bool) and key == value:  # 1.0 is 1, an enum may be its text
                 return name
         for key, name in self.keys.items():
             if str(key) == str(value) or (isinstance(value, bool) and str(key) == str(value).lower()):
@@ -244,18 +250,26 @@ class Rounds:
         return (Part(self._round, f"[{done}]", index=done),)
 
     def _holds(self, box: Box) -> bool:
+        """Whether the condition holds after the last round, whose number it may ask for too."""
+        own = {self.index_as: len(box.seats) - 1} if self.index_as else {}
         if callable(self.until):
-            return bool(_called(self.until, box))
+            return bool(_called(self.until, box, own))
         if not self.until.isidentifier():
             from orchestration.prompts import evaluate  # noqa: PLC0415  # only for conditions in words
 
-            return evaluate(self.until, box.known())
+            return evaluate(self.until, {**box.known(), **own})
         value = box.find(self.until)
         if value is MISSING:
             raise LookupError(f"no round has returned {self.until}")
         return bool(value)
 
 
-def _called(condition: Callable[..., Any], box: Box) -> Any:  # noqa: ANN401  # whatever it says
-    positional, named = Signature(condition).bind(box.find, box.known)
+_NOTHING: Final[Mapping[str, Any]] = {}
+
+
+def _called(condition: Callable[..., Any], box: Box, own: Mapping[str, Any] = _NOTHING) -> Any:  # noqa: ANN401  # whatever it says
+    def find(name: str) -> Any:  # noqa: ANN401  # any value
+        return own[name] if name in own else box.find(name)
+
+    positional, named = Signature(condition).bind(find, lambda: {**box.known(), **own})
     return condition(*positional, **named)

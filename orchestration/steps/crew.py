@@ -5,8 +5,9 @@ is, is found by its path alone, so nothing about a run is kept anywhere but in i
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Final
 
 from orchestration.calls import Ended, Threads
@@ -85,7 +86,8 @@ class StepCrew:
         named = names_in(root)
         self.hiding = Hiding(means.home, named) if named else None
         self._catalog: Catalog | None = None
-        self._returning: dict[tuple[str, int], list[asyncio.Future[Ended]]] = {}
+        self.left: dict[tuple[str, int], Outcome] = {}
+        self._returning: dict[tuple[str, int], list[Callable[[], Awaitable[Any]]]] = {}
         self._limits = means.limits
         self._overridden = means.overridden
         self._shares_capacity = means.limits.is_limited(CAPACITY)
@@ -109,13 +111,8 @@ class StepCrew:
             box = self._boxes[task_id]
             return self._decision(box, seat.unit.composite.first(box))
         if self.hiding is None and seat.unit.around is None:
-            outcome = await work.perform(seat, attempt, slot, report, self)  # type: ignore[union-attr]  # no composite, as was just seen
-        else:
-            outcome = await perform(work, seat, attempt, slot, report, self)  # type: ignore[arg-type]  # as above
-        if self.home.state is not None and outcome.log_path is None:
-            folder = self.home.state / self.run_id / task_id / str(attempt)
-            outcome = replace(outcome, log_path=str(folder)) if folder.exists() else outcome
-        return outcome
+            return await work.perform(seat, attempt, slot, report, self)  # type: ignore[union-attr]  # no composite, as was just seen
+        return await perform(work, seat, attempt, slot, report, self)  # type: ignore[arg-type]  # as above
 
     def join(self, task_id: str) -> Decision | None:
         """What becomes of a composite all of whose parts have ended, or one has failed."""
@@ -132,21 +129,26 @@ class StepCrew:
         """What can be said of an attempt that was cut off."""
         folder = None if self.home.state is None else self.home.state / self.run_id / task_id / str(attempt)
         log_path = str(folder) if folder is not None and folder.exists() else None
-        return Outcome(log_path=log_path, abandoned=(task_id, attempt) in self._returning)
+        left, abandoned = self.left.pop((task_id, attempt), _NO_OUTCOME), (task_id, attempt) in self._returning
+        left = replace(left, log_path=log_path, abandoned=abandoned)
+        return left if self.hiding is None else self.hiding.outcome(left, (), ())
 
     def leave_behind(self, task_id: str, attempt: int, name: str, thread: "asyncio.Future[Ended] | None") -> bool:
         """Note that nobody waits for a thread of an attempt any more; False where it has returned already."""
         if thread is None or thread.done():
             return False
         self.threads.abandon(name)
-        self._returning.setdefault((task_id, attempt), []).append(thread)
+        self.note_left_behind(task_id, attempt, partial(asyncio.wait, [thread]))
         return True
+
+    def note_left_behind(self, task_id: str, attempt: int, wait_for_end: Callable[[], Awaitable[Any]]) -> None:
+        """Note that something of an attempt still goes on, and how to wait for its end."""
+        self._returning.setdefault((task_id, attempt), []).append(wait_for_end)
 
     async def wait_for_return(self, task_id: str, attempt: int) -> None:
         """Wait until the threads of an abandoned attempt have returned."""
-        threads = self._returning.pop((task_id, attempt), None)
-        if threads:
-            await asyncio.wait(threads)
+        for wait_for_end in self._returning.pop((task_id, attempt), ()):
+            await wait_for_end()
 
     def _decision(self, box: Box, turn: Turn) -> Outcome | Expansion:
         if isinstance(turn, Outcome):
@@ -186,17 +188,18 @@ class StepCrew:
         return f"parts of {self.run_id}/{box.path}"
 
     def _seated(self, box: Box, part: Part) -> Node:
-        path = box.path_of(part)
         unit = box.unit.composite.units[part.unit]
+        path = box.path_of(part)
         if self._overridden is not None:
             unit = self._overridden(path, unit)
+        is_composite = unit.is_composite
         limits = () if box.unit.at_once is None else (self._limit_of(box),)
-        if self._shares_capacity and not unit.is_composite:
+        if self._shares_capacity and not is_composite:
             limits = (*limits, CAPACITY)
         seat = Seat(path, unit, box)
         self._seats[path] = seat
         box.seats.append(seat)
-        if unit.is_composite:
+        if is_composite:
             self._boxes[path] = Box(path, unit, self, box, part)
         return Node(
             id=path,
@@ -204,8 +207,8 @@ class StepCrew:
             run_when=unit.run_when,
             conditional=unit.condition is not None,
             limits=limits,
-            keeps_limits=unit.is_composite,
-            joins_at_end=unit.is_composite,
+            keeps_limits=is_composite,
+            joins_at_end=is_composite,
             joins_at_failure=unit.ends_early,
             excused=unit.excused,
             fatal=_is_fatal(box),
@@ -276,7 +279,7 @@ class StepCrew:
 
     def log_of(self, seat: Seat, attempt: int) -> StepLog | None:
         """The log of an attempt, where logs stay."""
-        return None if self.home.state is None else StepLog(self.home.state / self.run_id / seat.path / str(attempt))
+        return None if self.home.state is None else StepLog(self.home.state, f"{self.run_id}/{seat.path}/{attempt}")
 
 
 def _is_fatal(box: Box) -> bool:
@@ -300,7 +303,7 @@ def _item(box: Box, part: Part) -> dict[str, Any]:
         found["index"] = part.index
     if part.place:
         found["place"] = part.place
-    found["agent"] = box.unit.composite.units[part.unit].work.kind
+    found["agent"] = box.unit.composite.units[part.unit].doer
     return found
 
 

@@ -11,12 +11,13 @@ from typing import Any
 
 from orchestration.errors import UsageError
 from orchestration.masking import MASK
+from orchestration.steps.given import read_again, written
 from orchestration.steps.hiding import Hiding, names_in
 from orchestration.steps.home import Home
 from orchestration.steps.parameters import PREFIX, asked_by, read
 from orchestration.steps.program import Program
 from orchestration.steps.reading import checked_mapping, checked_value_name
-from orchestration.steps.values import apart, shown
+from orchestration.steps.values import apart
 
 
 def checked(parameters: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -42,7 +43,7 @@ def completed(program: Program, given: dict[str, Any], home: Home | None, file: 
 
 def kept(parameters: Mapping[str, Any], hiding: Hiding | None) -> dict[str, Any]:
     """The parameters as the run's first event tells them, without secrets."""
-    told = {name: shown(value) for name, value in parameters.items()}
+    told = written(parameters)
     return told if hiding is None else {name: hiding.value(value) for name, value in told.items()}
 
 
@@ -66,14 +67,14 @@ def again(
     """The parameters of a run that goes on.
 
     Raises:
-        UsageError: one held a secret, and does not come in again.
+        UsageError: one held a secret, or what no store can keep, and does not come in again.
     """
     lost = [name for name, value in stored.items() if name not in given and MASK in json.dumps(value)]
     if not lost or not names_in(program.root):
-        return {**stored, **given}
+        return read_again(stored, given)
     found = completed(program, {}, home, file)
     for name in lost:
         if name not in found:
             told = f"the parameter {name} holds a secret, which is stored nowhere"
             raise UsageError(told, hint="give it again to continue the run")
-    return {**stored, **{name: found[name] for name in lost}, **given}
+    return read_again(stored, {**{name: found[name] for name in lost}, **given})

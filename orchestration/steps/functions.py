@@ -21,7 +21,7 @@ from orchestration.results import Outcome
 from orchestration.steps import reading
 from orchestration.steps.binding import CannotBind, Signature
 from orchestration.steps.crew import StepCrew
-from orchestration.steps.current import enter
+from orchestration.steps.current import CurrentStep, enter
 from orchestration.steps.hiding import bound
 from orchestration.steps.items import Items, ListenerFault
 from orchestration.steps.logs import LivePrinted
@@ -67,6 +67,7 @@ class FunctionLeaf:
         self._name = name_of(function)
         self._is_async = is_async(function)
         self._is_generator = is_async_generator(function)
+        self._only_returns = inspect.iscoroutinefunction(function)
 
     def arguments(self, seat: Seat) -> Arguments:
         """The arguments of a call; raises CannotBind."""
@@ -91,27 +92,33 @@ class FunctionLeaf:
         positional, named = arguments
         context, log, hiding = copy_context(), crew.log_of(seat, attempt), crew.hiding
         printed = Printed() if log is None and hiding is None else LivePrinted(log, hiding.masker if hiding else None)
-        context.run(enter, crew.current(seat, attempt))
-        context.run(printed_into.set, printed)
-        items = Items(report, self._end_type, log, hiding)
-        items.name = f"{crew.run_id}/{seat.path}/{attempt} {self._name}"
+        context.run(_begin, crew.current(seat, attempt), printed)
+        items = None if self._only_returns else Items(report, self._end_type, log, hiding)
+        if items is not None:
+            items.name = f"{crew.run_id}/{seat.path}/{attempt} {self._name}"
         call = self._calling(crew, context, items, positional, named)
         try:
-            outcome = await self._driven(call, context, items, report)
+            mask = _as_it_is if hiding is None else hiding.text
+            outcome, value = await self._driven(call, context, items, report, mask)
+        except asyncio.CancelledError:
+            _finish(printed)
+            if printed:
+                crew.left[seat.path, attempt] = _printed(_DONE, printed)
+            raise
         finally:
-            if isinstance(printed, LivePrinted):
-                printed.finish()
+            _finish(printed)
+            left_behind = items is not None and items.is_abandoned and _leave_behind(seat, attempt, crew, items)
             if log is not None:
                 log.close()
-            left_behind = items.is_abandoned and crew.leave_behind(seat.path, attempt, items.name, items.thread)
         if left_behind:
             outcome = replace(outcome, abandoned=True)
         if printed:
-            outcome = await _with_prints(outcome, printed, items)
-        if log is not None and log.fault is not None:
-            told = f"its log could not be written: {log.fault.strerror or log.fault}"
-            outcome = replace(outcome, metadata={**outcome.metadata, "warnings": [told]})
-        return outcome if outcome.failure is not None else self._passed_on(seat, crew, outcome, items)
+            outcome = await _with_prints(outcome, printed, items or Items(report, self._end_type, log, hiding))
+        if outcome is _DONE and value is None and items is None and not self.returns:
+            return _DONE
+        if outcome.failure is None:
+            outcome = self._passed_on(seat, crew, outcome, value, items)
+        return outcome if log is None else log.noted(outcome)
 
     def override(self, changes: Mapping[str, Any], where: str) -> None:
         """Change what a call may take; raises UsageError."""
@@ -122,23 +129,30 @@ class FunctionLeaf:
     # -- calling ------------------------------------------------------------------------------------------------
 
     def _calling(
-        self, crew: StepCrew, context: Context, items: Items, positional: list[Any], named: dict[str, Any]
+        self, crew: StepCrew, context: Context, items: Items | None, positional: list[Any], named: dict[str, Any]
     ) -> Coroutine[Any, Any, Any]:
-        if self._is_generator:
-            return items.drawn(context.run(self.function, *positional, **named))
-        if self._is_async and inspect.iscoroutinefunction(self.function):
+        if items is None:
             made: Coroutine[Any, Any, Any] = context.run(self.function, *positional, **named)
             return made
+        if self._is_generator:
+            return items.drawn(context.run(self.function, *positional, **named))
         if self._is_async:
             return _settled(self.function, positional, named, items)
         return _in_thread(crew, self.function, positional, named, items)
 
     async def _driven(
-        self, call: Coroutine[Any, Any, Any], context: Context, items: Items, report: Reporting
-    ) -> Outcome:
+        self,
+        call: Coroutine[Any, Any, Any],
+        context: Context,
+        items: Items | None,
+        report: Reporting,
+        mask: Callable[[str], str],
+    ) -> tuple[Outcome, Any]:
+        """How the call came out, and what it returned."""
         waits = not self._is_async  # for a thread
         drive = Drive(call, context, self._limits, lambda: report.is_ending, starts_later=waits)
-        items.drive = drive
+        if items is not None:
+            items.drive = drive
         try:
             value = await drive
         except asyncio.CancelledError:
@@ -150,13 +164,13 @@ class FunctionLeaf:
             raise
         except BaseException as error:  # noqa: BLE001  # whatever it raises is how it ended
             if drive.met is None:
-                return self._raised(error, items.mask)
+                return self._raised(error, mask), None
         else:
             if drive.met is None:
-                items.value = value
-                return _DONE
-        still = "; it runs in a thread, which cannot be ended, and still runs" if items.is_abandoned else ""
-        return Outcome(failure=drive.met, error=f"{self._name} {drive.told()}{still}", ended_by=drive.met.value)
+                return _DONE, value
+        still = "; it runs in a thread, which cannot be ended, and still runs" if items and items.is_abandoned else ""
+        told = f"{self._name} {drive.told()}{still}"
+        return Outcome(failure=drive.met, error=told, ended_by=drive.met.value), None
 
     def _raised(self, error: BaseException, mask: Callable[[str], str]) -> Outcome:
         if isinstance(error, SystemExit):
@@ -169,14 +183,22 @@ class FunctionLeaf:
 
     # -- what it returned ---------------------------------------------------------------------------------------
 
-    def _passed_on(self, seat: Seat, crew: StepCrew, outcome: Outcome, items: Items) -> Outcome:
+    def _passed_on(
+        self,
+        seat: Seat,
+        crew: StepCrew,
+        outcome: Outcome,
+        value: Any,  # noqa: ANN401  # whatever was returned
+        items: Items | None,
+    ) -> Outcome:
         try:
-            returned = items.returned(expected=bool(self.returns))
+            returned = Returned(value) if items is None else items.returned(value, expected=bool(self.returns))
             values = {name: apart(value) for name, value in bind(self.returns, returned).items()}
             outputs = self._outputs(seat, crew, values, returned)
         except BadReturn as error:
             return replace(outcome, failure=Failure.INVALID_OUTPUT, error=f"{self._name}: {error}")
-        output = items.text if items.text is not None else text_of(None if returned.is_end_event else returned.value)
+        text = None if items is None else items.text
+        output = text_of(None if returned.is_end_event else returned.value) if text is None else text
         if outcome is _DONE and not output and not outputs:
             return _DONE
         facts = {one.name: values[one.name] for one in self.returns if one.kind == "metric"}
@@ -201,6 +223,12 @@ class FunctionLeaf:
             if one.recompute:
                 crew.live[seat.path, one.name] = values[one.name]
         return kept(self.returns, values)
+
+
+def _begin(step: CurrentStep, printed: Printed) -> None:
+    """Called in the context of a call, before it."""
+    enter(step)
+    printed_into.set(printed)
 
 
 def by_name(value: Any) -> dict[str, Any]:  # noqa: ANN401  # whatever was returned
@@ -250,9 +278,27 @@ async def _in_thread(
     return await _awaited(value, items)
 
 
+def _leave_behind(seat: Seat, attempt: int, crew: StepCrew, items: Items) -> bool:
+    return crew.leave_behind(seat.path, attempt, items.name, items.thread)
+
+
+def _finish(printed: Printed) -> None:
+    """Nothing more is printed that counts."""
+    if isinstance(printed, LivePrinted):
+        printed.finish()
+
+
+def _as_it_is(text: str) -> str:
+    return text
+
+
 async def _with_prints(outcome: Outcome, printed: Printed, items: Items) -> Outcome:
     """What it printed: its output where it has no other, and in its record and log in any case."""
+    await items.tell_printed(str(printed))
+    return _printed(outcome, printed)
+
+
+def _printed(outcome: Outcome, printed: Printed) -> Outcome:
     text = str(printed)
-    await items.tell_printed(text)
     facts: dict[str, Any] = {"printed": text} | ({"printed_dropped": printed.dropped} if printed.dropped else {})
     return replace(outcome, output=text, metadata={**outcome.metadata, **facts})

@@ -162,7 +162,7 @@ class Home:
             environment=dict(self.environment),
             settings=settings,
             children=children,
-            executor_for=ExecutorTable(children, surroundings, python_in_child=False),
+            executor_for=ExecutorTable(children, surroundings, python_in_child=False, supervised=True),
             instructions_for=surroundings.instructions_for,
             own_names=surroundings.own_names,
             model_of=surroundings.model_of,

@@ -6,6 +6,7 @@ the loop, and the thread waits until they were taken.
 """
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import AsyncIterator, Generator, Mapping
 from concurrent.futures import CancelledError as HandingOverCancelled
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
 MAX_TEXT: Final = 1024 * 1024
 """Characters of yielded text, the last ones, that become the output."""
+
+BREATH: Final = 0.004
+"""Seconds after which others in the loop have a turn, for there are generators that never wait for anything."""
 
 _NOTHING: Final = object()
 
@@ -50,10 +54,10 @@ class Items:
         self._texts: deque[str] = deque()
         self._size = 0
         self._count = 0
+        self._breathed = 0.0
         self._only_text = True
         self._end: Mapping[str, Any] | None = None
         self._taking: asyncio.Task[None] | None = None
-        self.value: Any = None
         self.name = ""
         self.drive: Drive | None = None
         self.loop: asyncio.AbstractEventLoop | None = None
@@ -126,6 +130,10 @@ class Items:
         await self._tell(item, None)
         if self.drive is not None:
             self.drive.heard()
+        now = time.monotonic()
+        if now - self._breathed > BREATH:
+            await asyncio.sleep(0)
+            self._breathed = time.monotonic()
 
     def _note(self, item: Any) -> None:  # noqa: ANN401  # as above
         if isinstance(item, str):
@@ -175,7 +183,12 @@ class Items:
         """All text items together; None where there were none, or others too."""
         return "".join(self._texts) if self._only_text and self._texts else None
 
-    def returned(self, *, expected: bool) -> Returned:
+    @property
+    def log_path(self) -> str | None:
+        """Where what it yielded is kept, None where it is not."""
+        return None if self._log is None else self._log.path
+
+    def returned(self, value: Any, *, expected: bool) -> Returned:  # noqa: ANN401  # whatever came of the call
         """What the function returned; `expected` says whether anything has to be.
 
         Raises:
@@ -183,8 +196,8 @@ class Items:
         """
         if self._end is not None:
             return Returned(self._end, is_end_event=True)
-        if self.value is not _NOTHING:
-            return Returned(self.value)
+        if value is not _NOTHING:
+            return Returned(value)
         if self.text is not None:
             return Returned(self.text)
         if not expected:

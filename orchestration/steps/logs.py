@@ -8,11 +8,13 @@ and the record says so), a thread that prints after its attempt is over.
 
 import json
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, TextIO
 
 from orchestration.calls import Printed
 from orchestration.masking import Masker
+from orchestration.results import Outcome
 from orchestration.steps.values import shown
 
 CHUNKS: Final = "chunks.jsonl"
@@ -25,11 +27,12 @@ MAX_LOG: Final = 64 * 1024 * 1024
 class StepLog:
     """The files of one attempt."""
 
-    __slots__ = ("_files", "_folder", "_is_closed", "_lock", "_sizes", "fault")
+    __slots__ = ("_files", "_is_closed", "_lock", "_place", "_sizes", "_state", "fault")
 
-    def __init__(self, folder: Path) -> None:
-        """Nothing is written."""
-        self._folder = folder
+    def __init__(self, state: Path, place: str) -> None:
+        """Nothing is written; `place` is the folder of the attempt below the folder of all runs."""
+        self._state = state
+        self._place = place
         self._files: dict[str, TextIO] = {}
         self._sizes: dict[str, int] = {}
         self._lock = threading.Lock()
@@ -48,6 +51,18 @@ class StepLog:
             except OSError as error:
                 self.fault = error
 
+    @property
+    def path(self) -> str | None:
+        """The folder, None while nothing is kept."""
+        return str(self._state / self._place) if self._files else None
+
+    def noted(self, outcome: Outcome) -> Outcome:
+        """The outcome of the attempt, with where its log is, and what was wrong with that."""
+        if self.fault is not None:
+            told = f"its log could not be written: {self.fault.strerror or self.fault}"
+            outcome = replace(outcome, metadata={**outcome.metadata, "warnings": [told]})
+        return replace(outcome, log_path=self.path) if self._files and outcome.log_path is None else outcome
+
     def close(self) -> None:
         """Close the files; what comes later is dropped."""
         with self._lock:
@@ -62,8 +77,9 @@ class StepLog:
                 return
             file = self._files.get(name)
             if file is None:
-                self._folder.mkdir(parents=True, exist_ok=True)
-                file = self._files[name] = (self._folder / name).open("a", encoding="utf-8", errors="backslashreplace")
+                folder = self._state / self._place
+                folder.mkdir(parents=True, exist_ok=True)
+                file = self._files[name] = (folder / name).open("a", encoding="utf-8", errors="backslashreplace")
             self._sizes[name] = size + len(text)
             full = self._sizes[name] > MAX_LOG
             file.write(f"… the rest is left out: more than {MAX_LOG:,} characters\n" if full else text)

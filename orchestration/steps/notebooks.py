@@ -78,7 +78,7 @@ class NotebookLeaf(AgentLeaf):
             self._keep(scratch, folder, crew)
             shutil.rmtree(scratch, ignore_errors=True)
 
-    def doer(self, seat: Seat, attempt: int, crew: StepCrew) -> ShellAgent:
+    def agent_for(self, seat: Seat, attempt: int, crew: StepCrew) -> ShellAgent:
         """Its process, under a supervisor: a kernel and what it starts have sessions of their own."""
         told = crew.home.attempt_folder(crew.run_id, seat.path, attempt) / ".scratch" / "supervisor.json"
         grace = GRACE if self.task.kill_grace is None else self.task.kill_grace

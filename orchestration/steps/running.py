@@ -10,8 +10,8 @@ the middle, a store that was given as a folder (opened and closed here) or as an
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,13 +25,14 @@ from orchestration.kinds import ExecutionStatus, RunStatus
 from orchestration.plan import Limits, State
 from orchestration.protocols import Listener, RunRecord, RunStore
 from orchestration.results import RunResult
-from orchestration.scheduler import cancel_all
+from orchestration.scheduler import cancel_all, shielded
 from orchestration.steps.assembly import StepRun, assemble
-from orchestration.steps.changes import changes, parameter_changes
+from orchestration.steps.changes import changes
 from orchestration.steps.checking import check_objects
 from orchestration.steps.control import Control, Orders
 from orchestration.steps.crew import Means
 from orchestration.steps.entry import again, checked, completed, hiding_for, kept
+from orchestration.steps.given import parameter_changes
 from orchestration.steps.home import Home
 from orchestration.steps.leftovers import end_what_is_left
 from orchestration.steps.overriding import Overriding
@@ -60,6 +61,7 @@ class Options:
         limits: shared with other runs: `CAPACITY` is how many steps may run at once in all of them.
         control: ends the run from outside.
         listener: told of events and chunks.
+        leave: told what the run came to, if whoever awaits it is cancelled.
         parameters_file: a YAML or JSON file with parameters that are not given.
         overrides: path of a step → what is different about it in this run.
         logs: the folder for the logs of a run in memory; none are kept by default.
@@ -74,6 +76,7 @@ class Options:
     limits: Limits | None = None
     control: Control | None = None
     listener: Listener | None = None
+    leave: Callable[[RunResult], None] | None = None
     parameters_file: str | Path | None = None
     overrides: Mapping[str, Mapping[str, Any]] | None = None
     logs: str | Path | None = None
@@ -99,13 +102,14 @@ async def run_program(program: Program, parameters: Mapping[str, Any] | None, op
             return await _continue(program, given, options, store, record)
         given = completed(program, given, options.home, options.parameters_file)
         program.check(program.root, given)
-        means = _means(program, options, store)
-        run = assemble(program, options.run_id or new_run_id(), given, means, options.listener)
+        run_id = new_run_id() if options.run_id is None else options.run_id
+        run = assemble(program, run_id, given, _means(program, options, store), options.listener)
         with store.own(run.run_id):
             if run.crew.hiding is not None:
                 await run.crew.hiding.look_ahead(given)
-            await _open(program, run, store, options)
-            return await _go(run, store, options)
+            is_cancelled = await _opened_whole(_open(program, run, store, options))
+            with _cancelled_again() if is_cancelled else nullcontext():
+                return await _go(run, store, options)
 
 
 @asynccontextmanager
@@ -195,6 +199,27 @@ async def _open(program: Program, run: StepRun, store: RunStore, options: Option
     await run.recorder.tell(batch)
 
 
+async def _opened_whole(opening: Coroutine[Any, Any, None]) -> bool:
+    """Open a run; returns whether we were cancelled meanwhile, as it is there now and its end has to be recorded."""
+    try:
+        await shielded(opening)
+    except asyncio.CancelledError:
+        return True
+    return False
+
+
+@contextmanager
+def _cancelled_again() -> Iterator[None]:
+    """Let a cancellation that came too soon come once more, for whoever records it; it counts once."""
+    task = asyncio.current_task()
+    assert task is not None  # noqa: S101  # a run is awaited in a task; this tells the type checker
+    task.cancel()
+    try:
+        yield
+    finally:
+        task.uncancel()
+
+
 async def _go(run: StepRun, store: RunStore, options: Options) -> RunResult:
     alarm, loop = None, asyncio.get_running_loop()
     if options.deadline is not None:
@@ -206,6 +231,10 @@ async def _go(run: StepRun, store: RunStore, options: Options) -> RunResult:
     try:
         with listening_to_prints():
             await run.scheduler.run(store, options.max_concurrent)
+    except asyncio.CancelledError:
+        if options.leave is not None:
+            options.leave(run.result())
+        raise
     finally:
         if alarm is not None:
             alarm.cancel()

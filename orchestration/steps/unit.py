@@ -142,6 +142,11 @@ class Unit:
         return hasattr(self.work, "units")
 
     @property
+    def doer(self) -> str:
+        """Who does it: the agent that is named, else the kind of its work."""
+        return getattr(self.work, "doer", None) or self.work.kind
+
+    @property
     def composite(self) -> Composite:
         """Its work, asked for only where it is a composite."""
         return cast("Composite", self.work)

@@ -7,9 +7,11 @@ are handed on as they are.
 
 import copy
 from collections import deque
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 _PLAIN: Final = frozenset({type(None), bool, int, float, str, bytes})
+_WALKED: Final = frozenset({dict, list, tuple, set, frozenset})
 _CONTAINERS: Final = (dict, list, set, bytearray, deque)
 MAX_DEPTH: Final = 100
 """Levels of containers that are copied; what lies deeper is handed on as it is."""
@@ -66,14 +68,30 @@ def _record_apart(value: Any, depth: int) -> Any:  # noqa: ANN401  # a dataclass
     return made
 
 
-def as_json(value: Any) -> Any:  # noqa: ANN401  # any value
+def in_order(value: Iterable[Any]) -> list[Any]:
+    """The items of a container; those of a set in an order that is the same each time."""
+    if not isinstance(value, set | frozenset):
+        return list(value)
+    try:
+        return sorted(value)
+    except TypeError:  # of several kinds, or of one that has no order
+        return sorted(value, key=lambda item: (type(item).__qualname__, repr(item)))
+
+
+def as_json(value: Any, depth: int = 0) -> Any:  # noqa: ANN401  # any value
     """The value as JSON can say it: models and dataclasses as objects, dates as text, tuples and sets as lists.
 
     Raises:
         NotKept: there is no JSON for it.
     """
-    if type(value) in _PLAIN and type(value) is not bytes:
+    kind = type(value)
+    if kind in _PLAIN and kind is not bytes:
         return value
+    if kind in _WALKED and depth < MAX_DEPTH:
+        if kind is dict and all(type(key) is str for key in value):
+            return {key: as_json(item, depth + 1) for key, item in value.items()}
+        if kind is not dict:
+            return [as_json(item, depth + 1) for item in in_order(value)]
     from pydantic_core import PydanticSerializationError, to_jsonable_python  # noqa: PLC0415  # not for plain values
 
     try:
@@ -82,16 +100,37 @@ def as_json(value: Any) -> Any:  # noqa: ANN401  # any value
         raise NotKept(str(error).strip() or type(error).__name__) from error
 
 
-def shown(value: Any) -> Any:  # noqa: ANN401  # any value
-    """The value as JSON for whoever looks on; what JSON has no word for is named by its type."""
-    if type(value) in _PLAIN and type(value) is not bytes:
+def shown(value: Any, depth: int = 0) -> Any:  # noqa: ANN401  # any value
+    """The value as JSON for whoever looks on; what JSON has no word for is named by its type.
+
+    Looking changes nothing: what can be walked only once is named too.
+    """
+    kind = type(value)
+    if kind in _PLAIN and kind is not bytes:
         return value
+    if depth > MAX_DEPTH or isinstance(value, Iterator):
+        return _named(value)
+    if kind is dict:
+        return {_key(key): shown(item, depth + 1) for key, item in value.items()}
+    if kind in _WALKED:
+        return [shown(item, depth + 1) for item in in_order(value)]
+    return _dumped(value)
+
+
+def _dumped(value: Any) -> Any:  # noqa: ANN401  # any value
     from pydantic_core import to_jsonable_python  # noqa: PLC0415  # as above
 
     try:
         return to_jsonable_python(value, fallback=_named, serialize_unknown=True, bytes_mode="base64")
-    except (ValueError, TypeError, RecursionError):  # a circle, or a model that cannot be dumped
+    except Exception:  # noqa: BLE001  # a circle, or whatever a model of the user's raises while it is dumped
         return _named(value)
+
+
+def _key(key: Any) -> str:  # noqa: ANN401  # any key
+    if type(key) is str:
+        return key
+    made = _dumped({key: None})
+    return next(iter(made)) if isinstance(made, dict) else _named(key)
 
 
 def _named(value: Any) -> str:  # noqa: ANN401  # any value

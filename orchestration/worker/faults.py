@@ -21,8 +21,8 @@ _ROOMS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 _LIBRARY = os.path.dirname(os.__file__)
 _OURS = (
     os.path.join(_ROOMS, "worker", ""),
-    os.path.join(_ROOMS, "executors", ""),
     os.path.join(_ROOMS, "calls", ""),
+    os.path.join(_ROOMS, "executors", ""),
     os.path.join(_ROOMS, "steps", ""),
     os.path.join(_LIBRARY, "asyncio", ""),
     os.path.join(_LIBRARY, "importlib", ""),

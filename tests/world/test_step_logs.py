@@ -117,13 +117,14 @@ def test_a_log_has_a_maximum_and_says_so_and_takes_nothing_once_it_is_closed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(logs, "MAX_LOG", 100)
-    log = StepLog(tmp_path)
+    log = StepLog(tmp_path, "r/s/1")
+    folder = tmp_path / "r" / "s" / "1"
     for _ in range(1_000):
         log.keep_printed("0123456789\n")
-    text = (tmp_path / "stdout.log").read_text()
+    text = (folder / "stdout.log").read_text()
     assert text.count("0123456789\n") == 9
     assert text.endswith("… the rest is left out: more than 100 characters\n")
     log.close()
     log.keep_printed("late")
     log.keep({"late": 1})
-    assert [path.name for path in tmp_path.iterdir()] == ["stdout.log"]
+    assert [path.name for path in folder.iterdir()] == ["stdout.log"]

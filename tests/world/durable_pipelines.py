@@ -1,0 +1,128 @@
+"""A program that runs a pipeline with a durable store, and can be made to die in the middle of a step.
+
+`python -m tests.world.durable_pipelines FOLDER SHAPE [DIE]`: notes each execution of a step in `FOLDER/log`, kills
+itself with SIGKILL in the step whose path is DIE, and prints the outputs of the run as JSON.
+"""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from orchestration import AsyncPipeline, AsyncPythonTask, Conditional, Loop, Map, Parallel, PythonTask, Return
+from orchestration.steps.current import current_step
+
+SETTLE = 0.1
+"""Seconds in which what runs beside the dying step ends and is made durable."""
+
+
+class Worker:
+    """Makes steps that note that they run, and that die where they are told to."""
+
+    def __init__(self, folder: Path, die: str) -> None:
+        self.log = folder / "log"
+        self.die = die
+
+    def note(self) -> None:
+        step = current_step()
+        assert step is not None
+        with self.log.open("a", encoding="utf-8") as file:
+            file.write(f"{step.path}\n")
+        if step.path == self.die:
+            time.sleep(SETTLE)
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def step(self, name: str, function: Callable[..., Any], *returns: Any) -> AsyncPythonTask:  # noqa: ANN401  # names or records
+        async def noted(**known: Any) -> Any:  # noqa: ANN401  # whatever is known
+            if self.die and current_step().path == self.die:  # type: ignore[union-attr]  # it runs in a step
+                await asyncio.sleep(SETTLE)
+            self.note()
+            return function(**known)
+
+        return AsyncPythonTask(noted, name, returns=returns)
+
+    def thread(self, name: str, function: Callable[..., Any], *returns: Any) -> PythonTask:  # noqa: ANN401  # as above
+        def noted(**known: Any) -> Any:  # noqa: ANN401  # as above
+            self.note()
+            return function(**known)
+
+        return PythonTask(noted, name, returns=returns)
+
+    # -- shapes -----------------------------------------------------------------------------------------------------
+
+    def branches(self) -> AsyncPipeline:
+        def branch(name: str) -> AsyncPipeline:
+            first = self.step(f"{name}1", lambda x, **_: x + 1, name)
+            return AsyncPipeline([first, self.thread(f"{name}2", lambda **known: known[name] * 2, name)])
+
+        return AsyncPipeline(
+            [
+                self.step("start", lambda **_: 5, "x"),
+                Parallel("p", {name: branch(name) for name in "abc"}),
+                self.step("end", lambda a, b, c, **_: [a, b, c], "all"),
+            ]
+        )
+
+    def items(self) -> AsyncPipeline:
+        inner = AsyncPipeline(
+            [
+                self.step("one", lambda x, **_: x * 10, "y"),
+                self.thread("two", lambda y, **_: y + 1, "z"),
+            ]
+        )
+        return AsyncPipeline(
+            [
+                self.step("list", lambda **_: [3, 1, 2], "xs"),
+                Map("m", inner, "xs", "x", max_concurrent=2),
+                self.step("end", lambda z, **_: sum(z), "total"),
+            ]
+        )
+
+    def choice(self) -> AsyncPipeline:
+        return AsyncPipeline(
+            [
+                self.step(
+                    "decide", lambda **_: "left" if not (self.log.parent / "decided").exists() else "right", "way"
+                ),
+                self.step("mark", lambda **_: (self.log.parent / "decided").touch()),
+                Conditional(
+                    "c",
+                    {name: self.step(name, lambda name=name, **_: name, "went") for name in ("left", "right")},
+                    parameter="way",
+                ),
+                self.step("end", lambda went, **_: went.upper(), "told"),
+            ]
+        )
+
+    def rounds(self) -> AsyncPipeline:
+        up = self.step("up", lambda n, i, **_: n + i + 1, "n")
+        return AsyncPipeline([Loop("l", up, "n >= 10", 10, index_as="i"), self.step("end", lambda n, **_: n, "m")])
+
+    def objects(self) -> AsyncPipeline:
+        made = self.step("make", lambda **_: {"lock": object(), "kept": {1, 2}, "n": 1}, Return("lock", "object"), "n")
+        kept = AsyncPythonTask(made.function, "make", returns=made.returns, recompute=True)
+        return AsyncPipeline(
+            [
+                kept,
+                self.step("middle", lambda lock, **_: type(lock).__name__, "kind"),
+                self.step("end", lambda lock, n, **_: [type(lock).__name__, n], "told"),
+            ]
+        )
+
+
+def main(folder: Path, shape: str, die: str = "") -> None:
+    """Run it."""
+    worker = Worker(folder, die)
+    pipeline: AsyncPipeline = getattr(worker, shape)()
+    run = pipeline.run({"n": 0}, run_id="r", store=folder / "state", max_concurrent=4)
+    told = {"status": run.status, "outputs": run.outputs, "steps": {one.task_id: one.status for one in run.results}}
+    sys.stdout.write(json.dumps(told, default=repr))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), *sys.argv[2:])
