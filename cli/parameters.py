@@ -1,22 +1,29 @@
-"""Parameters of a run from the command line: `--param name=value`; a value is understood as that of a variable is."""
+"""Parameters of a run from the command line: `--param name=value`.
 
-from typing import Any
+A value is text where a step asks for text under that name, and otherwise JSON, or else the text that it is.
+"""
+
+from typing import TYPE_CHECKING, Any
 
 from orchestration.errors import UsageError
 
+if TYPE_CHECKING:
+    from orchestration.steps.program import Program
 
-def parameters_of(written: list[str] | None) -> dict[str, Any]:
-    """The parameters that are written.
+
+def parameters_of(program: "Program", written: list[str] | None) -> dict[str, Any]:
+    """The parameters that were written for a run of this program.
 
     Raises:
         UsageError: one is not `name=value`.
     """
-    from orchestration.steps.parameters import value_of
+    from orchestration.steps.parameters import asked_by, value_for
 
+    asked = asked_by(program.root)
     given: dict[str, Any] = {}
     for one in written or ():
         name, equals, value = one.partition("=")
         if not equals or not name.strip().isidentifier():
             raise UsageError(f"--param: {one[:80]!r} is not NAME=VALUE", hint="for example: --param size=3")
-        given[name.strip()] = value_of(value)
+        given[name.strip()] = value_for(value, asked.get(name.strip(), ()))
     return given

@@ -58,8 +58,8 @@ def pipeline(
     session = session_of(context)
     refuse_both("--json", "--events", both=session.json and events)
     seconds = seconds_option(timeout, "--timeout")
-    given = parameters_of(params)
     program, home = described_in(target)
+    given = parameters_of(program, params)
 
     async def work(interrupts: "Interrupts") -> "tuple[RunResult, int, int]":
         run, started = await _run(

@@ -9,7 +9,7 @@ variables that contradict each other (the deeper one counts), a model, a datacla
 
 import json
 import types
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import is_dataclass
 from enum import Enum
 from pathlib import Path
@@ -45,7 +45,7 @@ def read(
     """
     values = {} if file is None else read_file(file)
     for name, path, text in _variables(environment or {}, asked or {}):
-        value = _value(text, _types_at((asked or {}).get(path[0], []), path[1:]))
+        value = value_for(text, _types_at((asked or {}).get(path[0], []), path[1:]))
         _put(values, path, value, name)
     return {**values, **(given or {})}
 
@@ -140,8 +140,8 @@ def _put(values: dict[str, Any], way: tuple[str, ...], value: Any, variable: str
     inside[last] = value
 
 
-def _value(text: str, wanted: list[Any]) -> Any:  # noqa: ANN401  # any JSON
-    """A variable's value; `wanted` are the types of those who ask for it."""
+def value_for(text: str, wanted: Sequence[Any]) -> Any:  # noqa: ANN401  # any JSON
+    """The value of a variable or an option; `wanted` are the types of those who ask for it."""
     return text if wanted and all(_is_text(one) for one in wanted) else value_of(text)
 
 

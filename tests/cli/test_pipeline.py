@@ -244,7 +244,7 @@ def test_a_value_is_json_or_the_text_that_it_is(project: Project) -> None:
         "p = AsyncPipeline([AsyncPythonTask(f, returns=['all'])])\n"
     )
     project.write("p.py", text)
-    given = [f"--param={one}" for one in ("a=007", "b=true", "c=some text", "d=1.50", 'e={"x": [1]}', 'g="12"')]
+    given = [f"--param={one}" for one in ("a=007", "b=true", "c=some text", "d=1.50", 'e={"x": [1]}', "g=12")]
     assert project.json("pipeline", "p.py", *given)["outputs"]["all"] == [
         "007",
         True,
