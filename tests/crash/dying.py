@@ -10,7 +10,7 @@ from tests.crash.checking import complaints, told_by
 from tests.crash.tracing import Point
 
 FIRST: Final = 30
-AT_MOST: Final = 60
+AT_MOST: Final = 50
 
 
 @dataclass(frozen=True, slots=True)

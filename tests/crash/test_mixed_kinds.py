@@ -40,7 +40,7 @@ if __name__ == "__main__":
     print("done")
 """
 KINDS = ("SHELL", "SCRIPT", "PYTHON", "CLI", "PLAYER")
-LIVES = 3
+LIVES = 2
 LAST = 'test -e go && echo "${ORCH_ATTEMPT_ID#*/}" >> deeds.log'
 EXPECTED = dict.fromkeys((*KINDS, "LAST"), "success")
 
@@ -51,7 +51,7 @@ def backlog(project: Project) -> None:
     deed = {"append": {"path": checking.DEEDS, "content": "{task}/{attempt}\n"}}
     over = {"append": {"path": checking.DEEDS, "content": "{task}/{attempt}.\n"}}
     left = {"leave": {"how": "daemon", "deaf": True, "unmarked": True, "seconds": 60}}
-    steps = [{"lifetime": 60}, deed, left, {"wait_for": {"path": "go", "timeout": 60}}, over, "final"]
+    steps = [{"lifetime": 60}, deed, left, {"wait_for": {"path": "go-{attempt}", "timeout": 60}}, over, "final"]
     agents = {
         "script": {"kind": "script", "command": argv},
         "python": {"kind": "python", "function": "work:play"},
@@ -91,6 +91,7 @@ def test_a_run_of_all_kinds_that_is_killed_again_and_again_does_nothing_twice(
         if not warden_too:
             wait_until(lambda: not marked(project.root), "something outlived its run")
     project.write("go", "")
+    project.write(f"go-{LIVES + 1}", "")  # for the player of this life, and not for one that has a grace left
     done = project.orch("run-batch", "--events")
     told += checking.told_by(done.out.encode())
     assert done.code == 0, done.err

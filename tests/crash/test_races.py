@@ -58,10 +58,15 @@ def run_at_once(project: Project, count: int) -> tuple[list[int], list[checking.
     return [process.returncode for process in started], told
 
 
+def begun_runs(project: Project) -> int:
+    """How many runs there are by now."""
+    return len({event["run_id"] for event in checking.stored_events(project.root)})
+
+
 def has_succeeded(project: Project, count: int) -> bool:
     """Whether just so many tasks have succeeded by now."""
-    found: dict[str, int] = project.json("status")["counts"]
-    return found.get("success") == count
+    ends = [event["task_id"] for event in checking.stored_events(project.root) if event["type"] == "task_completed"]
+    return len(ends) == count
 
 
 def ends_by_run(events: list[checking.Event]) -> Mapping[str, Counter[str]]:
@@ -100,7 +105,7 @@ def test_three_who_wait_for_a_fourth_do_not_wait_for_each_other(project: Project
     with project.start("run-batch", "--max-concurrent", "6") as first, ExitStack() as stack:
         wait_until(has_lines(project.root / "begun", 6), "the tasks did not begin")
         others = [stack.enter_context(project.start("run-batch")) for _ in range(3)]
-        wait_until(lambda: len(project.json("runs")) == 4, "the other runs did not begin")
+        wait_until(lambda: begun_runs(project) == 4, "the other runs did not begin")
         for number, name in enumerate("ABCDEF", 1):
             project.write(f"go-{name}", "")
             wait_until(partial(has_succeeded, project, number), "it did not end")
@@ -114,7 +119,7 @@ def test_whoever_waited_for_a_run_that_was_stopped_does_what_that_one_left(proje
     with project.start("run-batch", "A", "B") as first:
         wait_until(has_lines(project.root / "begun"), "the task did not begin")
         with project.start("run-batch", "B", "A", "--fail-fast") as second:
-            wait_until(lambda: len(project.json("runs")) == 2, "the second run did not begin")
+            wait_until(lambda: begun_runs(project) == 2, "the second run did not begin")
             first.send_signal(signal.SIGINT)
             assert first.wait(PATIENCE) == 130
             assert second.wait(PATIENCE) == 0
