@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from orchestration.steps.program import Program
 
 Target = Annotated[
-    str, typer.Argument(metavar="FILE.py[:NAME]", help="The file, and which one of several it is.", show_default=False)
+    str, typer.Argument(metavar="FILE", help="The Python file; FILE:NAME for one of several.", show_default=False)
 ]
 Params = Annotated[
     list[str] | None,

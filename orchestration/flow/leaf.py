@@ -37,6 +37,8 @@ class FlowLeaf(FunctionLeaf):
         signature: the function's parameters.
     """
 
+    __slots__ = ("_cache", "_directory", "_stand_in", "_step", "finder")
+
     def __init__(
         self,
         step: FlowStep,

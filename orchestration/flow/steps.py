@@ -36,7 +36,7 @@ def ref(path: str) -> Ref:
     return Ref(path)
 
 
-@dataclass
+@dataclass(slots=True)
 class FlowStep:
     """One step: a function, a tool by its name, or another flow.
 

@@ -67,15 +67,13 @@ def assemble(
     ledger = Ledger()
     crew = StepCrew(run_id, program.root, parameters, ledger, means)
     jobs: dict[str, Job] = {}
-    made: dict[int, Job] = {}
+    made: dict[tuple[object, ...], Job] = {}
 
     def learn(nodes: Sequence[Node]) -> Sequence[Node]:
         for node in nodes:
             unit = crew.seats[node.id].unit
-            job = made.get(id(unit))
-            if job is None:
-                job = made[id(unit)] = job_of(unit)
-            jobs[node.id] = job
+            same = (unit.work.kind, id(unit.retry), unit.on_crash, unit.skips_when_failed)
+            jobs[node.id] = made.get(same) or made.setdefault(same, job_of(unit))
         return nodes
 
     def expand(event: TaskExpanded) -> Sequence[Node]:

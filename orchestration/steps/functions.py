@@ -44,6 +44,18 @@ class FunctionLeaf:
         signature: its parameters, where they were read already.
     """
 
+    __slots__ = (
+        "_end_type",
+        "_is_async",
+        "_is_generator",
+        "_limits",
+        "_name",
+        "_only_returns",
+        "function",
+        "returns",
+        "signature",
+    )
+
     kind = "python"
 
     def __init__(

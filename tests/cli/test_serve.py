@@ -91,19 +91,24 @@ def test_a_signal_ends_its_runs_which_are_recorded_and_leaves_no_process(project
         run = served.post("/runs", {})["run_id"]
         pid = wait_for(project.root / "pid")
         heard: list[str] = []
+        follows = threading.Event()
 
         def follow() -> None:
             with httpx.stream("GET", f"{served.url}runs/{run}/events", timeout=PATIENCE) as stream:
-                heard.extend(line for line in stream.iter_lines() if line.startswith("data: "))
+                for line in stream.iter_lines():
+                    heard.append(line)
+                    follows.set()
 
         reader = threading.Thread(target=follow)
         reader.start()
+        assert follows.wait(PATIENCE)
         code, said = served.end(signal.SIGINT)
         reader.join(PATIENCE)
     assert code == 130
     assert said.startswith("orch: ending") or "ending: running tasks" in said
     assert is_gone(pid)
-    assert json.loads(heard[-1].removeprefix("data: "))["type"] == "run_completed"
+    last = [line for line in heard if line.startswith("data: ")][-1]
+    assert json.loads(last.removeprefix("data: "))["type"] == "run_completed"
     report = project.json("report")
     assert (report["status"], report["reason"]) == ("cancelled", "signal 2")
     assert project.json("status")["live_runs"] == []
