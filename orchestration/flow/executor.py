@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -112,7 +113,8 @@ class AsyncFlowExecutor:
         run_id: str | None = None,
     ) -> RunStream:
         """The same, watched while it goes on: an async iterator of events, best used as an async context manager."""
-        return RunStream(partial(self._run, flow, inputs, deadline, run_id), told)
+        left: list[RunResult] = []
+        return RunStream(partial(self._run, flow, inputs, deadline, run_id, leave=left.append), told, left)
 
     async def _run(
         self,
@@ -121,8 +123,10 @@ class AsyncFlowExecutor:
         deadline: float | str | None,
         run_id: str | None,
         listener: Listener | None,
+        *,
+        leave: Callable[[RunResult], None] | None = None,
     ) -> RunResult:
-        program, options = self.program(flow), self._options(deadline, run_id, listener)
+        program, options = self.program(flow), replace(self._options(deadline, run_id, listener), leave=leave)
         with self._in_one_loop():
             return await run_program(program, inputs, options)
 
