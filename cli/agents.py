@@ -63,6 +63,8 @@ def agents(context: typer.Context) -> None:
 
     async def work(_: "Interrupts") -> list[dict[str, Any]]:
         async with session.orchestrator() as orchestrator:
+            for fault in orchestrator.registry.look_for_plugins():
+                say(f"warning: {fault}{f' ({fault.hint})' if fault.hint else ''}")
             return [
                 {
                     "name": name,

@@ -58,11 +58,13 @@ def pipeline(
     session = session_of(context)
     refuse_both("--json", "--events", both=session.json and events)
     seconds = seconds_option(timeout, "--timeout")
-    given = parameters_of(params, params_file)
+    given = parameters_of(params)
     program, home = described_in(target)
 
     async def work(interrupts: "Interrupts") -> "tuple[RunResult, int, int]":
-        run, started = await _run(session, interrupts, program, home, given, (max_concurrent, seconds, run_id), events)
+        run, started = await _run(
+            session, interrupts, program, home, (given, params_file), (max_concurrent, seconds, run_id), events
+        )
         return run, started, exit_codes.of_run(run, interrupts.signal)
 
     run, started, code = drive(work)
@@ -78,7 +80,7 @@ async def _run(
     interrupts: "Interrupts",
     program: "Program",
     home: "Home",
-    given: dict[str, Any],
+    parameters: tuple[dict[str, Any], str | None],
     wanted: tuple[int | None, float | None, str | None],
     events: bool,
 ) -> "tuple[RunResult, int]":
@@ -89,10 +91,11 @@ async def _run(
     from orchestration.store.sqlite import SqliteStore
     from orchestration.warden import Warden
 
+    children, control, store = LiveChildren(Warden()), Control(), SqliteStore(_state_folder(session))
     raise_file_limit()
     become_subreaper()
     at_once, seconds, run_id = wanted
-    children, control, store = LiveChildren(Warden()), Control(), SqliteStore(_state_folder(session))
+    (given, file), home = parameters, _at_home(session, home, children)
 
     def stop(cause: str, *, now: bool = False) -> None:
         control.suspend(cause)
@@ -100,7 +103,7 @@ async def _run(
             children.kill_now()
 
     try:
-        run_id = run_id or await run_to_continue(program, given, store)
+        run_id = run_id or await run_to_continue(program, given, store, home, file)
         async with session.watcher(Progress(), store.events, events=events) as watcher:
             with interrupts.end(stop, watcher.note):
                 options = Options(
@@ -108,9 +111,10 @@ async def _run(
                     max_concurrent=at_once,
                     deadline=seconds,
                     store=store,
-                    home=_at_home(session, home, children),
+                    home=home,
                     control=control,
                     listener=watcher.hear,
+                    parameters_file=file,
                 )
                 run = await run_program(program, given, options)
         return run, watcher.progress.started

@@ -27,9 +27,11 @@ if TYPE_CHECKING:
     from orchestration.pipeline import Conditional as Conditional
     from orchestration.pipeline import Loop as Loop
     from orchestration.pipeline import Map as Map
+    from orchestration.pipeline import NotebookTask as NotebookTask
     from orchestration.pipeline import Parallel as Parallel
     from orchestration.pipeline import PythonTask as PythonTask
     from orchestration.pipeline import ShellTask as ShellTask
+    from orchestration.pipeline import task_type as task_type
     from orchestration.registry import AgentRegistry as AgentRegistry
     from orchestration.results import ExecutionResult as ExecutionResult
     from orchestration.results import RunResult as RunResult
@@ -53,6 +55,7 @@ _HOMES = {
     "FlowStep": "flow",
     "Loop": "pipeline",
     "Map": "pipeline",
+    "NotebookTask": "pipeline",
     "OrchError": "errors",
     "Parallel": "pipeline",
     "ProjectOrchestrator": "orchestrator",
@@ -71,6 +74,7 @@ _HOMES = {
     "load_flow": "flow",
     "metric": "steps.returns",
     "ref": "flow",
+    "task_type": "pipeline",
 }
 
 __all__ = [  # noqa: PLE0604  # the names are those of the table above

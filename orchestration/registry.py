@@ -11,12 +11,24 @@ from typing import Any, Final, TypeAlias
 
 from pydantic import TypeAdapter, ValidationError
 
-from orchestration.errors import UnknownAgent, UsageError
+from orchestration import plugins
+from orchestration.errors import OrchError, UnknownAgent, UsageError
 from orchestration.graph import nearest
 from orchestration.kinds import Mode
-from orchestration.models import BUILT_IN_AGENTS, SAFE_ID, Agent, AgentByKind, ApiAgent, Settings, Task, Written
+from orchestration.models import (
+    BUILT_IN_AGENTS,
+    KINDS,
+    SAFE_ID,
+    Agent,
+    AgentByKind,
+    ApiAgent,
+    PluginAgent,
+    Settings,
+    Task,
+    Written,
+)
 
-EXECUTORS: Final[Mapping[str, str]] = {
+EXECUTORS: Final[dict[str, str]] = {
     "shell": "orchestration.executors.shell:ShellExecutor",
     "script": "orchestration.executors.script:ScriptExecutor",
     "python": "orchestration.executors.function:FunctionExecutor",
@@ -26,6 +38,9 @@ EXECUTORS: Final[Mapping[str, str]] = {
     "api": "orchestration.executors.api:ApiExecutor",
 }
 """Kind of agent → `module:class` of its executor."""
+
+_PLUGGED_IN: Final = {"plugin": "orchestration.executors.plugin:PluginExecutor"}
+"""The executor of all kinds that other packages add."""
 
 _KINDS: Final[Mapping[Mode, frozenset[str]]] = {
     Mode.API: frozenset({"api"}),
@@ -53,7 +68,7 @@ def executor_class(kind: str) -> Callable[..., Any]:
         UnknownAgent: there is no such kind in this version.
     """
     try:
-        module, _, name = EXECUTORS[kind].partition(":")
+        module, _, name = (EXECUTORS | _PLUGGED_IN)[kind].partition(":")
     except KeyError:
         hint = nearest(kind, EXECUTORS) or f"known kinds: {', '.join(EXECUTORS)}"
         raise UnknownAgent(f"there is no kind of agent {kind[:80]!r} in this version", hint=hint) from None
@@ -79,6 +94,7 @@ class AgentRegistry:
     ) -> None:
         self.default_agent = default_agent
         self._agents: dict[str, Agent] = dict(agents or {})
+        self._plugs: set[str] = set()
         self._built_in: dict[str, Agent] = dict(BUILT_IN_AGENTS) if built_in else {}
 
     @classmethod
@@ -106,14 +122,46 @@ class AgentRegistry:
 
         Raises:
             UnknownAgent: there is none, or it is disabled.
+            BrokenPlugin: another package gives this name, and what is behind it cannot be used.
         """
-        agent = self._agents.get(name) or self._built_in.get(name)
+        agent = self._agents.get(name) or self._built_in.get(name) or self._plugged_in(name)
         if agent is None:
-            known = self.names()
+            known = list(dict.fromkeys([*self.names(), *plugins.names(plugins.AGENTS)]))
             hint = nearest(name, known) or (f"known agents: {', '.join(known)}" if known else "there are no agents")
             raise UnknownAgent(f"there is no agent {name[:80]!r}", hint=hint)
         if not agent.enabled:
             raise UnknownAgent(f"the agent {name!r} is disabled", hint="enable it, or name another agent")
+        return agent
+
+    def look_for_plugins(self) -> list[OrchError]:
+        """Add all agents that other packages give, which otherwise happens when one is named; what is wrong with some.
+
+        A name that is the project's own, or built in, cannot be taken over.
+        """
+        faults: list[OrchError] = []
+        for plugin in plugins.every(plugins.AGENTS):
+            if plugin.name in self:
+                told = f"{plugin.told} is not used: there is an agent of that name"
+                faults += (
+                    [] if plugin.name in self._plugs else [UsageError(told, hint="the plug-in needs another name")]
+                )
+                continue
+            try:
+                self._plugged_in(plugin.name)
+            except OrchError as error:
+                faults.append(error)
+        return faults
+
+    def _plugged_in(self, name: str) -> Agent | None:
+        plugin = plugins.find(plugins.AGENTS, name)
+        if plugin is None:
+            return None
+        try:
+            agent = _as_agent(name, plugin.load())
+        except UsageError as error:
+            raise plugins.BrokenPlugin(f"{plugin.told} is no agent: {error.message}") from error
+        self._plugs.add(name)
+        self._agents[name] = agent
         return agent
 
     def names(self) -> list[str]:
@@ -228,7 +276,13 @@ def _asked_directly(agent: Agent) -> Agent:
 def _as_agent(name: str, agent: Registrable) -> Agent:
     if isinstance(agent, Written):
         return agent
-    if not isinstance(agent, Mapping):
+    if isinstance(agent, Mapping):
+        kind = agent.get("kind")
+        if isinstance(kind, str) and kind not in KINDS and plugins.find(plugins.EXECUTORS, kind):
+            agent = PluginAgent.of_kind(kind, agent)
+    elif not callable(agent):
+        raise UsageError(f"the agent {name!r} is not possible: {agent!r:.60} is no agent")
+    else:
         agent = {"kind": "python", "function": agent, "description": (getattr(agent, "__doc__", "") or "").strip()}
     try:
         checked: Agent = TypeAdapter(AgentByKind).validate_python(dict(agent))

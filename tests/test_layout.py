@@ -25,6 +25,7 @@ CORE = {"anyio", "jinja2", "pydantic", "pyyaml", "rich", "typer"}
 CORE_MODULES = {"anyio", "jinja2", "pydantic", "pydantic_core", "yaml", "rich", "typer"}  # pydantic brings its core
 OF_API = {"anthropic", "httpx2", "openai", "pydantic_ai"}  # known only where models are asked
 OF_SERVE = {"fastapi", "starlette", "uvicorn"}  # known only to the server
+OF_NOTEBOOKS = {"nbclient", "nbformat"}  # known only to the process that executes notebooks
 TYPES_ONLY = {"_typeshed"}  # known to type checkers, never imported when the program runs
 
 # Rooms that decide, and rooms that start in milliseconds: those that exist have to be named in their contract.
@@ -160,6 +161,7 @@ def test_the_packages_import_the_standard_library_the_core_and_themselves(folder
     unknown = [(path, name) for path, name in imported_modules(folder) if name not in known]
     allowed = [(path, name) for path, name in unknown if name in OF_API and path.name.startswith("_api_")]
     allowed += [(path, name) for path, name in unknown if name in OF_SERVE and path.parent.name == "server"]
+    allowed += [(path, name) for path, name in unknown if name in OF_NOTEBOOKS and path.parent.name == "notebooks"]
     assert [f"{path.relative_to(ROOT)}: {name}" for path, name in unknown if (path, name) not in allowed] == []
 
 

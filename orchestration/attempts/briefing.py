@@ -156,17 +156,25 @@ class Briefing:
         self, task: Task, agent: Agent, context: Mapping[str, Any]
     ) -> tuple[dict[str, str], Mapping[str, str]]:
         """What every command of the attempt may see of ours and of what was written; and the secrets in it."""
-        settings, place = self._place.settings, self._place
+        settings = self._place.settings
         written = {**settings.env, **agent.env, **task.env}
         extra = {name: str(prompts.render(text, context)) for name, text in written.items()}
-        wanted = dict.fromkeys((*agent.secrets, *task.secrets))
-        secrets: Mapping[str, str] = {}
+        secrets = await self._secrets((*agent.secrets, *task.secrets))
+        return {**self._allowed(self._passed(task, agent)), **extra, **secrets}, secrets
+
+    async def _secrets(self, names: tuple[str, ...]) -> Mapping[str, str]:
+        """The secrets of these names: as they are known already, or looked up now."""
+        if not names:
+            return {}
+        place = self._place
+        found = {name: place.known_secrets[name] for name in names if name in place.known_secrets}
+        wanted = [name for name in dict.fromkeys(names) if name not in found]
         if wanted:
             from orchestration.vault import secrets_for  # noqa: PLC0415  # only who has secrets pays for it
 
-            children = place.children
-            secrets = await secrets_for(wanted, settings.secrets, place.environment, place.directory, children=children)
-        return {**self._allowed(self._passed(task, agent)), **extra, **secrets}, secrets
+            sources, ours = place.settings.secrets, place.environment
+            found |= await secrets_for(wanted, sources, ours, place.directory, children=place.children)
+        return found
 
     def _passed(self, task: Task, agent: Agent) -> tuple[str, ...]:
         return (*self._place.settings.pass_env, *agent.pass_env, *task.pass_env)
@@ -183,7 +191,10 @@ class Briefing:
         """What hides the secrets among the variables, None where there are none."""
         guess = {*self._place.settings.env, *agent.env, *task.env, *self._passed(task, agent), *keys, *PROXIES}
         suspects = secret_names(every, secrets, guess=guess)
-        return Masker({name: every[name] for name in suspects}) if suspects else None
+        hidden = {name: every[name] for name in suspects}
+        known = self._place.known_secrets.items()
+        hidden |= {f"{name} of the run": text for name, text in known if hidden.get(name) != text}
+        return Masker(hidden) if hidden else None
 
     def _allowed(self, passed: tuple[str, ...]) -> dict[str, str]:
         """What of our own environment passes; chosen once for all attempts that may see the same."""

@@ -178,7 +178,7 @@ class ExecutorTable:
         return made
 
     def _options(self, kind: str) -> dict[str, Any]:
-        if kind == "interactive":  # a person is no process
+        if kind in {"interactive", "plugin"}:  # a person is no process, and what others make has its own ways
             return {}
         if kind == "api":
             return {"settings": self._surroundings.settings.api}

@@ -86,6 +86,7 @@ class AsyncFlowExecutor:
         deadline: float | str | None = None,
         *,
         run_id: str | None = None,
+        parameters_file: str | Path | None = None,
     ) -> RunResult:
         """Run a flow to its end. A step that fails is part of the result, not an exception.
 
@@ -95,6 +96,7 @@ class AsyncFlowExecutor:
             deadline: seconds (or `30s`, `5m`) after which the run is ended: what runs, waits for its turn or for its
                 next attempt.
             run_id: continues the run of this id where the store has it, else the id of the new run.
+            parameters_file: a YAML or JSON file with inputs that are neither given nor in `ORCH_PRM_…` variables.
 
         Returns:
             How it went, with one record for each step.
@@ -102,7 +104,7 @@ class AsyncFlowExecutor:
         Raises:
             OrchError: it could not begin, or the store failed; see `orchestration.steps.running.run_program`.
         """
-        return await self._run(flow, inputs, deadline, run_id, None)
+        return await self._run(flow, inputs, deadline, run_id, parameters_file, None)
 
     def stream(
         self,
@@ -111,10 +113,12 @@ class AsyncFlowExecutor:
         deadline: float | str | None = None,
         *,
         run_id: str | None = None,
+        parameters_file: str | Path | None = None,
     ) -> RunStream:
         """The same, watched while it goes on: an async iterator of events, best used as an async context manager."""
         left: list[RunResult] = []
-        return RunStream(partial(self._run, flow, inputs, deadline, run_id, leave=left.append), told, left)
+        run = partial(self._run, flow, inputs, deadline, run_id, parameters_file, leave=left.append)
+        return RunStream(run, told, left)
 
     async def _run(
         self,
@@ -122,11 +126,14 @@ class AsyncFlowExecutor:
         inputs: Mapping[str, Any] | None,
         deadline: float | str | None,
         run_id: str | None,
+        parameters_file: str | Path | None,
         listener: Listener | None,
         *,
         leave: Callable[[RunResult], None] | None = None,
     ) -> RunResult:
-        program, options = self.program(flow), replace(self._options(deadline, run_id, listener), leave=leave)
+        options = self._options(deadline, run_id, listener)
+        options = replace(options, parameters_file=parameters_file, leave=leave)
+        program = self.program(flow)
         with self._in_one_loop():
             return await run_program(program, inputs, options)
 
@@ -183,6 +190,7 @@ class FlowExecutor:
         deadline: float | str | None = None,
         *,
         run_id: str | None = None,
+        parameters_file: str | Path | None = None,
     ) -> RunResult:
         """Run a flow to its end, as `AsyncFlowExecutor.execute` does.
 
@@ -190,4 +198,6 @@ class FlowExecutor:
             LoopIsRunning: a loop runs in this thread already; says what to await instead.
         """
         refuse_in_loop(instead="await AsyncFlowExecutor(…).execute(flow, …)")
-        return self._door.run(lambda: self._executor.execute(flow, inputs, deadline, run_id=run_id))
+        return self._door.run(
+            lambda: self._executor.execute(flow, inputs, deadline, run_id=run_id, parameters_file=parameters_file)
+        )

@@ -7,6 +7,7 @@ is looked for only among dependencies that exist.
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from orchestration import plugins
 from orchestration.errors import GraphError
 from orchestration.graph import MAX_HINTS, Graph, cycle_problem, cycles, nearest
 from orchestration.loading.findings import FieldPath, Finding
@@ -96,8 +97,11 @@ def wrong_names(placed: Iterable[Placed], catch: SettingsCatch) -> Iterator[Find
         name = one.task.agent
         if name is not None and catch.knows_agents and name not in catch.lost_agents:
             agent = agents.get(name)
+            if agent is None and plugins.find(plugins.AGENTS, name) is not None:
+                continue
             if agent is None:
-                hint = nearest(name, agents) or f"known agents: {', '.join(agents)}"
+                known = [*agents, *plugins.names(plugins.AGENTS)]
+                hint = nearest(name, known) or f"known agents: {', '.join(known)}"
                 yield one.finding(f"there is no agent {name[:80]!r}", hint, "agent")
             elif not agent.enabled:
                 what = f"the agent {name!r} is disabled"

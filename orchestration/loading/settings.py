@@ -11,6 +11,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from orchestration import plugins
 from orchestration.graph import nearest
 from orchestration.loading.findings import Finding, Refused
 from orchestration.loading.given import given
@@ -23,7 +24,7 @@ from orchestration.loading.walking import SETTINGS_FILE
 from orchestration.loading.wording import findings_of
 from orchestration.loading.yamlerrors import NotYaml
 from orchestration.loading.yamltext import Document, parse
-from orchestration.models import BUILT_IN_AGENTS, Settings
+from orchestration.models import BUILT_IN_AGENTS, KINDS, PluginAgent, Settings
 
 _OTHER_NAMES = ("orchestration.yml", "orchestration.json", "orchestration.toml")
 
@@ -131,8 +132,16 @@ def _given(data: dict[str, Any]) -> dict[str, Any]:
     if "parameters" in found:
         found["parameters"] = numbers_in(found["parameters"])
     if isinstance(agents := found.get("agents"), dict):
-        found["agents"] = {name: given(one) if isinstance(one, dict) else one for name, one in agents.items()}
+        found["agents"] = {name: _agent(given(one)) if isinstance(one, dict) else one for name, one in agents.items()}
     return found
+
+
+def _agent(written: dict[str, Any]) -> dict[str, Any]:
+    """An agent; one whose kind we do not have may be of a kind that another package gives."""
+    kind = written.get("kind")
+    if not isinstance(kind, str) or kind in KINDS or plugins.find(plugins.EXECUTORS, kind) is None:
+        return written
+    return PluginAgent.of_kind(kind, written)
 
 
 def _misnamed(root: Path) -> list[Finding]:

@@ -6,6 +6,7 @@ precise errors; nothing further inside checks types again.
 
 from orchestration.models.agents import (
     BUILT_IN_AGENTS,
+    KINDS,
     PRESETS,
     Agent,
     AgentByKind,
@@ -15,6 +16,7 @@ from orchestration.models.agents import (
     CliAgent,
     HybridAgent,
     InteractiveAgent,
+    PluginAgent,
     PythonAgent,
     ScriptAgent,
     ScriptedAgent,
@@ -27,6 +29,7 @@ from orchestration.models.tasks import TASK_ALIASES, Task
 
 __all__ = [
     "BUILT_IN_AGENTS",
+    "KINDS",
     "MAX_CONCURRENT",
     "MAX_SECONDS",
     "PRESETS",
@@ -47,6 +50,7 @@ __all__ = [
     "HybridAgent",
     "InteractiveAgent",
     "Limit",
+    "PluginAgent",
     "Price",
     "PythonAgent",
     "RetryPolicy",

@@ -206,8 +206,34 @@ class ScriptedAgent(_Agent):
         return self
 
 
+class PluginAgent(_Agent):
+    """Has a package of somebody else's do the work: `plugin` is the name under which it gives an executor.
+
+    In settings, `kind: name` with further keys is the same as `kind: plugin, plugin: name` with these keys as options.
+    """
+
+    kind: Literal["plugin"] = "plugin"
+    plugin: AgentName
+    options: dict[str, Any] = Field(default_factory=dict)
+
+    @classmethod
+    def of_kind(cls, kind: str, written: Mapping[str, Any]) -> dict[str, Any]:
+        """What is written of an agent whose kind a plug-in gives, in the words of this model."""
+        own = {key: value for key, value in written.items() if key in cls.model_fields and key != "kind"}
+        others = {key: value for key, value in written.items() if key not in cls.model_fields}
+        return {**own, "kind": "plugin", "plugin": kind, "options": {**own.get("options", {}), **others}}
+
+
 Agent: TypeAlias = Annotated[
-    ShellAgent | ScriptAgent | PythonAgent | InteractiveAgent | CliAgent | ApiAgent | HybridAgent | ScriptedAgent,
+    ShellAgent
+    | ScriptAgent
+    | PythonAgent
+    | InteractiveAgent
+    | CliAgent
+    | ApiAgent
+    | HybridAgent
+    | ScriptedAgent
+    | PluginAgent,
     Field(discriminator="kind"),
 ]
 
@@ -220,7 +246,10 @@ _MODELS: Final[Mapping[str, type[_Agent]]] = {
     "api": ApiAgent,
     "hybrid": HybridAgent,
     "scripted": ScriptedAgent,
+    "plugin": PluginAgent,
 }
+KINDS: Final = frozenset(_MODELS)
+"""The kinds of agents that are built in."""
 
 
 def agent_of(value: object) -> Agent:

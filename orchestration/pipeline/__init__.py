@@ -4,8 +4,10 @@ A pipeline describes and holds no state, so any number of runs of it can go on a
 """
 
 from orchestration.pipeline.composites import Conditional, Loop, Map, Parallel
+from orchestration.pipeline.notebook import NotebookTask
 from orchestration.pipeline.pipeline import AsyncPipeline
 from orchestration.pipeline.tasks import AgentStep, AsyncPythonTask, PythonTask, ShellTask
+from orchestration.pipeline.types import task_type
 
 __all__ = [
     "AgentStep",
@@ -14,7 +16,9 @@ __all__ = [
     "Conditional",
     "Loop",
     "Map",
+    "NotebookTask",
     "Parallel",
     "PythonTask",
     "ShellTask",
+    "task_type",
 ]

@@ -96,6 +96,7 @@ class Compiler:
             on_crash=OnCrash(step.on_crash),
             binds=tuple(one.name for one in leaf.returns),
             serializers={one.name: one.serializer for one in leaf.returns if one.serializer is not None},
+            around=getattr(step, "around", None),
         )
 
     def branch(self, name: str, step: "Step", around: "tuple[AsyncPipeline, ...]") -> Unit:

@@ -4,12 +4,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from pydantic import ValidationError
-
 from orchestration.calls import is_async, name_of
 from orchestration.errors import UsageError
 from orchestration.kinds import OnCrash
 from orchestration.models import Agent, RetryPolicy, ShellAgent, Task
+from orchestration.steps.around import Around, read_around
 from orchestration.steps.functions import FunctionLeaf
 from orchestration.steps.reading import checked_function, checked_name, limits, retry_of, seconds
 from orchestration.steps.returns import Return, Serializer, Written, read_returns
@@ -48,7 +47,10 @@ class _FunctionTask(_Task):
     on_crash: OnCrash | str = OnCrash.RERUN
     serializer: Serializer | None = None
     recompute: bool = False
+    secrets: Sequence[str] = ()
+    catalog: Mapping[str, Sequence[str] | str] | None = None
     read_retry: RetryPolicy | None = field(init=False, repr=False)
+    around: Around | None = field(init=False, repr=False)
     leaf: FunctionLeaf = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -62,6 +64,7 @@ class _FunctionTask(_Task):
         takes = limits(self.name, self.timeout, self.idle_timeout, self.kill_grace)
         self.leaf = FunctionLeaf(self.function, returns, end_type=self.stream_end_type, limits=takes)
         self.on_crash = _on_crash(self.on_crash, self.name)
+        self.around = read_around(self.secrets, self.catalog, self.name)
 
     def _check_kind(self) -> None:
         raise TypeError(f"{type(self).__name__} says which functions it takes")
@@ -102,6 +105,8 @@ class AsyncPythonTask(_FunctionTask):
         on_crash: what a crash of the process in mid-attempt means: `rerun`, `fail`.
         serializer: keeps returned objects in a durable store (`dumps` and `loads`).
         recompute: returned objects are made again when a durable run is continued.
+        secrets: names of secrets that it may see: parameters of these names get them, and `current_step().secrets`.
+        catalog: files that it gets from earlier tasks and puts for later ones: `{"get": […], "put": […]}`, patterns.
 
     Raises:
         UsageError: something of this is not possible; a plain function belongs to `PythonTask`.
@@ -128,7 +133,9 @@ class PythonTask(_FunctionTask):
 
 
 @dataclass(kw_only=True)
-class _DoneByOthers(_Task):
+class DoneByOthers(_Task):
+    """What all tasks have in common that are done in processes of their own."""
+
     returns: Sequence[Written] = ()
     timeout: Seconds = None
     idle_timeout: Seconds = None
@@ -141,33 +148,33 @@ class _DoneByOthers(_Task):
     env: Mapping[str, str] = field(default_factory=dict)
     pass_env: Sequence[str] = ()
     secrets: Sequence[str] = ()
+    catalog: Mapping[str, Sequence[str] | str] | None = None
     read_retry: RetryPolicy | None = field(init=False, repr=False)
+    around: Around | None = field(init=False, repr=False)
     leaf: Leaf = field(init=False, repr=False)
 
     def _read(self, name: str, description: str, agent: Agent | str | None) -> None:
+        task, returns = self._task(name, description)
+        from orchestration.steps.agents import AgentLeaf  # noqa: PLC0415  # pipelines of functions need nothing of it
+
+        self.leaf = AgentLeaf(task, agent, returns)
+
+    def _task(self, name: str, description: str) -> "tuple[Task, tuple[Return, ...]]":
         self.name = checked_name(name)
         returns = read_returns(self.returns, name)
         self.read_retry = retry_of(self.retry, name)
         self.on_crash = _on_crash(self.on_crash, name)
         seconds(self.timeout, f"{name}: timeout")
-        fields = ("timeout", "idle_timeout", "kill_grace", "verify", "deliverables", "env", "pass_env", "secrets")
-        try:
-            task = Task(
-                id="step",
-                title=name,
-                description=description,
-                **{one: getattr(self, one) for one in fields},
-            )
-        except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            raise UsageError(f"{name}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
-        from orchestration.steps.agents import AgentLeaf  # noqa: PLC0415  # pipelines of functions need nothing of it
+        self.around = read_around(self.secrets, self.catalog, name)
+        from orchestration.steps.agents import checked_task  # noqa: PLC0415  # as above
 
-        self.leaf = AgentLeaf(task, agent, returns)
+        fields = ("timeout", "idle_timeout", "kill_grace", "verify", "deliverables", "env", "pass_env", "secrets")
+        written = {one: getattr(self, one) for one in fields}
+        return checked_task({"id": "step", "title": name, "description": description, **written}, name), returns
 
 
 @dataclass
-class ShellTask(_DoneByOthers):
+class ShellTask(DoneByOthers):
     """Runs a command line in a process of its own, which ends with all that it starts.
 
     What is known is given by variables: `ORCH_PRM_name` (text as it is, everything else as JSON), and all of it in the
@@ -181,7 +188,8 @@ class ShellTask(_DoneByOthers):
         deliverables: files that have to be there afterwards.
         env: variables beside those that every command gets; values may be templates (`{{ parameters.x }}`).
         pass_env: names of variables of this process that it may see.
-        secrets: names of secrets that it may see.
+        secrets: names of secrets that it may see, as variables.
+        catalog: files that it gets from earlier tasks and puts for later ones: `{"get": […], "put": […]}`, patterns.
     """
 
     name: str
@@ -195,7 +203,7 @@ class ShellTask(_DoneByOthers):
 
 
 @dataclass
-class AgentStep(_DoneByOthers):
+class AgentStep(DoneByOthers):
     """Has an agent of the registry do something: an agent program, a model, a script, a function.
 
     Args:

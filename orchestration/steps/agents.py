@@ -11,12 +11,18 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
+from pydantic import ValidationError
+
 from orchestration.attempts import Assignment, Crew
+from orchestration.errors import UsageError
 from orchestration.kinds import Failure
-from orchestration.models import Agent, Task
+from orchestration.models import Agent, Task, Written
 from orchestration.protocols import Expansion, Reporting
 from orchestration.results import Outcome
 from orchestration.steps.crew import StepCrew
+from orchestration.steps.current import enter, leave
+from orchestration.steps.home import Home
+from orchestration.steps.reading import checked_mapping, seconds
 from orchestration.steps.returns import BadReturn, Return, Returned, bind
 from orchestration.steps.unit import Seat
 from orchestration.steps.values import shown, text_of
@@ -42,19 +48,30 @@ class AgentLeaf:
         self.agent = agent
         self.returns = returns
         self.doer = agent if isinstance(agent, str) else None
-        self.kind = "agent" if isinstance(agent, str | None) else agent.kind
+        self._kind = "agent" if isinstance(agent, str | None) else agent.kind
+
+    @property
+    def kind(self) -> str:
+        """How it is done, in one word."""
+        return self._kind
 
     async def perform(self, seat: Seat, attempt: int, slot: int, report: Reporting, crew: StepCrew) -> Outcome:
         """Have it done once."""
         known = shown(seat.box.known())
-        assignment = self._assigned(seat.path, known, crew)
-        place = crew.home.place(crew.run_id, {**known, "_texts": _texts(known)})
+        more = self.variables(seat, attempt, crew)
+        assignment = self._assigned(seat.path, known, more, crew.home, self.agent_for(seat, attempt, crew))
+        own = crew.given_to(seat.path).secrets
+        secrets = {} if crew.hiding is None else {**crew.hiding.known, **own}
+        place = crew.home.place(crew.run_id, {**known, "_texts": {**_texts(known), **more}}, secrets)
         attempts = Crew(crew.run_id, place, {seat.path: assignment}, _nobody, crew.ledger)
+        entered = enter(crew.current(seat, attempt))  # for agents that are functions
         try:
             outcome = await attempts.perform(seat.path, attempt, slot, report)
         except asyncio.CancelledError:
             self._leave(attempts.salvage(seat.path, attempt), seat.path, attempt, attempts, crew)
             raise
+        finally:
+            leave(entered)
         if isinstance(outcome, Expansion):
             told = "a hybrid agent does tasks of a backlog, not steps; make a Parallel or a chain of steps of it"
             return Outcome(failure=Failure.AGENT_MISSING, error=told)
@@ -63,7 +80,7 @@ class AgentLeaf:
             return Outcome(failure=Failure.AGENT_MISSING, error=told)
         if outcome.abandoned:
             self._leave(outcome, seat.path, attempt, attempts, crew)
-        return self._passed_on(outcome) if outcome.succeeded and self.returns else outcome
+        return self.bound(outcome) if outcome.succeeded and self.returns else outcome
 
     def _leave(self, left: Outcome, path: str, attempt: int, attempts: Crew, crew: StepCrew) -> None:
         """What there is to know of an attempt that was cut off, or that still goes on in a thread."""
@@ -71,7 +88,42 @@ class AgentLeaf:
         if left.abandoned:
             crew.note_left_behind(path, attempt, partial(attempts.wait_for_return, path, attempt))
 
-    def _assigned(self, path: str, known: Mapping[str, Any], crew: StepCrew) -> Assignment:
+    def agent_for(self, seat: Seat, attempt: int, crew: StepCrew) -> Agent | str | None:
+        """Who does it this time."""
+        del seat, attempt, crew
+        return self.agent
+
+    def variables(self, seat: Seat, attempt: int, crew: StepCrew) -> Mapping[str, str]:
+        """More variables for the process; texts as they are, and no templates."""
+        del seat, attempt, crew
+        return {}
+
+    def override(self, changes: Mapping[str, Any], where: str) -> None:
+        """Change the limits, the variables, or who does it; raises UsageError."""
+        if "agent" in changes:
+            self.agent = changes["agent"]
+            self.doer = self.agent if isinstance(self.agent, str) else None
+            self._check_agent(where)
+        fields = {name: value for name, value in changes.items() if name != "agent"}
+        if "env" in fields:
+            checked_mapping(fields["env"], f"{where}: env")
+            fields["env"] = {**self.task.env, **fields["env"]}
+        for name in ("timeout", "idle_timeout"):
+            seconds(fields.get(name), f"{where}: {name}")
+        self.task = checked_task({**self.task.model_dump(exclude_unset=True), **fields}, where)
+
+    def _check_agent(self, where: str) -> None:
+        if self.agent is not None and not isinstance(self.agent, str | Written):
+            raise UsageError(f"{where}: agent is {self.agent!r:.60}; it is an agent, or the name of one")
+
+    def _assigned(
+        self,
+        path: str,
+        known: Mapping[str, Any],
+        more: Mapping[str, str],
+        home: Home,
+        doer: Agent | str | None,
+    ) -> Assignment:
         names = [name for name in known if name.isidentifier()]
         inputs = {name: f"{{{{ parameters[{name!r}] }}}}" for name in names}
         texts = _texts(known)
@@ -79,11 +131,16 @@ class AgentLeaf:
         changes = {
             "id": path,
             "inputs": {**inputs, **self.task.inputs},
-            "env": {**variables, **self.task.env},
+            "env": {
+                **variables,
+                **self.task.env,
+                **{name: f"{{{{ parameters['_texts'][{name!r}] }}}}" for name in more},
+            },
         }
-        return crew.home.assignment(self.task.model_copy(update=changes), self.agent)
+        return home.assignment(self.task.model_copy(update=changes), doer)
 
-    def _passed_on(self, outcome: Outcome) -> Outcome:
+    def bound(self, outcome: Outcome) -> Outcome:
+        """The outcome with the declared returns by name."""
         outputs = dict(outcome.outputs)
         only = self.returns[0].name
         if len(self.returns) == 1 and only not in outputs:
@@ -93,6 +150,19 @@ class AgentLeaf:
         except BadReturn as error:
             return replace(outcome, failure=Failure.INVALID_OUTPUT, error=f"{self.task.name}: {error}")
         return replace(outcome, outputs={**outcome.outputs, **named})
+
+
+def checked_task(fields: Mapping[str, Any], where: str) -> Task:
+    """A task as it is written.
+
+    Raises:
+        UsageError: something of it is not possible; names the field.
+    """
+    try:
+        return Task.model_validate(fields)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        raise UsageError(f"{where}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
 
 
 def _nobody(_: str) -> list[str]:

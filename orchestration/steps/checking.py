@@ -36,7 +36,8 @@ def _walk(unit: Unit, known: set[str], problems: list[CannotBind]) -> set[str]:
     """Check one unit, given the names that are known where it starts; returns those that it passes on."""
     work = unit.work
     if isinstance(work, FunctionLeaf):
-        _ask(work.signature, known, problems)
+        given = known if unit.around is None else known.union(unit.around.secrets)
+        _ask(work.signature, given, problems)
         return set(unit.binds)
     if not unit.is_composite:
         return set(unit.binds)

@@ -17,8 +17,12 @@ from orchestration.ledger import Ledger
 from orchestration.plan import Limits, Node
 from orchestration.protocols import Decision, Drop, Expansion, Reporting
 from orchestration.results import Outcome
+from orchestration.steps.around import NOTHING, Given, perform
 from orchestration.steps.binding import MISSING
 from orchestration.steps.box import Box
+from orchestration.steps.catalog import FOLDER, Catalog
+from orchestration.steps.current import CurrentStep
+from orchestration.steps.hiding import Hiding, names_in
 from orchestration.steps.home import Home
 from orchestration.steps.logs import StepLog
 from orchestration.steps.returns import restored
@@ -40,12 +44,14 @@ class Means:
         threads: where plain functions run.
         limits: the run's own, or shared with others.
         is_durable: whether values have to be JSON.
+        overridden: a step as it is to be at its path, where something about steps is different in this run.
     """
 
     home: Home
     threads: Threads
     limits: Limits
     is_durable: bool
+    overridden: Callable[[str, Unit], Unit] | None = None
 
 
 class StepCrew:
@@ -76,9 +82,14 @@ class StepCrew:
         self.is_durable = means.is_durable
         self.live: dict[tuple[str, str], Any] = {}
         self.items: dict[str, list[Any]] = {}
+        self.given: dict[str, Given] = {}
+        named = names_in(root)
+        self.hiding = Hiding(means.home, named) if named else None
+        self._catalog: Catalog | None = None
         self.left: dict[tuple[str, int], Outcome] = {}
         self._returning: dict[tuple[str, int], list[Callable[[], Awaitable[Any]]]] = {}
         self._limits = means.limits
+        self._overridden = means.overridden
         self._shares_capacity = means.limits.is_limited(CAPACITY)
         self._seats: dict[str, Seat] = {}
         self._boxes: dict[str, Box] = {}
@@ -99,7 +110,9 @@ class StepCrew:
         if task_id in self._boxes:
             box = self._boxes[task_id]
             return self._decision(box, seat.unit.composite.first(box))
-        return await work.perform(seat, attempt, slot, report, self)  # type: ignore[union-attr]  # no composite, as was just seen
+        if self.hiding is None and seat.unit.around is None:
+            return await work.perform(seat, attempt, slot, report, self)  # type: ignore[union-attr]  # no composite, as was just seen
+        return await perform(work, seat, attempt, slot, report, self)  # type: ignore[arg-type]  # as above
 
     def join(self, task_id: str) -> Decision | None:
         """What becomes of a composite all of whose parts have ended, or one has failed."""
@@ -117,7 +130,8 @@ class StepCrew:
         folder = None if self.home.state is None else self.home.state / self.run_id / task_id / str(attempt)
         log_path = str(folder) if folder is not None and folder.exists() else None
         left, abandoned = self.left.pop((task_id, attempt), _NO_OUTCOME), (task_id, attempt) in self._returning
-        return replace(left, log_path=log_path, abandoned=abandoned)
+        left = replace(left, log_path=log_path, abandoned=abandoned)
+        return left if self.hiding is None else self.hiding.outcome(left, (), ())
 
     def leave_behind(self, task_id: str, attempt: int, name: str, thread: "asyncio.Future[Ended] | None") -> bool:
         """Note that nobody waits for a thread of an attempt any more; False where it has returned already."""
@@ -138,7 +152,8 @@ class StepCrew:
 
     def _decision(self, box: Box, turn: Turn) -> Outcome | Expansion:
         if isinstance(turn, Outcome):
-            return self._kept(box, turn)
+            outcome = self._kept(box, turn)
+            return outcome if self.hiding is None else self.hiding.outcome(outcome, (), ())
         items = tuple(_item(box, part) for part in turn)
         return Expansion(template=box.unit.work.kind, items=items)
 
@@ -175,6 +190,8 @@ class StepCrew:
     def _seated(self, box: Box, part: Part) -> Node:
         unit = box.unit.composite.units[part.unit]
         path = box.path_of(part)
+        if self._overridden is not None:
+            unit = self._overridden(path, unit)
         is_composite = unit.is_composite
         limits = () if box.unit.at_once is None else (self._limit_of(box),)
         if self._shares_capacity and not is_composite:
@@ -206,6 +223,26 @@ class StepCrew:
     def boxes(self) -> Mapping[str, Box]:
         """Every composite of the run that is known so far, by path; each after the one that it is in."""
         return self._boxes
+
+    # -- around a step ------------------------------------------------------------------------------------------
+
+    def current(self, seat: Seat, attempt: int) -> CurrentStep:
+        """A step as its own function sees it."""
+        home, secrets = self.home, self.given_to(seat.path).secrets
+        return CurrentStep(self.run_id, seat.path, attempt, self.parameters, home.directory, secrets, home.state)
+
+    def given_to(self, path: str) -> Given:
+        """What the running attempt of a step was given beside its values."""
+        return self.given.get(path, NOTHING)
+
+    @property
+    def catalog(self) -> Catalog:
+        """The files that steps hand to each other; what it knows of an earlier life of the run is what was recorded."""
+        if self._catalog is None:
+            folder = self.home.state / self.run_id / FOLDER if self.is_durable and self.home.state is not None else None
+            ended = ((path, one.outcome) for path in self._seats for one in self.ledger.attempts_of(path))
+            self._catalog = Catalog(folder, ended)
+        return self._catalog
 
     # -- what came of a step ------------------------------------------------------------------------------------
 
@@ -242,7 +279,7 @@ class StepCrew:
 
     def log_of(self, seat: Seat, attempt: int) -> StepLog | None:
         """The log of an attempt, where logs stay."""
-        return None if self.home.state is None else StepLog(self.home.state / self.run_id / seat.path / str(attempt))
+        return None if self.home.state is None else StepLog(self.home.state, f"{self.run_id}/{seat.path}/{attempt}")
 
 
 def _is_fatal(box: Box) -> bool:

@@ -3,17 +3,37 @@
 from collections.abc import Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final
 
 
 @dataclass(frozen=True, slots=True)
 class CurrentStep:
-    """A step that runs: its run, its path in it, the number of its attempt, and the run's parameters."""
+    """A step that runs.
+
+    Attributes:
+        run_id: its run.
+        path: its path in it.
+        attempt: the number of its attempt.
+        parameters: what the run was given.
+        directory: where it works: the pipeline's directory, into which `catalog` brings files. (Functions of several
+            steps share one process, so none of them must change its current folder.)
+        secrets: the secrets that the step names, by name.
+        logs: the folder in which the logs of all runs are, None where none are kept.
+    """
 
     run_id: str
     path: str
     attempt: int
     parameters: Mapping[str, Any] = field(repr=False)
+    directory: Path = field(default_factory=Path, repr=False)
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    logs: Path | None = field(default=None, repr=False)
+
+    @property
+    def log_path(self) -> Path | None:
+        """The folder of this attempt's log; it is there from the first line of the log on."""
+        return None if self.logs is None else self.logs / self.run_id / self.path / str(self.attempt)
 
 
 _CURRENT: Final[ContextVar[CurrentStep | None]] = ContextVar("orchestration_step", default=None)
@@ -26,3 +46,6 @@ def current_step() -> CurrentStep | None:
 
 enter = _CURRENT.set
 """Say which step runs in this context; called inside the context of the step."""
+
+leave = _CURRENT.reset
+"""Take that back, where the context is not the step's own."""

@@ -8,7 +8,7 @@ a coroutine; returns that are missing, or more, or no JSON where they have to be
 
 import asyncio
 import inspect
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextvars import Context, copy_context
 from dataclasses import replace
 from typing import Any, Final, TypeAlias
@@ -18,10 +18,13 @@ from orchestration.errors import OrchError
 from orchestration.kinds import Failure
 from orchestration.protocols import Reporting
 from orchestration.results import Outcome
+from orchestration.steps import reading
 from orchestration.steps.binding import CannotBind, Signature
 from orchestration.steps.crew import StepCrew
 from orchestration.steps.current import CurrentStep, enter
+from orchestration.steps.hiding import bound
 from orchestration.steps.items import Items, ListenerFault
+from orchestration.steps.logs import LivePrinted
 from orchestration.steps.returns import BadReturn, Return, Returned, bind, kept
 from orchestration.steps.unit import Seat
 from orchestration.steps.values import apart, shown, text_of
@@ -80,7 +83,10 @@ class FunctionLeaf:
 
     def arguments(self, seat: Seat) -> Arguments:
         """The arguments of a call; raises CannotBind."""
-        return self.signature.bind(seat.box.find, seat.box.known)
+        secrets = seat.box.crew.given_to(seat.path).secrets
+        return (
+            bound(self.signature, secrets, seat.box) if secrets else self.signature.bind(seat.box.find, seat.box.known)
+        )
 
     async def perform(self, seat: Seat, attempt: int, slot: int, report: Reporting, crew: StepCrew) -> Outcome:
         """Call it once."""
@@ -96,33 +102,41 @@ class FunctionLeaf:
     ) -> Outcome:
         """Call it with these arguments."""
         positional, named = arguments
-        context, printed = copy_context(), Printed()
-        context.run(_begin, CurrentStep(crew.run_id, seat.path, attempt, crew.parameters), printed)
-        items = None if self._only_returns else Items(report, self._end_type, crew.log_of(seat, attempt))
+        context, log, hiding = copy_context(), crew.log_of(seat, attempt), crew.hiding
+        printed = Printed() if log is None and hiding is None else LivePrinted(log, hiding.masker if hiding else None)
+        context.run(_begin, crew.current(seat, attempt), printed)
+        items = None if self._only_returns else Items(report, self._end_type, log, hiding)
         if items is not None:
             items.name = f"{crew.run_id}/{seat.path}/{attempt} {self._name}"
         call = self._calling(crew, context, items, positional, named)
         try:
-            outcome, value = await self._driven(call, context, items, report)
+            mask = _as_it_is if hiding is None else hiding.text
+            outcome, value = await self._driven(call, context, items, report, mask)
         except asyncio.CancelledError:
+            _finish(printed)
             if printed:
-                crew.left[seat.path, attempt] = _left(seat, attempt, crew, printed)
+                crew.left[seat.path, attempt] = _printed(_DONE, printed)
             raise
         finally:
+            _finish(printed)
             left_behind = items is not None and items.is_abandoned and _leave_behind(seat, attempt, crew, items)
+            if log is not None:
+                log.close()
         if left_behind:
             outcome = replace(outcome, abandoned=True)
         if printed:
-            outcome = await _with_prints(
-                outcome, printed, items or Items(report, self._end_type, crew.log_of(seat, attempt))
-            )
+            outcome = await _with_prints(outcome, printed, items or Items(report, self._end_type, log, hiding))
         if outcome is _DONE and value is None and items is None and not self.returns:
             return _DONE
         if outcome.failure is None:
             outcome = self._passed_on(seat, crew, outcome, value, items)
-        if items is not None and items.log_path is not None and outcome.log_path is None:
-            return replace(outcome, log_path=items.log_path)
-        return outcome
+        return outcome if log is None else log.noted(outcome)
+
+    def override(self, changes: Mapping[str, Any], where: str) -> None:
+        """Change what a call may take; raises UsageError."""
+        timeout = changes.get("timeout", self._limits.timeout)
+        idle = changes.get("idle_timeout", self._limits.idle)
+        self._limits = reading.limits(where, timeout, idle, self._limits.grace)
 
     # -- calling ------------------------------------------------------------------------------------------------
 
@@ -139,7 +153,12 @@ class FunctionLeaf:
         return _in_thread(crew, self.function, positional, named, items)
 
     async def _driven(
-        self, call: Coroutine[Any, Any, Any], context: Context, items: Items | None, report: Reporting
+        self,
+        call: Coroutine[Any, Any, Any],
+        context: Context,
+        items: Items | None,
+        report: Reporting,
+        mask: Callable[[str], str],
     ) -> tuple[Outcome, Any]:
         """How the call came out, and what it returned."""
         waits = not self._is_async  # for a thread
@@ -157,7 +176,7 @@ class FunctionLeaf:
             raise
         except BaseException as error:  # noqa: BLE001  # whatever it raises is how it ended
             if drive.met is None:
-                return self._raised(error), None
+                return self._raised(error, mask), None
         else:
             if drive.met is None:
                 return _DONE, value
@@ -165,12 +184,12 @@ class FunctionLeaf:
         told = f"{self._name} {drive.told()}{still}"
         return Outcome(failure=drive.met, error=told, ended_by=drive.met.value), None
 
-    def _raised(self, error: BaseException) -> Outcome:
+    def _raised(self, error: BaseException, mask: Callable[[str], str]) -> Outcome:
         if isinstance(error, SystemExit):
             code = 0 if error.code is None else error.code
             told = f"{self._name} exited with code {code}" if isinstance(code, int) else f"{self._name} exited: {code}"
             return Outcome(failure=Failure.EXIT_CODE, error=told, exit_code=code if isinstance(code, int) else 1)
-        sentence, traceback = explained(error)
+        sentence, traceback = explained(error, mask)
         metadata = {"exception": type(error).__name__, "traceback": traceback}
         return Outcome(failure=Failure.CRASHED, error=f"{self._name} raised {sentence}", metadata=metadata)
 
@@ -275,18 +294,20 @@ def _leave_behind(seat: Seat, attempt: int, crew: StepCrew, items: Items) -> boo
     return crew.leave_behind(seat.path, attempt, items.name, items.thread)
 
 
-def _left(seat: Seat, attempt: int, crew: StepCrew, printed: Printed) -> Outcome:
-    """What an attempt has printed that was cancelled."""
-    log = crew.log_of(seat, attempt)
-    if log is not None:
-        log.keep(str(printed), "stdout")
-    return _printed(_DONE, printed)
+def _finish(printed: Printed) -> None:
+    """Nothing more is printed that counts."""
+    if isinstance(printed, LivePrinted):
+        printed.finish()
+
+
+def _as_it_is(text: str) -> str:
+    return text
 
 
 async def _with_prints(outcome: Outcome, printed: Printed, items: Items) -> Outcome:
     """What it printed: its output where it has no other, and in its record and log in any case."""
     await items.tell_printed(str(printed))
-    return replace(_printed(outcome, printed), log_path=items.log_path)
+    return _printed(outcome, printed)
 
 
 def _printed(outcome: Outcome, printed: Printed) -> Outcome:

@@ -7,7 +7,7 @@ import os
 import shutil
 import tempfile
 import weakref
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,6 +49,7 @@ class Home:
         self._children = children
         self._state = state
         self._place: Place | None = None
+        self._resolved: Path | None = None
 
     def filled(
         self,
@@ -86,6 +87,18 @@ class Home:
         return self._state
 
     @property
+    def directory(self) -> Path:
+        """Where steps work."""
+        if self._resolved is None:
+            self._resolved = Path(self._directory or ".").resolve()
+        return self._resolved
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """What the children's allow-list draws from."""
+        return os.environ if self._environment is None else self._environment
+
+    @property
     def children(self) -> "LiveChildren":
         """Every live process tree of these runs."""
         if self._children is None:
@@ -94,12 +107,30 @@ class Home:
             self._children = LiveChildren()
         return self._children
 
-    def place(self, run_id: str, parameters: Mapping[str, Any]) -> "Place":
+    def place(self, run_id: str, parameters: Mapping[str, Any], known_secrets: Mapping[str, str]) -> "Place":
         """Where one attempt works."""
         from dataclasses import replace  # noqa: PLC0415  # see above
 
         made = self._place or self._make()
-        return replace(made, state=made.state / run_id, parameters=parameters)
+        return replace(made, state=made.state / run_id, parameters=parameters, known_secrets=known_secrets)
+
+    def attempt_folder(self, run_id: str, path: str, attempt: int) -> Path:
+        """The own folder of an attempt that is done elsewhere; it need not exist."""
+        return (self._place or self._make()).state / run_id / path / str(attempt)
+
+    async def secrets(self, names: Sequence[str]) -> dict[str, str]:
+        """The values of secrets as they are now, from where the settings say that they are kept.
+
+        Without settings, those of the project that the directory belongs to count.
+
+        Raises:
+            SecretMissing: one cannot be had.
+        """
+        from orchestration.steps.sources import sources_for  # noqa: PLC0415  # only who has secrets pays
+        from orchestration.vault import secrets_for  # noqa: PLC0415  # likewise
+
+        root, sources = sources_for(self.directory, self._settings)
+        return await secrets_for(names, sources, self.environment, root, children=self.children)
 
     def assignment(self, task: Task, agent: Agent | str | None) -> "Assignment":
         """Who does a step; an unknown agent is the error that its attempt fails with."""
@@ -121,14 +152,14 @@ class Home:
         from orchestration.attempts import Place  # noqa: PLC0415  # see above
         from orchestration.executor import ExecutorTable, Surroundings  # noqa: PLC0415  # see above
 
-        directory = Path(self._directory or ".").resolve()
+        directory = self.directory
         settings = self._settings or Settings()
         surroundings = Surroundings(directory, settings)
         children = self.children
         self._place = Place(
             directory=directory,
             state=self._state or self._temporary(),
-            environment=dict(os.environ if self._environment is None else self._environment),
+            environment=dict(self.environment),
             settings=settings,
             children=children,
             executor_for=ExecutorTable(children, surroundings, python_in_child=False, supervised=True),

@@ -18,6 +18,7 @@ from orchestration.steps.returns import BadReturn, Returned
 
 if TYPE_CHECKING:
     from orchestration.calls import Drive, Ended
+    from orchestration.steps.hiding import Hiding
 
 MAX_TEXT: Final = 1024 * 1024
 """Characters of yielded text, the last ones, that become the output."""
@@ -44,9 +45,10 @@ class Abandoned(BaseException):
 class Items:
     """The items of one attempt, and what came of it."""
 
-    def __init__(self, report: Reporting, end_type: str, log: StepLog | None) -> None:
+    def __init__(self, report: Reporting, end_type: str, log: StepLog | None, hiding: "Hiding | None" = None) -> None:
         """None yet."""
         self._report = report
+        self._hiding = hiding
         self._end_type = end_type
         self._log = log
         self._texts: deque[str] = deque()
@@ -153,8 +155,10 @@ class Items:
 
     async def _tell(self, item: Any, stream: str | None) -> None:  # noqa: ANN401  # as above
         try:
-            if self._log is not None:
-                self._log.keep(item, stream)
+            if self._hiding is not None:
+                item = self._hiding.value(item)
+            if self._log is not None and stream is None:  # what is printed is there already
+                self._log.keep(item)
             answer = self._report(item, stream)
             if answer is not None:
                 await answer
@@ -167,6 +171,10 @@ class Items:
             await self._tell(text, "stdout")
         except ListenerFault as fault:
             raise fault.error from None
+
+    def mask(self, text: str) -> str:
+        """A text without secrets."""
+        return text if self._hiding is None else self._hiding.text(text)
 
     # -- what came of it ----------------------------------------------------------------------------------------
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 from orchestration.calls import Threads, listening_to_prints
-from orchestration.errors import GraphChanged
+from orchestration.errors import GraphChanged, UsageError
 from orchestration.events import Event, RunResumed, RunStarted, TaskInputGiven
 from orchestration.executor import new_run_id
 from orchestration.kinds import ExecutionStatus, RunStatus
@@ -31,12 +31,13 @@ from orchestration.steps.changes import changes
 from orchestration.steps.checking import check_objects
 from orchestration.steps.control import Control, Orders
 from orchestration.steps.crew import Means
-from orchestration.steps.given import parameter_changes, read_again, written
+from orchestration.steps.entry import again, checked, completed, hiding_for, kept
+from orchestration.steps.given import parameter_changes
 from orchestration.steps.home import Home
 from orchestration.steps.leftovers import end_what_is_left
+from orchestration.steps.overriding import Overriding
 from orchestration.steps.program import Program, fingerprint_of
-from orchestration.steps.reading import checked_count, checked_mapping, checked_value_name
-from orchestration.steps.values import apart
+from orchestration.steps.reading import checked_count
 from orchestration.store.memory import MemoryStore
 
 Store: TypeAlias = RunStore | str | Path
@@ -61,6 +62,9 @@ class Options:
         control: ends the run from outside.
         listener: told of events and chunks.
         leave: told what the run came to, if whoever awaits it is cancelled.
+        parameters_file: a YAML or JSON file with parameters that are not given.
+        overrides: path of a step → what is different about it in this run.
+        logs: the folder for the logs of a run in memory; none are kept by default.
     """
 
     run_id: str | None = None
@@ -73,6 +77,9 @@ class Options:
     control: Control | None = None
     listener: Listener | None = None
     leave: Callable[[RunResult], None] | None = None
+    parameters_file: str | Path | None = None
+    overrides: Mapping[str, Mapping[str, Any]] | None = None
+    logs: str | Path | None = None
 
 
 async def run_program(program: Program, parameters: Mapping[str, Any] | None, options: Options) -> RunResult:
@@ -85,7 +92,7 @@ async def run_program(program: Program, parameters: Mapping[str, Any] | None, op
         RunOwned: somebody drives the run of this id just now.
         StoreError: the store could not write; what had been acknowledged stands.
     """
-    given = _checked(parameters)
+    given = checked(parameters)
     checked_count(options.max_concurrent, "max_concurrent")
     async with _opened(options.store) as store:
         if not isinstance(store, MemoryStore):
@@ -93,21 +100,16 @@ async def run_program(program: Program, parameters: Mapping[str, Any] | None, op
         record = await _known_run(store, options.run_id)
         if record is not None:
             return await _continue(program, given, options, store, record)
+        given = completed(program, given, options.home, options.parameters_file)
         program.check(program.root, given)
         run_id = new_run_id() if options.run_id is None else options.run_id
-        run = assemble(program, run_id, given, _means(options, store), options.listener)
+        run = assemble(program, run_id, given, _means(program, options, store), options.listener)
         with store.own(run.run_id):
+            if run.crew.hiding is not None:
+                await run.crew.hiding.look_ahead(given)
             is_cancelled = await _opened_whole(_open(program, run, store, options))
             with _cancelled_again() if is_cancelled else nullcontext():
                 return await _go(run, store, options)
-
-
-def _checked(parameters: Mapping[str, Any] | None) -> dict[str, Any]:
-    given = {} if parameters is None else parameters
-    checked_mapping(given, "parameters")
-    for name in given:
-        checked_value_name(name, "the name of a parameter")
-    return {name: apart(value) for name, value in given.items()}
 
 
 @asynccontextmanager
@@ -115,6 +117,14 @@ async def _opened(store: Store | None) -> AsyncIterator[RunStore]:
     """The store; one that was given as a folder is closed again."""
     if store is None:
         yield MemoryStore()
+    elif isinstance(store, str) and "://" in store:
+        from orchestration.steps.plugged import store_of  # noqa: PLC0415  # only for stores of others
+
+        opened_there = store_of(store)
+        try:
+            yield opened_there
+        finally:
+            await opened_there.close()
     elif isinstance(store, str | Path):
         from orchestration.store.sqlite import SqliteStore  # noqa: PLC0415  # not for runs in memory
 
@@ -127,9 +137,16 @@ async def _opened(store: Store | None) -> AsyncIterator[RunStore]:
         yield store
 
 
-async def run_to_continue(program: Program, parameters: Mapping[str, Any] | None, store: RunStore) -> str | None:
+async def run_to_continue(
+    program: Program,
+    parameters: Mapping[str, Any] | None,
+    store: RunStore,
+    home: Home | None = None,
+    parameters_file: str | Path | None = None,
+) -> str | None:
     """The newest run of just these steps and parameters that is open, and that nobody drives; None for none."""
-    shape, given = program.shape(), written(_checked(parameters))
+    shape, all_of_them = program.shape(), completed(program, checked(parameters), home, parameters_file)
+    given = kept(all_of_them, await hiding_for(program, home, all_of_them))
     for record in await store.runs():
         same = record.kind == program.kind and record.status in OPEN and record.shape == shape
         if not same or store.is_live(record.run_id):
@@ -146,13 +163,18 @@ async def _known_run(store: RunStore, run_id: str | None) -> RunRecord | None:
     return next((record for record in await store.runs() if record.run_id == run_id), None)
 
 
-def _means(options: Options, store: RunStore, *, shares: bool = True) -> Means:
+def _means(program: Program, options: Options, store: RunStore, *, shares: bool = True) -> Means:
     """With what the steps of a run are done; one that is only looked at uses nothing that is shared."""
     limits = options.limits if shares and options.limits is not None else Limits()
     home, folder = options.home or Home(), getattr(store, "folder", None)
     if isinstance(folder, Path):
+        if options.logs is not None:
+            raise UsageError("a durable run keeps its logs in the folder of its store", hint="leave `logs` out")
         home = home.kept_in(folder / "runs")
-    return Means(home, options.threads, limits, is_durable=not isinstance(store, MemoryStore))
+    elif options.logs is not None:
+        home = home.kept_in(Path(options.logs).resolve())
+    overridden = Overriding(program.root, options.overrides).unit if options.overrides else None
+    return Means(home, options.threads, limits, not isinstance(store, MemoryStore), overridden)
 
 
 # -- a new run ----------------------------------------------------------------------------------------------------
@@ -169,7 +191,7 @@ async def _open(program: Program, run: StepRun, store: RunStore, options: Option
         fail_fast=program.fail_fast,
         name=program.name,
         kind=program.kind,
-        parameters=written(run.crew.parameters),
+        parameters=kept(run.crew.parameters, run.crew.hiding),
     )
     now = datetime.now(UTC)
     batch = run.recorder.take()
@@ -233,20 +255,21 @@ async def _continue(
     events = await store.events(record.run_id)
     started = next((event for event in events if isinstance(event, RunStarted)), None)
     stored = dict(started.parameters) if started is not None else {}
-    changed += parameter_changes(stored, written(given))
+    changed += parameter_changes(stored, kept(given, await hiding_for(program, options.home, given)))
     if changed:
         listed = "; ".join(changed[:5])
         raise GraphChanged(
             f"run {record.run_id} cannot be continued: {listed}", hint="start a new one, with another id"
         )
+    means = _means(program, options, store, shares=record.status in OPEN)
     if record.status not in OPEN:
-        run = assemble(program, record.run_id, {**stored, **given}, _means(options, store, shares=False), None)
+        run = assemble(program, record.run_id, {**stored, **given}, means, None)
         _replay(run, events)
         return run.result()
-    given = read_again(stored, given)
+    given = again(program, stored, given, options.home, options.parameters_file)
     program.check(program.root, given)
     with store.own(record.run_id):
-        run = assemble(program, record.run_id, given, _means(options, store), options.listener)
+        run = assemble(program, record.run_id, given, means, options.listener)
         _replay(run, await store.events(record.run_id))
         await end_what_is_left(run.crew.home, record)
         run.recorder.emit(RunResumed, max_concurrent=options.max_concurrent, fail_fast=program.fail_fast)

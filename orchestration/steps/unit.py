@@ -11,6 +11,7 @@ from orchestration.results import Outcome
 from orchestration.steps.returns import Return, Serializer
 
 if TYPE_CHECKING:
+    from orchestration.steps.around import Around
     from orchestration.steps.box import Box
     from orchestration.steps.crew import StepCrew
 
@@ -113,6 +114,7 @@ class Unit:
         at_once: how many of its parts may go on at once, None for no limit.
         binds: the names that it passes on, as far as they can be known.
         serializers: how values of some of these names are kept.
+        around: what a task is given, and what is taken from it, beside its values.
     """
 
     name: str
@@ -127,6 +129,7 @@ class Unit:
     at_once: int | None = None
     binds: tuple[str, ...] = ()
     serializers: Mapping[str, Serializer] = field(default_factory=dict)
+    around: "Around | None" = None
 
     @property
     def ends_early(self) -> bool:

@@ -10,6 +10,7 @@ import os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from traceback import TracebackException
 
 MAX_TRACEBACK = 8_000  # characters: the end of it, where the reason stands
@@ -30,13 +31,18 @@ _OURS = (
 )
 
 
-def explained(error: BaseException) -> tuple[str, str]:
-    """Say what happened and where: a sentence, and the traceback."""
+def _as_it_is(text: str) -> str:
+    return text
+
+
+def explained(error: BaseException, mask: Callable[[str], str] = _as_it_is) -> tuple[str, str]:
+    """Say what happened and where: a sentence, and the traceback; each masked before its limit could cut a secret."""
     from traceback import TracebackException  # noqa: PLC0415  # only needed when something went wrong
 
     told = TracebackException.from_exception(error, limit=-MAX_FRAMES)
     _leave_ours_out(told)
-    return clean(_sentence(error, told))[:MAX_SENTENCE], clean("".join(told.format()))[-MAX_TRACEBACK:]
+    sentence, traceback = clean(mask(_sentence(error, told))), clean(mask("".join(told.format())))
+    return sentence[:MAX_SENTENCE], traceback[-MAX_TRACEBACK:]
 
 
 def _sentence(error: BaseException, told: TracebackException) -> str:

@@ -1,0 +1,1 @@
+"""Plug-ins for `orch` that say everything loudly."""
