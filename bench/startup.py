@@ -9,6 +9,7 @@ from bench.reporting import Row
 
 _GOALS = {
     "import orchestration": "≤ 2",
+    "import AsyncPipeline": "",
     "orch version": "≤ 4",
     "orch --help": "≤ 8",
     "orch list": "",
@@ -24,6 +25,7 @@ def startup(orch: str, folder: Path, times: int) -> list[Row]:
         Runner("python", [*python, "pass"]),
         Runner("import asyncio", [*python, "import asyncio"]),
         Runner("import orchestration", [*python, "import orchestration"]),
+        Runner("import AsyncPipeline", [*python, "from orchestration import AsyncPipeline"]),
         Runner("orch version", [orch, "version"]),
         Runner("orch --help", [orch, "--help"]),
         Runner("orch list", [orch, "-C", str(project), "list"]),

@@ -116,7 +116,9 @@ class AsyncFlowExecutor:
         parameters_file: str | Path | None = None,
     ) -> RunStream:
         """The same, watched while it goes on: an async iterator of events, best used as an async context manager."""
-        return RunStream(partial(self._run, flow, inputs, deadline, run_id, parameters_file), told)
+        left: list[RunResult] = []
+        run = partial(self._run, flow, inputs, deadline, run_id, parameters_file, leave=left.append)
+        return RunStream(run, told, left)
 
     async def _run(
         self,
@@ -126,8 +128,11 @@ class AsyncFlowExecutor:
         run_id: str | None,
         parameters_file: str | Path | None,
         listener: Listener | None,
+        *,
+        leave: Callable[[RunResult], None] | None = None,
     ) -> RunResult:
-        options = replace(self._options(deadline, run_id, listener), parameters_file=parameters_file)
+        options = self._options(deadline, run_id, listener)
+        options = replace(options, parameters_file=parameters_file, leave=leave)
         program = self.program(flow)
         with self._in_one_loop():
             return await run_program(program, inputs, options)
