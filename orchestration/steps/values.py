@@ -8,7 +8,7 @@ are handed on as they are.
 import copy
 from collections import deque
 from collections.abc import Iterable, Iterator
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 _PLAIN: Final = frozenset({type(None), bool, int, float, str, bytes})
 _WALKED: Final = frozenset({dict, list, tuple, set, frozenset})
@@ -21,27 +21,31 @@ class NotKept(Exception):
     """A value cannot be written as JSON; the text says why."""
 
 
-def apart(value: Any, depth: int = 0) -> Any:  # noqa: ANN401  # any value
+Records: TypeAlias = dict[int, tuple[Any, Any]]
+"""Records that were copied on the way, by identity, each with its copy: they may refer to each other in circles."""
+
+
+def apart(value: Any, depth: int = 0, records: Records | None = None) -> Any:  # noqa: ANN401  # any value
     """The value with containers of its own."""
     kind = type(value)
     if kind in _PLAIN or depth > MAX_DEPTH:
         return value
     if kind is dict:
-        return {key: apart(item, depth + 1) for key, item in value.items()}
+        return {key: apart(item, depth + 1, records) for key, item in value.items()}
     if kind is list:
-        return [apart(item, depth + 1) for item in value]
+        return [apart(item, depth + 1, records) for item in value]
     if kind is tuple:
-        return tuple([apart(item, depth + 1) for item in value])
+        return tuple([apart(item, depth + 1, records) for item in value])
     if kind is set:
         return set(value)
-    return _apart_by_class(value, depth)
+    return _apart_by_class(value, depth, {} if records is None else records)
 
 
-def _apart_by_class(value: Any, depth: int) -> Any:  # noqa: ANN401  # a value of some class
+def _apart_by_class(value: Any, depth: int, records: Records) -> Any:  # noqa: ANN401  # a value of some class
     if isinstance(value, _CONTAINERS):
         return _copied(value)
     is_record = hasattr(value, "__dataclass_fields__") or hasattr(type(value), "model_fields")
-    return _record_apart(value, depth) if is_record else value
+    return _record_apart(value, depth, records) if is_record else value
 
 
 def _copied(value: Any) -> Any:  # noqa: ANN401  # a container of a class of its own
@@ -51,16 +55,19 @@ def _copied(value: Any) -> Any:  # noqa: ANN401  # a container of a class of its
         return value
 
 
-def _record_apart(value: Any, depth: int) -> Any:  # noqa: ANN401  # a dataclass, a model
+def _record_apart(value: Any, depth: int, records: Records) -> Any:  # noqa: ANN401  # a dataclass, a model
     """A record with fields of its own; what is in them is treated as it would be by itself."""
     if isinstance(value, type):
         return value
+    if id(value) in records:
+        return records[id(value)][1]
     try:
         made = copy.copy(value)
+        records[id(value)] = (value, made)
         fields: Any = getattr(value, "__dict__", None) or getattr(value, "__dataclass_fields__", ())
         for name in fields:
             item = getattr(value, name)
-            own = apart(item, depth + 1)
+            own = apart(item, depth + 1, records)
             if own is not item:
                 object.__setattr__(made, name, own)
     except Exception:  # noqa: BLE001  # whatever a class of the user's raises when it is copied

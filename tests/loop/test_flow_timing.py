@@ -21,7 +21,7 @@ def test_a_flow_without_limit_takes_no_longer_than_its_critical_path(seed: int) 
     flow, critical = random_flow(seed, Diary())
     run = play(flow)
     assert run.status is RunStatus.SUCCESS
-    assert critical <= run.wall_seconds + 1e-6
+    assert critical <= run.wall_seconds + 1e-3  # events tell microseconds
     assert run.wall_seconds <= 1.05 * critical
     assert run.critical_path_seconds == pytest.approx(critical, rel=1e-3)
     assert run.wall_seconds < run.step_seconds

@@ -173,6 +173,25 @@ def test_nobody_changes_what_another_step_has_or_what_the_record_says() -> None:
     assert (outputs["rows"], outputs["row"].tags, dict(outputs["order"])) == ([1], ["x"], {"k": [1]})
 
 
+@dataclass
+class Node:
+    parent: "Node | None" = None
+    children: list["Node"] = field(default_factory=list)
+
+
+def test_records_that_refer_to_each_other_are_copied_once_each() -> None:
+    async def tree() -> dict[str, Any]:
+        root = Node()
+        root.children = [Node(root, [Node(root)]) for _ in range(20)]
+        return {"root": root}
+
+    async def looks(root: Node) -> bool:
+        return all(child.parent is root and child.children[0].parent is root for child in root.children)
+
+    run = play(Flow("f", [FlowStep("tree", tree), FlowStep("looks", looks, depends_on="tree")]))
+    assert values(run, "looks") == {"result": True}
+
+
 def test_declared_returns_have_names_and_are_checked() -> None:
     async def two() -> tuple[int, int]:
         return 1, 2

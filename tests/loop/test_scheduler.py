@@ -7,8 +7,8 @@ from itertools import pairwise
 import pytest
 
 from orchestration.errors import StoreError
-from orchestration.events import RetryScheduled, RunStarted, TaskCancelled, TaskChunk, TaskStarted
-from orchestration.kinds import ExecutionStatus, Failure, RunStatus, RunWhen
+from orchestration.events import RetryScheduled, RunResumed, RunStarted, TaskCancelled, TaskChunk, TaskStarted
+from orchestration.kinds import ExecutionStatus, Failure, OnCrash, RunStatus, RunWhen
 from orchestration.ledger import Ledger
 from orchestration.models import Backoff, RetryPolicy
 from orchestration.plan import Limits, Node, Plan
@@ -300,3 +300,24 @@ def test_a_task_whose_failure_does_not_count_is_skipped_after_its_last_attempt()
     assert [attempt.status for attempt in one.attempts] == [FAILED, FAILED]
     again = ["task_started", "task_error", "retry_scheduled", "task_started", "task_error", "task_skipped"]
     assert played.types("A") == again
+
+
+def test_a_task_whose_failure_does_not_count_is_skipped_after_a_crash_that_fails_it_too() -> None:
+    async def main() -> Ledger:
+        plan = Plan("run", [Node("A"), Node("B", ("A", "C")), Node("C")])
+        recorder = Recorder(plan, Ledger())
+        jobs = {"A": Job(on_crash=OnCrash.FAIL, skips_when_failed=True)}
+        scheduler = Scheduler(recorder, FakeDoer(Script()), jobs)
+        recorder.emit(RunStarted, tasks=("A", "B", "C"), fail_fast=True)
+        recorder.emit(TaskStarted, task_id="A", attempt=1)
+        recorder.emit(RunResumed, fail_fast=True)
+        scheduler.take_up()
+        store = MemoryStore()
+        await open_run(store, recorder)
+        await scheduler.run(store, 2)
+        return recorder.ledger
+
+    result = run_in_virtual_time(main()).run_result()
+    assert result.status is RunStatus.SUCCESS
+    assert statuses(result) == {"A": SKIPPED, "B": SUCCESS, "C": SUCCESS}
+    assert result["A"].failure is Failure.INTERRUPTED

@@ -3,10 +3,14 @@
 import asyncio
 import contextvars
 import random
+import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +18,7 @@ from orchestration.errors import LoopIsRunning, UsageError
 from orchestration.flow import AsyncFlowExecutor, Flow, FlowExecutor, FlowStep
 from orchestration.kinds import ExecutionStatus, Failure, RunStatus
 from orchestration.results import RunResult
+from tests.docs.pages import ROOT
 
 pytestmark = pytest.mark.slow
 
@@ -197,3 +202,38 @@ def until(holds: Callable[[], bool]) -> bool:
     while not holds() and time.monotonic() < deadline:
         time.sleep(0.005)
     return holds()
+
+
+_INTERRUPTED = """
+import asyncio, os, sys
+from orchestration import Flow, FlowExecutor, FlowStep
+
+async def slow():
+    os.write(1, b"began\\n")  # what a step prints goes to its record
+    try:
+        await asyncio.sleep(60)
+    finally:
+        os.write(1, b"cleaned up\\n")
+
+flow = Flow("f", [FlowStep("slow", slow), FlowStep("after", slow, depends_on="slow")])
+executor = FlowExecutor(store=sys.argv[1])
+try:
+    executor.run(flow, run_id="r")
+except KeyboardInterrupt:
+    print("interrupted", flush=True)
+print([(one.task_id, one.status.value, one.reason) for one in executor.run(flow, run_id="r").results])
+"""
+
+
+def test_an_interrupted_caller_finds_its_run_ended_and_recorded(tmp_path: Path) -> None:
+    command = [sys.executable, "-W", "error", "-c", _INTERRUPTED, str(tmp_path / "state")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == "began\n"
+        child.send_signal(signal.SIGINT)
+        said = child.communicate(timeout=LIMIT)[0].splitlines()
+    assert said == [
+        "cleaned up",
+        "interrupted",
+        "[('slow', 'cancelled', 'stopped'), ('after', 'blocked', 'depends on slow, which is cancelled')]",
+    ]
