@@ -154,7 +154,7 @@ class StepCrew:
         if isinstance(turn, Outcome):
             outcome = self._kept(box, turn)
             return outcome if self.hiding is None else self.hiding.outcome(outcome, (), ())
-        items = tuple(_item(box, part) for part in turn)
+        items = tuple(_item(box, part, self._unit_of(box, part)) for part in turn)
         return Expansion(template=box.unit.work.kind, items=items)
 
     def _kept(self, box: Box, outcome: Outcome) -> Outcome:
@@ -187,11 +187,13 @@ class StepCrew:
     def _limit_of(self, box: Box) -> str:
         return f"parts of {self.run_id}/{box.path}"
 
-    def _seated(self, box: Box, part: Part) -> Node:
+    def _unit_of(self, box: Box, part: Part) -> Unit:
+        """What a part is made of, as it is to be in this run."""
         unit = box.unit.composite.units[part.unit]
-        path = box.path_of(part)
-        if self._overridden is not None:
-            unit = self._overridden(path, unit)
+        return unit if self._overridden is None else self._overridden(box.path_of(part), unit)
+
+    def _seated(self, box: Box, part: Part) -> Node:
+        unit, path = self._unit_of(box, part), box.path_of(part)
         is_composite = unit.is_composite
         limits = () if box.unit.at_once is None else (self._limit_of(box),)
         if self._shares_capacity and not is_composite:
@@ -293,7 +295,7 @@ def _is_fatal(box: Box) -> bool:
     return True
 
 
-def _item(box: Box, part: Part) -> dict[str, Any]:
+def _item(box: Box, part: Part, unit: Unit) -> dict[str, Any]:
     """A part as its event tells it."""
     found: dict[str, Any] = {"id": box.path_of(part), "unit": part.unit, "name": part.name}
     if part.needs:
@@ -303,7 +305,7 @@ def _item(box: Box, part: Part) -> dict[str, Any]:
         found["index"] = part.index
     if part.place:
         found["place"] = part.place
-    found["agent"] = box.unit.composite.units[part.unit].doer
+    found["agent"] = unit.doer
     return found
 
 

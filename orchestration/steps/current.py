@@ -26,9 +26,9 @@ class CurrentStep:
     path: str
     attempt: int
     parameters: Mapping[str, Any] = field(repr=False)
-    directory: Path = field(default_factory=Path, repr=False)
-    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
-    logs: Path | None = field(default=None, repr=False)
+    directory: Path = field(default_factory=Path, repr=False, compare=False)
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
+    logs: Path | None = field(default=None, repr=False, compare=False)
 
     @property
     def log_path(self) -> Path | None:

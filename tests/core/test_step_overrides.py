@@ -106,14 +106,21 @@ async def test_commands_and_agents_get_other_variables_limits_and_doers(tmp_path
         [
             ShellTask("s", "echo $A $B", env={"A": "a", "B": "b"}),
             AgentStep("g", "one", prompt="x"),
+            Parallel("p", {"g": AgentStep("g", "one", prompt="x")}),
             ShellTask("slow", "sleep 60", timeout=60),
         ],
         registry=registry,
         directory=tmp_path,
     )
     run = await pipeline.execute(
-        overrides={"s": {"env": {"B": "c"}}, "g": {"agent": "two"}, "slow": {"timeout": "200ms"}}
+        overrides={
+            "s": {"env": {"B": "c"}},
+            "g": {"agent": "two"},
+            "slow": {"timeout": "200ms"},
+            "p/g/g": {"agent": "two"},
+        }
     )
+    assert (run["g"].agent, run["p/g/g"].agent, run["p/g/g"].output) == ("two", "two", "two")
     assert run["s"].output == "a c"
     assert run["g"].output == "two"
     assert run["slow"].failure is Failure.TIMEOUT
