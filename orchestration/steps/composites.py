@@ -120,6 +120,8 @@ class Items:
         try:
             return Outcome(outputs={name: _reduced(self.reducer, values) for name, values in outputs.items()})
         except Exception as error:  # noqa: BLE001  # whatever a reducer of the user's raises
+            if not any(outputs.values()):  # no items: such as `max` has no answer then, and nothing is what there is
+                return Outcome(outputs=outputs)
             told = f"{box.path}: the reducer raised {type(error).__name__}: {error}"
             return Outcome(failure=Failure.CRASHED, error=told)
 
