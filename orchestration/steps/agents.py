@@ -59,7 +59,7 @@ class AgentLeaf:
         """Have it done once."""
         known = shown(seat.box.known())
         more = self.variables(seat, attempt, crew)
-        assignment = self._assigned(seat.path, known, more, crew.home, self.agent_for(seat, attempt, crew))
+        assignment = self._assigned(seat.path, known, more, crew.home, self.agent)
         own = crew.given_to(seat.path).secrets
         secrets = {} if crew.hiding is None else {**crew.hiding.known, **own}
         place = crew.home.place(crew.run_id, {**known, "_texts": {**_texts(known), **more}}, secrets)
@@ -87,11 +87,6 @@ class AgentLeaf:
         crew.left[path, attempt] = left
         if left.abandoned:
             crew.note_left_behind(path, attempt, partial(attempts.wait_for_return, path, attempt))
-
-    def agent_for(self, seat: Seat, attempt: int, crew: StepCrew) -> Agent | str | None:
-        """Who does it this time."""
-        del seat, attempt, crew
-        return self.agent
 
     def variables(self, seat: Seat, attempt: int, crew: StepCrew) -> Mapping[str, str]:
         """More variables for the process; texts as they are, and no templates."""

@@ -18,7 +18,6 @@ from orchestration.steps.agents import AgentLeaf
 from orchestration.steps.crew import StepCrew
 from orchestration.steps.returns import Return
 from orchestration.steps.unit import Seat
-from orchestration.supervisor import supervised
 
 EXTRA: Final = "the extra `notebook` is not installed (pip install 'orch-tasks[notebook]')"
 KEPT: Final = "notebook.ipynb"
@@ -27,8 +26,8 @@ _START: Final = (
     "import sys; sys.path.append(sys.argv[1]); import runpy; "
     "runpy.run_module('orchestration.notebooks', run_name='__main__', alter_sys=True)"
 )
-GRACE: Final = 5.0
-"""Seconds for a kernel to end when it is asked to, unless the task says otherwise."""
+COMMAND: Final = shlex.join((sys.executable, "-P", "-c", _START, _ROOT))
+"""Its process, under a supervisor as every command: a kernel and what it starts have sessions of their own."""
 
 
 class NotebookLeaf(AgentLeaf):
@@ -50,7 +49,7 @@ class NotebookLeaf(AgentLeaf):
         returns: tuple[Return, ...],
         kernel: str | None,
     ) -> None:
-        super().__init__(task, None, returns)
+        super().__init__(task, ShellAgent(command=COMMAND), returns)
         self._order = {
             "path": path,
             "parameters": parameters,
@@ -77,13 +76,6 @@ class NotebookLeaf(AgentLeaf):
         finally:
             self._keep(scratch, folder, crew)
             shutil.rmtree(scratch, ignore_errors=True)
-
-    def agent_for(self, seat: Seat, attempt: int, crew: StepCrew) -> ShellAgent:
-        """Its process, under a supervisor: a kernel and what it starts have sessions of their own."""
-        told = crew.home.attempt_folder(crew.run_id, seat.path, attempt) / ".scratch" / "supervisor.json"
-        grace = GRACE if self.task.kill_grace is None else self.task.kill_grace
-        argv = (sys.executable, "-P", "-c", _START, _ROOT)
-        return ShellAgent(command=shlex.join(supervised(argv, grace=grace, report=str(told))))
 
     def variables(self, seat: Seat, attempt: int, crew: StepCrew) -> Mapping[str, str]:
         """Its order, for the process."""
