@@ -7,6 +7,7 @@ import select
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +21,7 @@ from tests.agents.programs import Program
 from tests.agents.stub_model import StubModel
 
 PATIENCE = 90.0  # seconds after which a run is taken to hang, and killed
+WARDEN_PATIENCE = 10.0  # seconds for a warden to notice that its `orch` is gone, on a busy machine
 ORCH = Path(sys.executable).with_name("orch")
 GATE = "gate"  # a pipe in the project, by which a tool says that it has begun
 ENDLESS_TOOL = f"echo begun > {GATE}; exec tail -f /dev/null"
@@ -137,8 +139,13 @@ class Workbench:
             os.close(reading)
 
     def left_behind(self) -> list[str]:
-        """The processes that have this agent's home, or the project, as theirs."""
-        return [_described(pid) for pid in self._living()]
+        """The processes that have this agent's home, or the project, as theirs; a warden is given time to end itself."""
+        end = time.monotonic() + WARDEN_PATIENCE
+        while True:
+            left = [_described(pid) for pid in self._living()]
+            if time.monotonic() > end or not all("warden/__main__.py" in one for one in left) or not left:
+                return left
+            time.sleep(0.05)
 
     def sweep(self) -> None:
         """End what was left, so that a test that fails for it leaves nothing to the next one."""

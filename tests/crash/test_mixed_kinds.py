@@ -1,6 +1,7 @@
 """One run with every kind of agent at work at once, supervised and not, killed again and again: nothing comes twice."""
 
 import os
+import shlex
 import signal
 import sys
 from collections import Counter
@@ -59,7 +60,7 @@ def backlog(project: Project) -> None:
         "player": {"kind": "scripted", "script": steps},
     }
     tasks = [{"id": name, "agent": name.lower(), "description": "work", "inputs": {"name": name}} for name in KINDS]
-    tasks[0]["description"] = f"{sys.executable} work.py < /dev/null"
+    tasks[0]["description"] = f"{shlex.quote(sys.executable)} work.py < /dev/null"
     tasks.append({"id": "LAST", "agent": "shell", "description": LAST, "depends_on": list(KINDS)})
     project.write("work.py", WORKER)
     project.write("agents/a.yaml", ADAPTER.format(program=sys.executable))

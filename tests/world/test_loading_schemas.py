@@ -69,7 +69,7 @@ def test_retry_can_be_a_number_in_the_settings_too() -> None:
     assert kinds(schema["properties"]["retry"], schema) == {"object", "integer", "null"}
 
 
-KINDS = {"shell", "script", "python", "interactive", "cli", "api", "hybrid", "scripted"}
+KINDS = {"shell", "script", "python", "interactive", "cli", "api", "hybrid", "scripted", "plugin"}
 
 
 def test_an_agent_is_told_by_its_kind() -> None:
