@@ -139,7 +139,7 @@ class Workbench:
             os.close(reading)
 
     def left_behind(self) -> list[str]:
-        """The processes that have this agent's home, or the project, as theirs; a warden is given time to end itself."""
+        """The processes that have this agent's home, or the project, as theirs; a warden may take its time to end."""
         end = time.monotonic() + WARDEN_PATIENCE
         while True:
             left = [_described(pid) for pid in self._living()]
