@@ -77,11 +77,6 @@ class Work:
         """All that the agent itself may see: what every command of the attempt sees, and its keys."""
         return {**self.environment, **self.keys}
 
-    @property
-    def attempt_id(self) -> str:
-        """`run/task/n`, the marker by which everything that belongs to the attempt is found."""
-        return f"{self.run_id}/{self.task.id}/{self.attempt}"
-
 
 class Reporting(Protocol):
     """Takes what an attempt yields and uses while it goes on."""

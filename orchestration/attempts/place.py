@@ -38,6 +38,7 @@ class Place:
         own_names: the variables that an agent may see because it is what it is: its keys.
         model_of: the model that an agent is told to use, as far as that is written down.
         templates: how work of a type is done, by type.
+        mark: follows the run's id in the markers of processes, where others may choose the same id.
         known_secrets: secrets that were looked up already; they are masked, and given to tasks that name them.
     """
 
@@ -52,6 +53,7 @@ class Place:
     own_names: Callable[[str, Agent], tuple[str, ...]] = _no_names
     model_of: Callable[[str, Agent], str | None] = _no_model
     templates: Callable[[], Mapping[str, str]] = dict
+    mark: str = ""
     known_secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 

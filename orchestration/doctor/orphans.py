@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
-from orchestration.process.brand import WIDTH, read_brand, run_brand
+from orchestration.process.brand import WIDTH, mark_of, read_brand, run_brand
 from orchestration.process.ending import Ending
 from orchestration.process.steadfast import Steadfast
 from orchestration.process.table import HAS_PROC, Entry, SharedTable, environment_of, read_table
@@ -39,7 +39,8 @@ def find_orphans(folder: Path, runs: Collection[str], table: Sequence[Entry] | N
     table = read_table() if table is None else table
     ours = _us_and_above(table)
     roots: defaultdict[str, set[int]] = defaultdict(set)
-    brands = {run_brand(run): run for run in runs}
+    mark = mark_of(folder / "runs")
+    brands = {run_brand(f"{run}{marked}/"): run for run in runs for marked in ("", mark)}
     for entry in table:
         if not entry.dead and entry.pid not in ours:
             environment = environment_of(entry.pid)
@@ -61,7 +62,7 @@ def run_of(environment: bytes, folder: Path) -> str:
     output = next((one.removeprefix(OUTPUT) for one in variables if one.startswith(OUTPUT)), b"")
     if output and not Path(os.fsdecode(output)).resolve().is_relative_to(folder.resolve()):
         return ""
-    return os.fsdecode(marker.partition(b"/")[0])
+    return os.fsdecode(marker.partition(b"/")[0].partition(b"@")[0])
 
 
 class Orphans(Tree):

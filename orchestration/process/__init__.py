@@ -10,6 +10,7 @@ On macOS there are no sessions to look up, no pidfds and no subreapers: descenda
 `ps`, and one that broke both ties before a look is missed.
 """
 
+from orchestration.process.brand import mark_of
 from orchestration.process.children import LiveChildren, become_subreaper
 from orchestration.process.command import (
     DEFAULT_KILL_GRACE,
@@ -41,6 +42,7 @@ __all__ = [
     "become_subreaper",
     "child_environment",
     "end_leftovers",
+    "mark_of",
     "raise_file_limit",
     "run_process",
 ]

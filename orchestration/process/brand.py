@@ -16,6 +16,7 @@ import os
 import sys
 from collections.abc import Callable, Coroutine, Generator
 from contextlib import suppress
+from pathlib import Path
 from types import coroutine
 from typing import Any, Final
 from zlib import crc32
@@ -38,6 +39,11 @@ def brand_of(value: str) -> int:
 def run_brand(value: str) -> int:
     """The upper half of the number for every marker whose value begins with the same run."""
     return _half(value.partition("/")[0])
+
+
+def mark_of(folder: Path) -> str:
+    """What tells apart the processes of runs that have the same id in several state folders; follows the id."""
+    return f"@{crc32(os.fsencode(folder.resolve())):08x}"
 
 
 async def branded(spawning: Coroutine[Any, Any, Process], value: str, *, alone: bool) -> Process:

@@ -114,6 +114,13 @@ class Home:
         made = self._place or self._make()
         return replace(made, state=made.state / run_id, parameters=parameters, known_secrets=known_secrets)
 
+    @property
+    def mark(self) -> str:
+        """What follows the ids of runs in the markers of their processes: ids are chosen freely, for every store."""
+        from orchestration.process import mark_of  # noqa: PLC0415  # see above
+
+        return "" if self._state is None else mark_of(self._state)
+
     def attempt_folder(self, run_id: str, path: str, attempt: int) -> Path:
         """The own folder of an attempt that is done elsewhere; it need not exist."""
         return (self._place or self._make()).state / run_id / path / str(attempt)
@@ -151,14 +158,17 @@ class Home:
     def _make(self) -> "Place":
         from orchestration.attempts import Place  # noqa: PLC0415  # see above
         from orchestration.executor import ExecutorTable, Surroundings  # noqa: PLC0415  # see above
+        from orchestration.process import mark_of  # noqa: PLC0415  # see above
 
         directory = self.directory
         settings = self._settings or Settings()
         surroundings = Surroundings(directory, settings)
         children = self.children
+        state = self._state or self._temporary()
         self._place = Place(
             directory=directory,
-            state=self._state or self._temporary(),
+            state=state,
+            mark=mark_of(state),
             environment=dict(self.environment),
             settings=settings,
             children=children,

@@ -14,6 +14,6 @@ async def end_what_is_left(home: Home, record: RunRecord) -> None:
     from orchestration.errors import StillAlive  # noqa: PLC0415  # as above
     from orchestration.process import end_leftovers  # noqa: PLC0415  # as above
 
-    _, survivors = await end_leftovers(home.children, MARKER, f"{record.run_id}/")
+    _, survivors = await end_leftovers(home.children, MARKER, f"{record.run_id}{home.mark}/")
     if survivors:
         raise StillAlive(record.run_id, survivors)

@@ -6,6 +6,7 @@ the run has left running is ended first.
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 
 from orchestration.errors import WrongState
 from orchestration.events import Event, RunCompleted, TaskCancelled
@@ -28,8 +29,9 @@ async def cancel_at_rest(store: RunStore, record: RunRecord, cause: str) -> list
         RunOwned: somebody drives it.
         WrongState: it has ended meanwhile.
     """
+    folder = getattr(store, "folder", None)
     with store.own(record.run_id):
-        await end_what_is_left(Home(), record)
+        await end_what_is_left(Home(state=folder / "runs" if isinstance(folder, Path) else None), record)
         ledger, seq = Ledger(), 0
         for event in await store.events(record.run_id):
             ledger.apply(event)

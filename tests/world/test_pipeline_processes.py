@@ -169,3 +169,36 @@ async def test_commands_of_map_items_have_folders_of_their_own(tmp_path: Path) -
     logs = sorted(path.relative_to(tmp_path) for path in tmp_path.glob("runs/r/**/stdout.log"))
     assert [str(path) for path in logs] == [f"runs/r/m[{n}]/s/1/stdout.log" for n in range(3)]
     assert not [*tmp_path.glob("runs/**/supervisor.json")]
+
+
+RUNS_LONG = """
+import sys
+from orchestration import AsyncPipeline, ShellTask
+line = f"echo $$ > {sys.argv[1]}.new; mv {sys.argv[1]}.new {sys.argv[1]}; sleep 60"
+AsyncPipeline([ShellTask("s", line)], name="p").run(run_id="nightly", store=sys.argv[2])
+"""
+
+
+@linux_only
+def test_runs_of_the_same_id_in_two_stores_leave_each_other_alone(tmp_path: Path) -> None:
+    """People choose ids; what one store's run has left is ended, and what another one's does goes on."""
+    hosts, pids = [], []
+    try:
+        for name in ("one", "two"):
+            pid_file = tmp_path / f"{name}.pid"
+            command = [sys.executable, "-c", RUNS_LONG, str(pid_file), str(tmp_path / name)]
+            hosts.append(subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(ROOT)}))
+            wait_until(pid_file.exists)
+            pids.append(int(pid_file.read_text()))
+        hosts[0].kill()
+        hosts[0].wait()
+        wait_until(lambda: not is_there(pids[0]))  # its supervisor ends what was its own
+        again = AsyncPipeline([ShellTask("s", "true")], name="p").run(run_id="nightly", store=tmp_path / "one")
+        assert again.succeeded
+        assert is_there(pids[1])
+        assert hosts[1].poll() is None
+    finally:
+        for host in hosts:
+            host.kill()
+            host.wait()
+    wait_until(lambda: not is_there(pids[1]))
