@@ -59,6 +59,9 @@ def _main() -> int:
 
 
 def _run(arguments: "Sequence[str]") -> int:
+    from cli import early
+
+    early.remember()
     from cli.session import Session
 
     session = Session(environment=dict(os.environ))
@@ -117,6 +120,7 @@ def drive(work: "Callable[[Interrupts], Coroutine[Any, Any, T]]") -> "T":
     """
     import asyncio
 
+    from cli import early
     from cli.interrupts import Interrupts
 
     interrupts = Interrupts()
@@ -125,6 +129,7 @@ def drive(work: "Callable[[Interrupts], Coroutine[Any, Any, T]]") -> "T":
         interrupts.listen()
         return await work(interrupts)
 
+    early.hand_over()
     try:
         return asyncio.run(listening())  # noqa: TID251  # this is the entry point that the rule speaks of
     except asyncio.CancelledError:

@@ -1,0 +1,53 @@
+"""An interrupt that Python drops while it imports is not lost; one that our parent ignores stays ignored."""
+
+import signal
+import subprocess
+import sys
+
+from tests.cli.project import PATIENCE, Project
+
+DROPPED = """
+import signal, sys, weakref
+from cli import early, main
+remember = early.remember
+def interrupted():
+    remember()
+    class Lock: pass
+    lock = Lock()
+    kept = weakref.ref(lock, lambda _: signal.raise_signal(signal.SIGINT))
+    del lock
+    print("went on", file=sys.stderr)
+early.remember = interrupted
+sys.argv = ["orch", "run-batch"]
+main.main()
+"""
+
+
+def run(project: Project, *, ignored: bool) -> "subprocess.CompletedProcess[str]":
+    before = f"import signal; signal.signal(signal.SIGINT, signal.{'SIG_IGN' if ignored else 'default_int_handler'})\n"
+    return subprocess.run(
+        [sys.executable, "-c", before + DROPPED],
+        cwd=project.root,
+        env=project.environment,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+
+
+def test_an_interrupt_that_is_dropped_while_we_import_still_ends_the_command(project: Project) -> None:
+    project.shell("A", "touch done")
+    done = run(project, ignored=False)
+    assert "went on" in done.stderr, "the interrupt was not dropped, so this proves nothing"
+    assert done.returncode == 128 + signal.SIGINT
+    assert "orch: interrupted" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (project.root / "done").exists()
+
+
+def test_an_interrupt_that_is_ignored_for_us_is_not_remembered(project: Project) -> None:
+    project.shell("A", "touch done")
+    done = run(project, ignored=True)
+    assert done.returncode == 0, done.stderr
+    assert (project.root / "done").exists()
