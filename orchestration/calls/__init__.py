@@ -1,6 +1,7 @@
 """Calling functions of others in our own process: driven within limits, in threads, with what they print kept apart."""
 
 from orchestration.calls.drive import NO_LIMITS, Drive, Limits
+from orchestration.calls.handing import HandOver
 from orchestration.calls.naming import is_async, is_async_generator, name_of
 from orchestration.calls.printing import Printed, listening_to_prints, printed_into
 from orchestration.calls.threads import MAX_THREADS, Ended, Threads
@@ -10,6 +11,7 @@ __all__ = [
     "NO_LIMITS",
     "Drive",
     "Ended",
+    "HandOver",
     "Limits",
     "Printed",
     "Threads",

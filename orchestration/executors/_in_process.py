@@ -13,12 +13,12 @@ function's, and is raised).
 import asyncio
 import sys
 from collections.abc import Callable
-from concurrent.futures import CancelledError as HandingOverCancelled
 from functools import partial
-from types import CodeType, GeneratorType
-from typing import Any, Final
+from types import GeneratorType
+from typing import Any
 
-from orchestration.calls.threads import Ended, Threads, call_in
+from orchestration.calls import Ended, HandOver, Threads, is_async, name_of
+from orchestration.calls.threads import call_in
 from orchestration.executors._document import task_of
 from orchestration.executors._ending import with_hint
 from orchestration.executors._watch import Watch
@@ -29,13 +29,6 @@ from orchestration.results import Outcome
 from orchestration.worker.calling import CannotCall, arguments, imported, passed_on
 from orchestration.worker.drawing import drawn, is_pending, settled
 from orchestration.worker.faults import explained
-
-_ASYNC: Final = 0x80 | 0x100 | 0x200
-"""Flags of a code object: a coroutine, an iterable coroutine, an async generator."""
-
-
-class Abandoned(BaseException):
-    """Raised in a generator that yields after its attempt is over; not for the user's code to catch."""
 
 
 class HostCall:
@@ -50,10 +43,9 @@ class HostCall:
         self._yielded = Yielded(report)
         self._watch = Watch(work)
         self._loop = asyncio.get_running_loop()
-        self._over = False
         self._returned: asyncio.Future[None] = self._loop.create_future()
         self._fault: Exception | None = None
-        self._taking: asyncio.Task[None] | None = None
+        self._handing = HandOver()
 
     async def outcome(self) -> Outcome:
         """Call it, and say what came of it."""
@@ -108,9 +100,7 @@ class HostCall:
         return Outcome(failure=limit, error=error, ended_by=limit.value, abandoned=abandoned)
 
     async def _end(self, job: asyncio.Future[Ended]) -> bool:
-        self._over = True
-        if self._taking is not None:
-            self._taking.cancel()
+        self._handing.abandon()
         ended = await self._watch.end(job)
         if not ended:
             self._work.abandon(job if isinstance(job, asyncio.Task) else self._returned)
@@ -133,7 +123,7 @@ class HostCall:
             value = call()
             if isinstance(value, GeneratorType):
                 self._watch.stream()
-                return drawn(value, self._hand_over)
+                return drawn(value, lambda item: self._handing.give(item, self._take))
             return value
         finally:
             call_in(self._loop, self._note_return)
@@ -142,29 +132,7 @@ class HostCall:
         if not self._returned.done():
             self._returned.set_result(None)
 
-    def _hand_over(self, item: Any) -> None:  # noqa: ANN401  # whatever was yielded
-        """Give an item to the loop's thread, and wait until it was taken there."""
-        taking = self._take_handed_over(item)
-        try:
-            handed_over = asyncio.run_coroutine_threadsafe(taking, self._loop)
-        except RuntimeError as error:  # the loop is closed
-            taking.close()
-            raise Abandoned from error
-        try:
-            handed_over.result()
-        except HandingOverCancelled as error:
-            raise Abandoned from error
-
-    async def _take_handed_over(self, item: Any) -> None:  # noqa: ANN401  # as above
-        if self._over:
-            raise asyncio.CancelledError
-        self._taking = asyncio.current_task()
-        try:
-            await self._take(item)
-        finally:
-            self._taking = None
-
-    async def _take(self, item: Any) -> None:  # noqa: ANN401  # as above
+    async def _take(self, item: Any) -> None:  # noqa: ANN401  # whatever was yielded
         self._watch.hold()
         try:
             await self._yielded.take(item)
@@ -194,23 +162,6 @@ class HostCall:
         if isinstance(code, int):
             return Outcome(failure=Failure.EXIT_CODE, error=f"{self._name} exited with code {code}", exit_code=code)
         return Outcome(failure=Failure.EXIT_CODE, error=f"{self._name} exited: {code}", exit_code=1)
-
-
-def name_of(function: Callable[..., Any]) -> str:
-    """A function as errors name it."""
-    name = getattr(function, "__qualname__", None) or type(function).__qualname__
-    return f"{getattr(function, '__module__', None) or type(function).__module__}:{name}"
-
-
-def is_async(function: Callable[..., Any]) -> bool:
-    """Whether calling the function only makes a coroutine or an async generator, and so takes no time by itself."""
-    while isinstance(function, partial):
-        function = function.func
-    for candidate in (function, getattr(type(function), "__call__", None)):  # noqa: B004  # it can be called; but by what?
-        code = getattr(candidate, "__code__", None)
-        if isinstance(code, CodeType):
-            return bool(code.co_flags & _ASYNC)
-    return False
 
 
 class _Known(dict[str, Any]):

@@ -13,7 +13,7 @@ from contextvars import Context, copy_context
 from dataclasses import replace
 from typing import Any, Final, TypeAlias
 
-from orchestration.calls import Drive, Limits, Printed, is_async, is_async_generator, name_of, printed_into
+from orchestration.calls import Drive, HandOver, Limits, Printed, is_async, is_async_generator, name_of, printed_into
 from orchestration.errors import OrchError
 from orchestration.kinds import Failure
 from orchestration.protocols import Reporting
@@ -270,11 +270,11 @@ async def _awaited(value: Any, items: Items) -> Any:  # noqa: ANN401  # whatever
 async def _in_thread(
     crew: StepCrew, function: Callable[..., Any], positional: list[Any], named: dict[str, Any], items: Items
 ) -> Any:  # noqa: ANN401  # whatever it returns
-    items.loop = asyncio.get_running_loop()
+    handing = items.handing = HandOver()
 
     def call() -> Any:  # noqa: ANN401  # whatever it returns
         value = function(*positional, **named)
-        return items.drawn_in_thread(value) if inspect.isgenerator(value) else value
+        return items.drawn_in_thread(value, handing) if inspect.isgenerator(value) else value
 
     ended = await crew.threads.start(call, items.name)
     items.thread = ended

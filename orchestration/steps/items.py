@@ -9,7 +9,6 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Generator, Mapping
-from concurrent.futures import CancelledError as HandingOverCancelled
 from typing import TYPE_CHECKING, Any, Final
 
 from orchestration.protocols import Reporting
@@ -17,7 +16,7 @@ from orchestration.steps.logs import StepLog
 from orchestration.steps.returns import BadReturn, Returned
 
 if TYPE_CHECKING:
-    from orchestration.calls import Drive, Ended
+    from orchestration.calls import Drive, Ended, HandOver
     from orchestration.steps.hiding import Hiding
 
 MAX_TEXT: Final = 1024 * 1024
@@ -38,10 +37,6 @@ class ListenerFault(Exception):
         self.error = error
 
 
-class Abandoned(BaseException):
-    """Raised in a generator in a thread that yields after its attempt is over; not for the user's code to catch."""
-
-
 class Items:
     """The items of one attempt, and what came of it."""
 
@@ -57,10 +52,9 @@ class Items:
         self._breathed = 0.0
         self._only_text = True
         self._end: Mapping[str, Any] | None = None
-        self._taking: asyncio.Task[None] | None = None
         self.name = ""
         self.drive: Drive | None = None
-        self.loop: asyncio.AbstractEventLoop | None = None
+        self.handing: HandOver | None = None
         self.thread: asyncio.Future[Ended] | None = None
         self.is_abandoned = False
 
@@ -71,7 +65,7 @@ class Items:
         self._count = 0
         try:
             async for item in items:
-                await self._take(item)
+                await self.take(item)
                 if self._end is not None:
                     return None
         finally:
@@ -80,7 +74,7 @@ class Items:
                 await close()
         return _NOTHING
 
-    def drawn_in_thread(self, items: Generator[Any, Any, Any]) -> Any:  # noqa: ANN401  # what it returns
+    def drawn_in_thread(self, items: Generator[Any, Any, Any], handing: "HandOver") -> Any:  # noqa: ANN401  # what it returns
         """The same in a thread, which waits for the loop to take each item."""
         try:
             while True:
@@ -88,41 +82,20 @@ class Items:
                     item = next(items)
                 except StopIteration as stop:
                     return _NOTHING if stop.value is None else stop.value
-                self._hand_over(item)
+                handing.give(item, self.take)
                 if self._end is not None:
                     return None
         finally:
             items.close()
 
-    def _hand_over(self, item: Any) -> None:  # noqa: ANN401  # whatever was yielded
-        assert self.loop is not None  # noqa: S101  # set before the thread was started
-        taking = self._take_handed_over(item)
-        try:
-            handed_over = asyncio.run_coroutine_threadsafe(taking, self.loop)
-        except RuntimeError as error:  # the loop is closed
-            taking.close()
-            raise Abandoned from error
-        try:
-            handed_over.result()
-        except HandingOverCancelled as error:
-            raise Abandoned from error
-
-    async def _take_handed_over(self, item: Any) -> None:  # noqa: ANN401  # as above
-        if self.is_abandoned:
-            raise asyncio.CancelledError
-        self._taking = asyncio.current_task()
-        try:
-            await self._take(item)
-        finally:
-            self._taking = None
-
     def abandon(self) -> None:
         """Nobody waits for the thread any more; its next item ends it."""
         self.is_abandoned = True
-        if self._taking is not None:
-            self._taking.cancel()
+        if self.handing is not None:
+            self.handing.abandon()
 
-    async def _take(self, item: Any) -> None:  # noqa: ANN401  # as above
+    async def take(self, item: Any) -> None:  # noqa: ANN401  # whatever was yielded
+        """Tell one item."""
         self._count += 1
         self._note(item)
         if self.drive is not None:

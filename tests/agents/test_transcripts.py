@@ -42,9 +42,10 @@ def test_no_recording_holds_a_key_or_a_temporary_folder() -> None:
 
 def test_scrubbing_keeps_a_session_the_same_and_everything_else_as_it_is() -> None:
     place = Path("/somewhere/else_1")
+    there = place / "work" / "a"
     scrubber = Scrubber(place, 4242)
     one, two = (f"0{number}a1f966-cef2-7f10-b9f2-c09fc4066457" for number in (1, 2))
-    first = scrubber.scrub(f'{{"session_id":"{one}","cwd":"{place}/work/a","to":"127.0.0.1:4242"}}\n'.encode())
+    first = scrubber.scrub(f'{{"session_id":"{one}","cwd":"{there}","to":"127.0.0.1:4242"}}\n'.encode())
     again = scrubber.scrub(f"{two} {one} \xff half a line".encode("latin-1"))
     session = session_in(first)
     assert session is not None

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
+from orchestration.calls import is_async, name_of
 from orchestration.errors import StoreError
-from orchestration.executors._in_process import is_async, name_of
 from orchestration.executors.function import FunctionExecutor
 from orchestration.kinds import Failure
 from orchestration.models import Task
