@@ -15,6 +15,7 @@ class Fallback:
     limits: tuple[str, ...] = ()
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Node:
     """A task as the plan sees it: who it needs, under which policy, and what it uses.

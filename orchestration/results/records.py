@@ -202,6 +202,7 @@ class AttemptRecord:
         )
 
 
+@quick
 @dataclass(frozen=True, slots=True, repr=False)
 class ExecutionResult:
     """How one task of a run ended, or how far it is.

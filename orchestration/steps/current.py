@@ -6,7 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from orchestration.frozen import quick
 
+
+@quick
 @dataclass(frozen=True, slots=True)
 class CurrentStep:
     """A step that runs.

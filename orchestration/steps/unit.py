@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, cast
 
+from orchestration.frozen import quick
 from orchestration.kinds import OnCrash, RunWhen
 from orchestration.models import RetryPolicy
 from orchestration.protocols import Drop, Reporting
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from orchestration.steps.crew import StepCrew
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Seat:
     """A unit at its place in a run; `box` is the composite that it is a part of."""
@@ -43,6 +45,7 @@ class Leaf(Protocol):
         ...
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Part:
     """A part that a composite becomes: which of its units, under which name, and after which other parts.
@@ -99,6 +102,7 @@ class Composite(Protocol):
         ...
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Unit:
     """One step.
