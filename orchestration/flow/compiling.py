@@ -10,6 +10,7 @@ from orchestration.flow.finding import Finder, value_of
 from orchestration.flow.flow import Flow
 from orchestration.flow.leaf import FlowLeaf
 from orchestration.flow.steps import Condition, FlowStep, Ref
+from orchestration.garbage import uncollected
 from orchestration.graph import nearest
 from orchestration.kinds import ExecutionStatus, OnCrash
 from orchestration.protocols import Drop
@@ -135,6 +136,7 @@ class Compiler:
         self._directory = directory
         self._signatures: dict[int, Signature] = {}
 
+    @uncollected()
     def program(self, flow: Flow) -> Program:
         """What the engine runs.
 

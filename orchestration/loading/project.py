@@ -4,15 +4,14 @@ Figures: 10,000 task files take at most 1.3 times what PyYAML's `CSafeLoader` al
 garbage collector is off meanwhile: nothing here makes cycles, and it would walk over all tasks again and again.
 """
 
-import gc
 import os
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from orchestration.errors import InvalidProject, NoProject, Problem
+from orchestration.garbage import uncollected
 from orchestration.graph import Graph
 from orchestration.loading.crosscheck import (
     Placed,
@@ -95,7 +94,7 @@ def load_project(root: Path, *, check: bool = True) -> Project:
     root = root.resolve()
     if not root.is_dir():
         raise NoProject(f"{root} is no folder", hint="name the folder of a project with -C")
-    with _without_garbage_collection():
+    with uncollected():
         project = _loaded(root)
     if check and project.problems:
         raise _invalid(project.problems)
@@ -163,14 +162,3 @@ def _invalid(problems: tuple[Problem, ...]) -> InvalidProject:
         hint="mend them, then look again with `orch validate`",
         problems=problems,
     )
-
-
-@contextmanager
-def _without_garbage_collection() -> Iterator[None]:
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()

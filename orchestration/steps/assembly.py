@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from orchestration.events import TaskExpanded
+from orchestration.garbage import uncollected
 from orchestration.graph import Graph
 from orchestration.ledger import Ledger
 from orchestration.plan import Node, Plan
@@ -28,6 +29,7 @@ class StepRun:
     scheduler: Scheduler
     crew: StepCrew
 
+    @uncollected()
     def result(self) -> RunResult:
         """The run as far as it is; what composites took is what their parts took."""
         result = self.ledger.run_result()
@@ -56,6 +58,7 @@ def _heaviest(box: Box, weights: Mapping[str, float], rank: Mapping[str, int]) -
     return max(reached.values())
 
 
+@uncollected()
 def assemble(
     program: Program,
     run_id: str,
