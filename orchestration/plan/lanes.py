@@ -134,10 +134,13 @@ class Lanes:
                 if self._is_wanted(place):
                     return place, None, ()
             return None
-        found = self._first(now)
-        if found is None:
+        found = self._take_from_only_one() if len(self._front) == 1 else None
+        if found is not None:
+            return found
+        first = self._first(now)
+        if first is None:
             return None
-        lane, agent, names = found
+        lane, agent, names = first
         if lane is None:
             return heappop(self._unlimited), None, ()
         place = heappop(lane.places)
@@ -148,6 +151,26 @@ class Lanes:
         else:
             del self._lanes[lane.key]
         return place, agent, names
+
+    def _take_from_only_one(self) -> tuple[int, None, tuple[str, ...]] | None:
+        """The same in fewer steps, where one lane is in front, and nothing speaks against its tasks but its limits."""
+        lane, limits = self._front[0][2], self._limits
+        names, places = lane.key, lane.places
+        if lane.queue is not _FRONT or lane.called_from is not None or not isinstance(names, tuple):
+            return None
+        if self._unlimited or self._mailbox or limits.pauses_any or limits.full(names) is not None:
+            return None
+        while places:
+            place = heappop(places)
+            if not places:
+                self._front.clear()
+                del self._lanes[names]
+            else:
+                self._front[0] = (places[0], lane.number, lane)
+            if self._is_wanted(place):
+                limits.take(names)
+                return place, None, names
+        return None
 
     def has_room(self, now: float) -> bool:
         """Whether a task could be taken now."""
