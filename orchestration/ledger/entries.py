@@ -26,6 +26,9 @@ from orchestration.events import (
 from orchestration.kinds import ExecutionStatus, OnCrash
 from orchestration.results import AttemptRecord, Outcome
 
+_IN_PROGRESS, _SUCCESS = ExecutionStatus.IN_PROGRESS, ExecutionStatus.SUCCESS
+"""Bound once: until Python 3.12, finding a member in its class takes longer than all that is done with it here."""
+
 _AFTER_CRASH = {
     OnCrash.RERUN: ExecutionStatus.IN_PROGRESS,
     OnCrash.FAIL: ExecutionStatus.FAILED,
@@ -64,7 +67,7 @@ class Entry:
 
 
 def _start(entry: Entry, event: TaskStarted) -> None:
-    entry.status, entry.agent, entry.reason, entry.ended_at = ExecutionStatus.IN_PROGRESS, event.agent, None, None
+    entry.status, entry.agent, entry.reason, entry.ended_at = _IN_PROGRESS, event.agent, None, None
     entry.queued_at = event.queued_at or entry.queued_at
     if entry.open is not None:
         _ = entry.attempts  # one that never ended
@@ -95,12 +98,10 @@ def _complete(entry: Entry, event: TaskCompleted) -> None:
         _end(entry, event)
         return
     at = event.at
-    entry.status, entry.ended_at = ExecutionStatus.SUCCESS, at
+    entry.status, entry.ended_at = _SUCCESS, at
     entry.reason = entry.prompt = entry.awaiting = entry.open = None
     duration, outcome = event.duration_seconds, event.outcome
-    entry.closed.append(
-        AttemptRecord(begun.attempt or 0, begun.agent, begun.at, at, duration, ExecutionStatus.SUCCESS, None, outcome)
-    )
+    entry.closed.append(AttemptRecord(begun.attempt or 0, begun.agent, begun.at, at, duration, _SUCCESS, None, outcome))
 
 
 def _adopt(entry: Entry, event: TaskAdopted) -> None:

@@ -7,7 +7,7 @@ tasks that were reopened after their end, attempts that never ended, adopted tas
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from orchestration.events import (
     Event,
@@ -22,6 +22,11 @@ from orchestration.events import (
 from orchestration.kinds import ExecutionStatus, Failure, RunStatus
 from orchestration.ledger.entries import NOTES, Entry
 from orchestration.results import AttemptRecord, ExecutionResult, Outcome, RunResult, Usage
+
+_CANCELLED, _SUCCESS = ExecutionStatus.CANCELLED, ExecutionStatus.SUCCESS
+"""Bound once: until Python 3.12, finding a member in its class takes longer than all that is done with it here."""
+
+_NO_OUTCOME: Final = Outcome()
 
 
 class Ledger:
@@ -115,35 +120,38 @@ class Ledger:
         entry = self._entries.get(task_id) or Entry()
         if entry.adopted is not None and not entry.attempts:
             return _adopted_result(task_id, entry.adopted, entry)
-        last = entry.attempts[-1] if entry.attempts else None
-        outcome = last.outcome if last else Outcome()
+        attempts = entry.attempts
+        last = attempts[-1] if attempts else None
+        outcome = last.outcome if last else _NO_OUTCOME
+        failure, error = _failure(entry, outcome)
         return ExecutionResult(
             task_id=task_id,
             agent=entry.agent or self._agents.get(task_id),
             status=entry.status,
-            failure=_failure(entry, outcome),
+            failure=failure,
             reason=entry.reason,
             queued_at=entry.queued_at,
             started_at=last.started_at if last else None,
             completed_at=entry.ended_at,
             duration_seconds=last.duration_seconds if last else 0.0,
             output=outcome.output,
-            error=_error(entry, outcome),
+            error=error,
             exit_code=outcome.exit_code,
             outputs=outcome.outputs,
             checks=outcome.checks,
-            usage=_used(entry.attempts),
+            usage=_used(attempts),
             session_id=outcome.session_id,
-            attempts=tuple(entry.attempts),
+            attempts=tuple(attempts),
             log_path=outcome.log_path,
-            metadata=_metadata(entry, outcome) | self._parts(entry),
+            metadata=self._metadata(entry, outcome),
         )
 
-    def _parts(self, entry: Entry) -> dict[str, Any]:
-        """What came of the parts of the task, each as a result of its own."""
-        if self._parts_are_results or not entry.parts:
-            return {}
-        return {"legs": [self.result(part).to_dict() for part in entry.parts]}
+    def _metadata(self, entry: Entry, outcome: Outcome) -> dict[str, Any]:
+        """What is known beside; also what came of the parts of the task, each as a result of its own."""
+        metadata = _metadata(entry, outcome)
+        if entry.parts and not self._parts_are_results:
+            metadata["legs"] = [self.result(part).to_dict() for part in entry.parts]
+        return metadata
 
     def run_result(self, critical_path: Callable[[Sequence[float]], float] | None = None) -> RunResult:
         """The run as far as it is.
@@ -197,20 +205,19 @@ class Ledger:
 
 def _used(attempts: Sequence[AttemptRecord]) -> Usage | None:
     """What all attempts used together; None where nothing was reported."""
+    if len(attempts) == 1:
+        return attempts[0].outcome.usage
     used = [attempt.outcome.usage for attempt in attempts if attempt.outcome.usage is not None]
     return sum(used[1:], used[0]) if used else None
 
 
-def _failure(entry: Entry, outcome: Outcome) -> Failure | None:
-    if entry.status is ExecutionStatus.CANCELLED:
-        return Failure.CANCELLED
-    return outcome.failure if entry.status is not ExecutionStatus.SUCCESS else None
-
-
-def _error(entry: Entry, outcome: Outcome) -> str | None:
-    if entry.status is ExecutionStatus.CANCELLED:
-        return outcome.error or entry.cause
-    return outcome.error if entry.status is not ExecutionStatus.SUCCESS else None
+def _failure(entry: Entry, outcome: Outcome) -> tuple[Failure | None, str | None]:
+    """The failure of a task, and what is said of it."""
+    if entry.status is _SUCCESS:
+        return None, None
+    if entry.status is _CANCELLED:
+        return Failure.CANCELLED, outcome.error or entry.cause
+    return outcome.failure, outcome.error
 
 
 def _metadata(entry: Entry, outcome: Outcome) -> dict[str, Any]:
