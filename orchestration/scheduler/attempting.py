@@ -13,6 +13,7 @@ from orchestration.kinds import Failure
 from orchestration.plan import Startable
 from orchestration.protocols import Doer, Expansion
 from orchestration.results import Outcome
+from orchestration.scheduler.clock import clock_of
 from orchestration.scheduler.recorder import Recorder
 from orchestration.scheduler.settling import Settler
 from orchestration.scheduler.slots import Slots
@@ -46,7 +47,7 @@ class Attempting:
         self._spending = spending
         self._stops = stops
         self._slots = slots
-        self._time = asyncio.get_running_loop().time
+        self._time = clock_of(asyncio.get_running_loop())
         self.running = 0
 
     async def attempt(self, start: Startable, slot: int, task: "asyncio.Task[None]") -> bool:

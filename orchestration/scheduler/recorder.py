@@ -21,6 +21,7 @@ from orchestration.ledger import Ledger
 from orchestration.plan import Plan, Startable
 from orchestration.protocols import EventLog, Listener
 from orchestration.results import Outcome, Usage
+from orchestration.scheduler.clock import clock_of
 from orchestration.scheduler.commits import Commits
 
 
@@ -41,7 +42,7 @@ class Recorder:
         self.plan = plan
         self.ledger = ledger
         self._listener = listener
-        self._time = asyncio.get_running_loop().time
+        self._time = clock_of(asyncio.get_running_loop())
         self._clock = clock
         self._epoch = clock() - self._time()
         self._commits = Commits(plan.run_id, listener)

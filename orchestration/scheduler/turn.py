@@ -9,6 +9,8 @@ import asyncio
 from collections import deque
 from typing import Final
 
+from orchestration.scheduler.clock import clock_of
+
 BREATH: Final = 0.004
 """Seconds of work in one turn: few beside what a host can stand, and many beside what a turn of the loop costs."""
 
@@ -25,7 +27,7 @@ class Turn:
     def __init__(self) -> None:
         """Nothing has been done; must be made inside the loop."""
         self._loop = asyncio.get_running_loop()
-        self._time = self._loop.time
+        self._time = clock_of(self._loop)
         self._began: float | None = None
         self._waiting: deque[asyncio.Future[None]] = deque()
 
