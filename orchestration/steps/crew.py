@@ -91,6 +91,7 @@ class StepCrew:
         self._limits = means.limits
         self._overridden = means.overridden
         self._shares_capacity = means.limits.is_limited(CAPACITY)
+        self._limits_of_parts: dict[tuple[str, bool], tuple[str, ...]] = {}
         self._seats: dict[str, Seat] = {}
         self._boxes: dict[str, Box] = {}
         self.root = Box("", root, self, given=parameters)
@@ -187,6 +188,16 @@ class StepCrew:
     def _limit_of(self, box: Box) -> str:
         return f"parts of {self.run_id}/{box.path}"
 
+    def _limits_in(self, box: Box, *, is_composite: bool) -> tuple[str, ...]:
+        """What the parts of a composite use; the same tuple for all that use the same."""
+        kept = self._limits_of_parts.get((box.path, is_composite))
+        if kept is None:
+            kept = () if box.unit.at_once is None else (self._limit_of(box),)
+            if self._shares_capacity and not is_composite:
+                kept = (*kept, CAPACITY)
+            self._limits_of_parts[box.path, is_composite] = kept
+        return kept
+
     def _unit_of(self, box: Box, part: Part) -> Unit:
         """What a part is made of, as it is to be in this run."""
         unit = box.unit.composite.units[part.unit]
@@ -195,9 +206,6 @@ class StepCrew:
     def _seated(self, box: Box, part: Part) -> Node:
         unit, path = self._unit_of(box, part), box.path_of(part)
         is_composite = unit.is_composite
-        limits = () if box.unit.at_once is None else (self._limit_of(box),)
-        if self._shares_capacity and not is_composite:
-            limits = (*limits, CAPACITY)
         seat = Seat(path, unit, box)
         self._seats[path] = seat
         box.seats.append(seat)
@@ -208,7 +216,7 @@ class StepCrew:
             needs=tuple(box.path_of_need(need) for need in part.needs),
             run_when=unit.run_when,
             conditional=unit.condition is not None,
-            limits=limits,
+            limits=self._limits_in(box, is_composite=is_composite),
             keeps_limits=is_composite,
             joins_at_end=is_composite,
             joins_at_failure=unit.ends_early,

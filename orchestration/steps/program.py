@@ -24,7 +24,8 @@ class Program:
 
     def shape(self) -> dict[str, dict[str, Any]]:
         """For each step as it is written, what it waits for and how it is done; those inside of others too."""
-        return {path: _facts(unit) for path, unit in _walk(self.root, "")}
+        known: dict[tuple[tuple[str, ...], str], dict[str, Any]] = {}
+        return {path: _facts(unit, known) for path, unit in _walk(self.root, "")}
 
 
 def _walk(unit: Unit, path: str) -> Iterator[tuple[str, Unit]]:
@@ -35,8 +36,13 @@ def _walk(unit: Unit, path: str) -> Iterator[tuple[str, Unit]]:
             yield from _walk(inner, place)
 
 
-def _facts(unit: Unit) -> dict[str, Any]:
-    return {"needs": list(unit.needs), "kind": unit.work.kind, "external": False}
+def _facts(unit: Unit, known: dict[tuple[tuple[str, ...], str], dict[str, Any]]) -> dict[str, Any]:
+    """What is said of a unit; the same object for all of which the same is said."""
+    needs, kind = unit.needs, unit.work.kind
+    facts = known.get((needs, kind))
+    if facts is None:
+        facts = known[needs, kind] = {"needs": list(needs), "kind": kind, "external": False}
+    return facts
 
 
 def fingerprint_of(shape: Mapping[str, Mapping[str, Any]]) -> str:
