@@ -215,6 +215,8 @@ def check_inputs(root: Unit, inputs: Collection[str]) -> None:
 
 
 def _wrong_references(finder: Finder) -> Sequence[str]:
+    if not finder.step.inputs:
+        return ()
     found = _references([*finder.step.inputs.values()])
     wrong = [one.path for one in found if finder.split(one)[0] is None]
     return [f"step {finder.step.id} refers to {path}, but waits for no such step (depends_on)" for path in wrong]

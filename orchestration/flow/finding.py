@@ -79,7 +79,7 @@ class Finder:
 
     def arguments(self, box: Box, signature: Signature) -> tuple[list[Any], dict[str, Any]]:
         """The arguments of a call; raises CannotBind."""
-        if not signature.parameters and not signature.takes_others:
+        if signature.takes_nothing:
             return [], {}
 
         def find(name: str) -> Any:  # noqa: ANN401  # any value

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, get_type_hints
 
-from orchestration.calls import name_of
+from orchestration.calls import is_async, is_async_generator, name_of
 from orchestration.errors import OrchError
 
 MISSING: Final = object()
@@ -44,15 +44,34 @@ class Signature:
     """The parameters of one function.
 
     Attributes:
+        name: how errors call it.
         parameters: those that have names, in order; `*arguments` are left out.
         takes_others: whether it takes `**keywords`.
+        takes_nothing: whether it is called without any argument.
+        is_async: whether a call only makes a coroutine or an async generator.
+        is_async_generator: whether it makes an async generator.
+        only_returns: whether it makes a coroutine, and so yields nothing and needs no thread.
     """
 
-    __slots__ = ("_casts", "_named", "_positional", "name", "parameters", "takes_others")
+    __slots__ = (
+        "_casts",
+        "_named",
+        "_positional",
+        "is_async",
+        "is_async_generator",
+        "name",
+        "only_returns",
+        "parameters",
+        "takes_nothing",
+        "takes_others",
+    )
 
     def __init__(self, function: Callable[..., Any]) -> None:
         """Read it."""
         self.name = name_of(function)
+        self.is_async = is_async(function)
+        self.is_async_generator = is_async_generator(function)
+        self.only_returns = inspect.iscoroutinefunction(function)
         self._casts: dict[str, Callable[[Any], Any]] = {}
         try:
             written = list(inspect.signature(function).parameters.values())
@@ -63,6 +82,7 @@ class Signature:
         self.parameters = tuple(_parameters(written, hints))
         self._positional = [one for one in self.parameters if one.by_position]
         self._named = [one for one in self.parameters if not one.by_position]
+        self.takes_nothing = not (self.parameters or self.takes_others)
 
     @property
     def required(self) -> Iterator[str]:
@@ -81,7 +101,7 @@ class Signature:
         Raises:
             CannotBind: names the function and the parameter.
         """
-        if not self.parameters and not self.takes_others:
+        if self.takes_nothing:
             return [], {}
         positional = [self._value(one, find, others) for one in self._positional]
         named: dict[str, Any] = {}

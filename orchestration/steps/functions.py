@@ -13,7 +13,7 @@ from contextvars import Context, copy_context
 from dataclasses import replace
 from typing import Any, Final, TypeAlias
 
-from orchestration.calls import Drive, HandOver, Limits, Printed, is_async, is_async_generator, name_of, printed_into
+from orchestration.calls import Drive, HandOver, Limits, Printed, printed_into
 from orchestration.errors import OrchError
 from orchestration.kinds import Failure
 from orchestration.protocols import Reporting
@@ -49,11 +49,7 @@ class FunctionLeaf:
 
     __slots__ = (
         "_end_type",
-        "_is_async",
-        "_is_generator",
         "_limits",
-        "_name",
-        "_only_returns",
         "function",
         "returns",
         "signature",
@@ -76,10 +72,6 @@ class FunctionLeaf:
         self.signature = signature or Signature(function)
         self._end_type = end_type
         self._limits = limits
-        self._name = name_of(function)
-        self._is_async = is_async(function)
-        self._is_generator = is_async_generator(function)
-        self._only_returns = inspect.iscoroutinefunction(function)
 
     def arguments(self, seat: Seat) -> Arguments:
         """The arguments of a call; raises CannotBind."""
@@ -105,9 +97,9 @@ class FunctionLeaf:
         context, log, hiding = copy_context(), crew.log_of(seat, attempt), crew.hiding
         printed = Printed() if log is None and hiding is None else LivePrinted(log, hiding.masker if hiding else None)
         context.run(_begin, crew.current(seat, attempt), printed)
-        items = None if self._only_returns else Items(report, self._end_type, log, hiding)
+        items = None if self.signature.only_returns else Items(report, self._end_type, log, hiding)
         if items is not None:
-            items.name = f"{crew.run_id}/{seat.path}/{attempt} {self._name}"
+            items.name = f"{crew.run_id}/{seat.path}/{attempt} {self.signature.name}"
         call = self._calling(crew, context, items, positional, named)
         try:
             mask = _as_it_is if hiding is None else hiding.text
@@ -146,9 +138,9 @@ class FunctionLeaf:
         if items is None:
             made: Coroutine[Any, Any, Any] = context.run(self.function, *positional, **named)
             return made
-        if self._is_generator:
+        if self.signature.is_async_generator:
             return items.drawn(context.run(self.function, *positional, **named))
-        if self._is_async:
+        if self.signature.is_async:
             return _settled(self.function, positional, named, items)
         return _in_thread(crew, self.function, positional, named, items)
 
@@ -161,7 +153,7 @@ class FunctionLeaf:
         mask: Callable[[str], str],
     ) -> tuple[Outcome, Any]:
         """How the call came out, and what it returned."""
-        waits = not self._is_async  # for a thread
+        waits = not self.signature.is_async  # for a thread
         drive = Drive(call, context, self._limits, lambda: report.is_ending, starts_later=waits)
         if items is not None:
             items.drive = drive
@@ -181,17 +173,18 @@ class FunctionLeaf:
             if drive.met is None:
                 return _DONE, value
         still = "; it runs in a thread, which cannot be ended, and still runs" if items and items.is_abandoned else ""
-        told = f"{self._name} {drive.told()}{still}"
+        told = f"{self.signature.name} {drive.told()}{still}"
         return Outcome(failure=drive.met, error=told, ended_by=drive.met.value), None
 
     def _raised(self, error: BaseException, mask: Callable[[str], str]) -> Outcome:
         if isinstance(error, SystemExit):
             code = 0 if error.code is None else error.code
-            told = f"{self._name} exited with code {code}" if isinstance(code, int) else f"{self._name} exited: {code}"
+            how = f" with code {code}" if isinstance(code, int) else f": {code}"
+            told = f"{self.signature.name} exited{how}"
             return Outcome(failure=Failure.EXIT_CODE, error=told, exit_code=code if isinstance(code, int) else 1)
         sentence, traceback = explained(error, mask)
         metadata = {"exception": type(error).__name__, "traceback": traceback}
-        return Outcome(failure=Failure.CRASHED, error=f"{self._name} raised {sentence}", metadata=metadata)
+        return Outcome(failure=Failure.CRASHED, error=f"{self.signature.name} raised {sentence}", metadata=metadata)
 
     # -- what it returned ---------------------------------------------------------------------------------------
 
@@ -208,7 +201,7 @@ class FunctionLeaf:
             values = {name: apart(value) for name, value in bind(self.returns, returned).items()}
             outputs = self._outputs(seat, crew, values, returned)
         except BadReturn as error:
-            return replace(outcome, failure=Failure.INVALID_OUTPUT, error=f"{self._name}: {error}")
+            return replace(outcome, failure=Failure.INVALID_OUTPUT, error=f"{self.signature.name}: {error}")
         text = None if items is None else items.text
         output = text_of(None if returned.is_end_event else returned.value) if text is None else text
         if outcome is _DONE and not output and not outputs:
