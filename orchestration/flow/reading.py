@@ -1,14 +1,19 @@
 """A flow from YAML: the same words as in Python, `{ref: a.key}` for a reference, tools and conditions by their text."""
 
-from collections.abc import Mapping
-from dataclasses import fields
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from orchestration.errors import InvalidProject, OrchError, Problem, UsageError
 from orchestration.flow.flow import Flow
 from orchestration.flow.steps import FlowStep, Ref
 from orchestration.graph import nearest
+
+if TYPE_CHECKING:
+    from orchestration.loading.findings import FieldPath
+    from orchestration.loading.yamltext import Document
 
 _STEP: Final = frozenset(one.name for one in fields(FlowStep) if one.init) - {"function", "serializer"}
 _FLOW: Final = frozenset({"name", "description", "on_error", "steps"})
@@ -29,7 +34,7 @@ def load_flow(source: str | Path) -> Flow:
     name = None if is_text else str(source)
     try:
         text = str(source) if is_text else _read(Path(source))
-        return _flow(_parsed(text), "flow" if name is None else Path(name).stem)
+        return _Reader(_parsed(text)).flow((), "flow" if name is None else Path(name).stem)
     except OrchError as error:
         found = error.problems or [Problem(error.message, hint=error.hint)]
         problems = [Problem(one.message, file=one.file or name, line=one.line, hint=one.hint) for one in found]
@@ -51,45 +56,78 @@ def _read(path: Path) -> str:
         raise UsageError(f"it is not UTF-8 at byte {error.start}") from error
 
 
-def _parsed(text: str) -> Mapping[str, Any]:
+def _parsed(text: str) -> "Document":
     from orchestration.loading.yamlerrors import NotYaml  # noqa: PLC0415  # only for flows in files
     from orchestration.loading.yamltext import parse  # noqa: PLC0415  # only for flows in files
 
     try:
-        found = parse(text).value
+        found = parse(text, every_line=True)
     except NotYaml as error:
         problem = Problem(error.message, line=error.line, hint=error.hint)
         raise UsageError(error.message, hint=error.hint, problems=[problem]) from error
-    if not isinstance(found, Mapping):
+    if not isinstance(found.value, Mapping):
         raise UsageError("a flow is a mapping with `steps`")
     return found
 
 
-def _flow(written: Mapping[str, Any], name: str) -> Flow:
-    _refuse_unknown(written, _FLOW, "the flow")
-    steps = written.get("steps")
-    if not isinstance(steps, list):
-        raise UsageError("the flow has no list of `steps`")
-    options = {key: written[key] for key in ("on_error", "description") if written.get(key) is not None}
-    return Flow(str(written.get("name") or name), [_step(one, i) for i, one in enumerate(steps, 1)], **options)
+class _Reader:
+    """Reads the flows of one document; each error gets the line of the innermost thing that is known to be wrong."""
 
+    def __init__(self, document: "Document") -> None:
+        self._document = document
 
-def _step(written: Any, number: int) -> FlowStep:  # noqa: ANN401  # whatever stands in the list
-    if not isinstance(written, Mapping):
-        raise UsageError(f"step {number} is no mapping")
-    where = f"step {written.get('id', number)}"
-    _refuse_unknown(written, _STEP, where)
-    values = {key: value for key, value in written.items() if value is not None}
-    if "id" not in values:
-        raise UsageError(f"step {number} has no id")
-    if isinstance(values.get("flow"), Mapping):
-        values["flow"] = _flow(values["flow"], str(values["id"]))
-    if "inputs" in values:
-        values["inputs"] = _with_references(values["inputs"])
-    try:
-        return FlowStep(**values)
-    except (TypeError, ValueError) as error:
-        raise UsageError(f"{where}: {error}") from error
+    def flow(self, path: "FieldPath", name: str) -> Flow:
+        written = self._at(path)
+        self._refuse_unknown(path, _FLOW, "the flow")
+        steps = written.get("steps")
+        with self._placed(path, "steps"):
+            if not isinstance(steps, list):
+                raise UsageError("the flow has no list of `steps`")
+            read = [self._step((*path, "steps", i)) for i in range(len(steps))]
+            options = {key: written[key] for key in ("on_error", "description") if written.get(key) is not None}
+            return Flow(str(written.get("name") or name), read, **options)
+
+    def _step(self, path: "FieldPath") -> FlowStep:
+        written, number = self._at(path), int(path[-1]) + 1
+        with self._placed(path):
+            if not isinstance(written, Mapping):
+                raise UsageError(f"step {number} is no mapping")
+            where = f"step {written.get('id', number)}"
+            self._refuse_unknown(path, _STEP, where)
+            values = {key: value for key, value in written.items() if value is not None}
+            if "id" not in values:
+                raise UsageError(f"step {number} has no id")
+            if isinstance(values.get("flow"), Mapping):
+                values["flow"] = self.flow((*path, "flow"), str(values["id"]))
+            if "inputs" in values:
+                values["inputs"] = _with_references(values["inputs"])
+            try:
+                return FlowStep(**values)
+            except (TypeError, ValueError) as error:
+                raise UsageError(f"{where}: {error}") from error
+
+    def _refuse_unknown(self, path: "FieldPath", known: frozenset[str], where: str) -> None:
+        for key in self._at(path):
+            with self._placed(path, key):
+                if key not in known:
+                    raise UsageError(f"{where} has a key {key!r:.80} that nobody reads", hint=nearest(str(key), known))
+
+    def _at(self, path: "FieldPath") -> Any:  # noqa: ANN401  # whatever stands there
+        found = self._document.value
+        for key in path:
+            found = found[key]
+        return found
+
+    @contextmanager
+    def _placed(self, path: "FieldPath", *more: str) -> Iterator[None]:
+        """Say of an error on which line it is, where nobody has said so."""
+        try:
+            yield
+        except OrchError as error:
+            line = self._document.line_of((*path, *more))
+            found = error.problems or [Problem(error.message, hint=error.hint)]
+            problems = [replace(one, line=line) if one.line is None else one for one in found]
+            raise UsageError(error.message, hint=error.hint, problems=problems) from error
 
 
 def _with_references(written: Any) -> Any:  # noqa: ANN401  # whatever stands among the inputs
@@ -98,9 +136,3 @@ def _with_references(written: Any) -> Any:  # noqa: ANN401  # whatever stands am
             return Ref(str(written["ref"]))
         return {key: _with_references(value) for key, value in written.items()}
     return [_with_references(item) for item in written] if isinstance(written, list) else written
-
-
-def _refuse_unknown(written: Mapping[str, Any], known: frozenset[str], where: str) -> None:
-    for key in written:
-        if key not in known:
-            raise UsageError(f"{where} has a key {key!r:.80} that nobody reads", hint=nearest(str(key), known))

@@ -128,6 +128,28 @@ def test_what_is_wrong_is_said_with_the_file_and_the_nearest_word(
     assert hint is None or hint in str(error.hint)
 
 
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("name: x\nnmae: y\nsteps: []\n", 2),
+        ("name: x\n\nsteps: {}\n", 3),
+        ("name: x\non_error: stop\nsteps: []\n", 3),
+        ("steps:\n  - id: a\n    tool: t\n  - no step\n", 4),
+        ("steps:\n  - id: a\n    tool: t\n  - tool: t\n", 4),
+        ("steps:\n  - id: a\n    tool: t\n  - id: b\n    tool: t\n    tmeout: 3\n", 6),
+        ("steps:\n  - id: a\n    tool: t\n  - id: b\n    tool: t\n    timeout: soon\n", 4),
+        ("steps:\n  - id: a\n    flow:\n      steps:\n        - id: b\n          tool: t\n          retry: -1\n", 5),
+        ("steps:\n  - id: a\n    tool: t\n    inputs:\n      x: {ref: a..b}\n", 2),
+        ("\nsteps:\n  - {id: a, tool: t, depends_on: [b]}\n", 2),
+    ],
+)
+def test_what_is_wrong_is_said_with_its_line_or_that_of_what_it_stands_in(text: str, line: int) -> None:
+    with pytest.raises(InvalidProject) as caught:
+        load_flow(text)
+    assert caught.value.line == line
+    assert [problem.line for problem in caught.value.problems] == [line]
+
+
 def test_files_that_cannot_be_read_say_so(tmp_path: Path) -> None:
     with pytest.raises(InvalidProject, match="cannot be read"):
         load_flow(tmp_path / "none.yaml")
