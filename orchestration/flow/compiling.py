@@ -176,6 +176,7 @@ class Compiler:
             skips_when_failed=step.on_error == "skip",
             on_crash=OnCrash(step.on_crash),
             binds=tuple(one.name for one in step.read_returns),
+            around=step.around,
             serializers={one.name: one.serializer for one in step.read_returns if one.serializer is not None},
         )
 
@@ -208,7 +209,7 @@ def check_inputs(root: Unit, inputs: Collection[str]) -> None:
     for unit in root.composite.units.values():
         if unit.needs or not isinstance(unit.work, FlowLeaf):
             continue
-        known = {*inputs, *unit.work.finder.step.inputs}
+        known = {*inputs, *unit.work.finder.step.inputs, *unit.work.finder.step.secrets}
         asked = unit.work.signature.required
         problems += [missing(unit.work.signature.name, name, known) for name in asked if name not in known]
     refuse(problems)

@@ -19,6 +19,7 @@ from orchestration.results import RunResult
 from orchestration.steps.caching import Cache, FolderRows
 from orchestration.steps.crew import CAPACITY
 from orchestration.steps.doors import refuse_in_loop
+from orchestration.steps.home import Home
 from orchestration.steps.program import Program
 from orchestration.steps.reading import checked_count, checked_function, checked_name, seconds
 from orchestration.steps.running import Options, Store, run_program
@@ -34,7 +35,8 @@ class AsyncFlowExecutor:
         tools: name → function, for steps that name a tool.
         store: a store, or the folder of a durable one; in memory by default.
         cache: a folder for what steps with `cache=True` have come to; in memory by default.
-        directory: where the files are that steps make; the current folder by default.
+        directory: where the files are that steps make and files of `catalog` come from and go to; the current folder by
+            default. In the project in which it lies is said where secrets are kept.
         max_threads: how many plain functions may run at once, abandoned ones included; by default 64, or as many as
             steps may.
 
@@ -64,6 +66,7 @@ class AsyncFlowExecutor:
         rows = None if cache is None else FolderRows(cache)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._runs = 0
+        self._home = Home(directory)
         self._compiler = Compiler(self._tools, Cache(rows), Path(directory or ".").resolve())
 
     @property
@@ -157,6 +160,7 @@ class AsyncFlowExecutor:
             max_concurrent=self.max_concurrent,
             deadline=seconds(deadline, "deadline"),
             store=self._store,
+            home=self._home,
             threads=self._threads,
             limits=self._limits,
             listener=listener,

@@ -15,6 +15,7 @@ from orchestration.flow.steps import FlowStep, Ref
 from orchestration.kinds import ExecutionStatus
 from orchestration.steps.binding import MISSING, CannotBind, Signature
 from orchestration.steps.box import Box
+from orchestration.steps.hiding import bound
 
 _INPUTS: Final = "inputs"
 
@@ -77,7 +78,7 @@ class Finder:
         found |= {name: box.find(name) for name in box.given}
         return found | {name: self.resolved(box, written) for name, written in self.step.inputs.items()}
 
-    def arguments(self, box: Box, signature: Signature) -> tuple[list[Any], dict[str, Any]]:
+    def arguments(self, box: Box, signature: Signature, secrets: Mapping[str, str]) -> tuple[list[Any], dict[str, Any]]:
         """The arguments of a call; raises CannotBind."""
         if signature.takes_nothing:
             return [], {}
@@ -88,15 +89,17 @@ class Finder:
                 return value
             if name in self.step.inputs:  # it refers to a step that was skipped
                 return None if name in signature.required else MISSING
-            return self._only(box, name, signature)
+            return self._only(box, name, signature, secrets)
 
+        if secrets:
+            return bound(signature, secrets, find, lambda: self.known(box))
         return signature.bind(find, lambda: self.known(box))
 
-    def _only(self, box: Box, name: str, signature: Signature) -> Any:  # noqa: ANN401  # any value
+    def _only(self, box: Box, name: str, signature: Signature, secrets: Mapping[str, str]) -> Any:  # noqa: ANN401  # any value
         """What the one step that is waited for returned, for the one parameter that nothing else is known for."""
         if len(self.direct) != 1 or any(isinstance(written, Ref) for written in self.step.inputs.values()):
             return MISSING
-        others = (one for one in signature.required if one != name)
+        others = (one for one in signature.required if one != name and one not in secrets)
         if name not in signature.required or any(self.find(box, one) is MISSING for one in others):
             return MISSING
         return value_of(box, self.direct[0])

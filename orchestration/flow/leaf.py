@@ -60,7 +60,7 @@ class FlowLeaf(FunctionLeaf):
 
     def arguments(self, seat: Seat) -> Arguments:
         """The arguments of a call; raises CannotBind."""
-        return self.finder.arguments(seat.box, self.signature)
+        return self.finder.arguments(seat.box, self.signature, seat.box.crew.given_to(seat.path).secrets)
 
     async def perform(self, seat: Seat, attempt: int, slot: int, report: Reporting, crew: StepCrew) -> Outcome:
         """Call it once, unless it is known what would come of it; where it fails for good, the fallback."""

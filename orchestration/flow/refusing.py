@@ -26,6 +26,8 @@ _OF_CALLS: Final = frozenset(
         "recompute",
         "stream_end_type",
         "on_crash",
+        "secrets",
+        "catalog",
     }
 )
 """What can be said of a call, and not of a flow in a step's place."""

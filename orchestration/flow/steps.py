@@ -9,6 +9,7 @@ from orchestration.errors import UsageError
 from orchestration.flow.refusing import refuse_for_flows, refuse_wrong_conditions, refuse_wrong_kinds
 from orchestration.kinds import OnCrash
 from orchestration.models import RetryPolicy
+from orchestration.steps.around import Around, read_around
 from orchestration.steps.reading import checked_name, limits, retry_of
 from orchestration.steps.returns import Return, Serializer, Written, read_returns
 
@@ -67,6 +68,8 @@ class FlowStep:
         recompute: returned objects are made again when a durable run is continued.
         stream_end_type: the `type` of the item of a generator that carries what it returns.
         on_crash: what a crash of the process in mid-attempt means: `rerun`, `fail`.
+        secrets: names of secrets that it may see: parameters of these names get them, and `current_step().secrets`.
+        catalog: files that it gets from earlier steps and puts for later ones: `{"get": […], "put": […]}`, patterns.
 
     Raises:
         UsageError: something of this is not possible.
@@ -95,9 +98,12 @@ class FlowStep:
     recompute: bool = False
     stream_end_type: str = "done"
     on_crash: OnCrash | str = OnCrash.RERUN
+    secrets: Sequence[str] = ()
+    catalog: Mapping[str, Sequence[str] | str] | None = None
     read_retry: RetryPolicy | None = field(init=False, repr=False)
     read_returns: tuple[Return, ...] = field(init=False, repr=False)
     limits: Limits = field(init=False, repr=False)
+    around: Around | None = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         """Check what is written."""
@@ -121,6 +127,9 @@ class FlowStep:
             raise UsageError(f"step {self.id}: what is made again in each run cannot be cached")
         self.limits = limits(f"step {self.id}", self.timeout, self.idle_timeout, self.kill_grace)
         self.on_crash = OnCrash(self.on_crash)
+        self.around = read_around(self.secrets, self.catalog, f"step {self.id}")
+        if self.cache and self.around is not None:
+            raise UsageError(f"step {self.id}: a call that is given secrets or files cannot be cached")
 
     @property
     def chooses(self) -> tuple[str, ...]:

@@ -76,9 +76,8 @@ class FunctionLeaf:
     def arguments(self, seat: Seat) -> Arguments:
         """The arguments of a call; raises CannotBind."""
         secrets = seat.box.crew.given_to(seat.path).secrets
-        return (
-            bound(self.signature, secrets, seat.box) if secrets else self.signature.bind(seat.box.find, seat.box.known)
-        )
+        find, known = seat.box.find, seat.box.known
+        return bound(self.signature, secrets, find, known) if secrets else self.signature.bind(find, known)
 
     async def perform(self, seat: Seat, attempt: int, slot: int, report: Reporting, crew: StepCrew) -> Outcome:
         """Call it once."""

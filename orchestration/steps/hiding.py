@@ -8,7 +8,7 @@ gets, nor what it writes into files of its own.
 """
 
 import json
-from collections.abc import Awaitable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
@@ -19,7 +19,6 @@ from orchestration.masking import SHORTEST, Masker
 from orchestration.protocols import Reporting
 from orchestration.results import Outcome, Usage
 from orchestration.steps.binding import Signature
-from orchestration.steps.box import Box
 from orchestration.steps.returns import Return
 from orchestration.steps.unit import Unit
 from orchestration.steps.values import shown
@@ -160,10 +159,15 @@ class _Unshown(str):
         return "***"
 
 
-def bound(signature: Signature, secrets: Mapping[str, str], box: Box) -> tuple[list[Any], dict[str, Any]]:
+def bound(
+    signature: Signature,
+    secrets: Mapping[str, str],
+    find: Callable[[str], Any],
+    known: Callable[[], Mapping[str, Any]],
+) -> tuple[list[Any], dict[str, Any]]:
     """The arguments of a function that may ask for secrets by their names; raises CannotBind."""
     own = {name: _Unshown(value) for name, value in secrets.items()}
-    positional, named = signature.bind(lambda name: own[name] if name in own else box.find(name), box.known)
+    positional, named = signature.bind(lambda name: own[name] if name in own else find(name), known)
     return [_plain(value) for value in positional], {name: _plain(value) for name, value in named.items()}
 
 
