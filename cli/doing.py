@@ -26,6 +26,7 @@ def execute_task(
     mode: "Mode | None" = None,
     with_dependencies: bool = False,
     force: bool = False,
+    backend: str | None = None,
     events: bool = False,
 ) -> int:
     """Run one task; see `cli.run`."""
@@ -38,7 +39,13 @@ def execute_task(
     async def work(interrupts: "Interrupts") -> "tuple[ExecutionResult, int]":
         async with watched(session, interrupts, events=events) as (orchestrator, watcher):
             result = await orchestrator.execute_task(
-                task_id, agent, mode, with_dependencies=with_dependencies, force=force, listener=watcher.hear
+                task_id,
+                agent,
+                mode,
+                with_dependencies=with_dependencies,
+                force=force,
+                backend=backend,
+                listener=watcher.hear,
             )
             return result, exit_codes.of_task(result, interrupts.signal)
 
@@ -64,6 +71,7 @@ def run_batch(
     mode: "Mode | None" = None,
     dry_run: bool = False,
     force: bool = False,
+    backend: str | None = None,
     events: bool = False,
 ) -> int:
     """Run a selection of the backlog; see `cli.run`."""
@@ -76,7 +84,7 @@ def run_batch(
     if dry_run:
         from cli.planning import give_forecast
 
-        give_forecast(session, selection, max_concurrent, agent=agent, mode=mode, force=force)
+        give_forecast(session, selection, max_concurrent, agent=agent, mode=mode, force=force, backend=backend)
         return exit_codes.SUCCESS
 
     async def work(orchestrator: "ProjectOrchestrator", watcher: "Watcher") -> "RunResult":
@@ -89,6 +97,7 @@ def run_batch(
             timeout=seconds,
             budget=bounds,
             force=force,
+            backend=backend,
             listener=watcher.hear,
         )
 
@@ -104,6 +113,7 @@ def resume(
     budget: str | None = None,
     agent: str | None = None,
     mode: "Mode | None" = None,
+    backend: str | None = None,
     events: bool = False,
 ) -> int:
     """Continue a run; see `cli.run`."""
@@ -119,6 +129,7 @@ def resume(
             mode=mode,
             timeout=seconds,
             budget=bounds,
+            backend=backend,
             listener=watcher.hear,
         )
 

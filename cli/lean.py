@@ -27,8 +27,10 @@ FUNCTIONS: Final[Mapping[str, str]] = {
 """Command → the function that does it."""
 
 TAKES: Final[Mapping[str, str]] = {
-    "execute-task": "task_id agent mode with_dependencies force events",
-    "run-batch": "ids max_concurrent labels phases priorities fail_fast timeout agent mode dry_run force events",
+    "execute-task": "task_id agent mode with_dependencies force backend events",
+    "run-batch": (
+        "ids max_concurrent labels phases priorities fail_fast timeout agent mode dry_run force backend events"
+    ),
     "list": "labels phases priorities statuses",
 }
 """Command → the parameters that are read here; a budget is left to Typer."""
@@ -49,6 +51,7 @@ VALUES: Final[Mapping[str, str]] = {
     "--agent": "agent",
     "-a": "agent",
     "--mode": "mode",
+    "--backend": "backend",
     "--max-concurrent": "max_concurrent",
     "-j": "max_concurrent",
     "--timeout": "timeout",

@@ -34,6 +34,10 @@ AtOnce: TypeAlias = Annotated[
 AgentName: TypeAlias = Annotated[
     str | None, typer.Option("--agent", "-a", metavar="AGENT", help="Have this agent do it, whatever the task says.")
 ]
+BackendName: TypeAlias = Annotated[
+    str | None,
+    typer.Option("--backend", metavar="BACKEND", help="Where it runs, whatever its agent and the settings say."),
+]
 Force: TypeAlias = Annotated[bool, typer.Option("--force", help="Run what is done already, too.")]
 Events: TypeAlias = Annotated[bool, typer.Option("--events", help="Print every event as a line of JSON.")]
 ModeName: TypeAlias = Annotated[

@@ -50,6 +50,7 @@ def give_forecast(
     agent: str | None = None,
     mode: "Mode | None" = None,
     force: bool = False,
+    backend: str | None = None,
 ) -> None:
     """Print what a run of the selection would do; nothing is started and nothing is written."""
     from cli.main import drive
@@ -57,7 +58,9 @@ def give_forecast(
 
     async def work(_: "Interrupts") -> "Forecast":
         async with session.orchestrator() as orchestrator:
-            return await orchestrator.forecast(selection, max_concurrent, agent=agent, mode=mode, force=force)
+            return await orchestrator.forecast(
+                selection, max_concurrent, agent=agent, mode=mode, force=force, backend=backend
+            )
 
     forecast = drive(work)
     lines = forecast_lines(forecast, width=session.width(), colour=session.colour_of_data)

@@ -11,6 +11,7 @@ from cli import doing
 from cli.options import (
     AgentName,
     AtOnce,
+    BackendName,
     Events,
     Force,
     Labels,
@@ -55,13 +56,14 @@ def execute_task(
     mode: ModeName = None,
     with_dependencies: WithDependencies = False,
     force: Force = False,
+    backend: BackendName = None,
     events: Events = False,
 ) -> int:
     """Run one task.
 
     What it depends on has to be done, or is run first with --with-dependencies.
     """
-    return doing.execute_task(session_of(context), task_id, agent, mode, with_dependencies, force, events)
+    return doing.execute_task(session_of(context), task_id, agent, mode, with_dependencies, force, backend, events)
 
 
 def run_batch(
@@ -78,6 +80,7 @@ def run_batch(
     mode: ModeName = None,
     dry_run: DryRun = False,
     force: Force = False,
+    backend: BackendName = None,
     events: Events = False,
 ) -> int:
     """Run the backlog, or the selected tasks, as far as possible.
@@ -98,6 +101,7 @@ def run_batch(
         mode,
         dry_run,
         force,
+        backend,
         events,
     )
 
@@ -111,10 +115,13 @@ def resume(
     budget: BudgetOption = None,
     agent: AgentName = None,
     mode: ModeName = None,
+    backend: BackendName = None,
     events: Events = False,
 ) -> int:
     """Continue a run that was interrupted or is paused.
 
     It goes on with its own tasks. What it had begun when orch was killed is ended first, then on_crash decides.
     """
-    return doing.resume(session_of(context), run_id, max_concurrent, fail_fast, timeout, budget, agent, mode, events)
+    return doing.resume(
+        session_of(context), run_id, max_concurrent, fail_fast, timeout, budget, agent, mode, backend, events
+    )

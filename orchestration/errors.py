@@ -112,6 +112,13 @@ class UnknownAgent(OrchError):
     exit_code = 2
 
 
+class UnknownBackend(OrchError):
+    """The caller, or the settings, named a backend that neither we nor an installed package has."""
+
+    code = "unknown_backend"
+    exit_code = 2
+
+
 class UnknownRun(OrchError):
     """The caller named a run that the store does not have."""
 

@@ -1,4 +1,4 @@
-"""What other packages add, found by their entry points: agents, executors of new kinds, stores, types of tasks.
+"""What other packages add, found by their entry points: agents, kinds of agents, backends, stores, types of tasks.
 
 Nothing is looked for at import, and nothing is loaded before its name is met: a name that we do not have ourselves is
 looked up among the entry points of its group. What is built in cannot be taken over. Edges survived: a plug-in that
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 AGENTS: Final = "orchestration.agents"
 EXECUTORS: Final = "orchestration.executors"
+BACKENDS: Final = "orchestration.backends"
 STORES: Final = "orchestration.stores"
 TASKS: Final = "orchestration.tasks"
 

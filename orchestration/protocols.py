@@ -1,7 +1,8 @@
 """The seams of the engine, each of one to three methods, and the records that cross them.
 
-Whoever does work (`Executor`), keeps what happened (`EventLog`, `RunBook`, `CommandTable`) or listens (`Listener`)
-is known to the engine only by these names; the real ones and their twins in `testing` pass the same contract tests.
+Whoever does work (`Executor`), has it done elsewhere (`Backend`), keeps what happened (`EventLog`, `RunBook`,
+`CommandTable`) or listens (`Listener`) is known to the engine only by these names; the real ones and their twins in
+`testing` pass the same contract tests.
 """
 
 from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
@@ -32,6 +33,19 @@ class Session:
     totals: Mapping[str, Any] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What is to be started for an attempt: a program with its arguments, the folder, and all that it may see."""
+
+    argv: tuple[str, ...]
+    directory: Path
+    environment: Mapping[str, str] = field(repr=False)
+
+
+Rewrite: TypeAlias = Callable[[Start], Start]
+"""What a backend makes of a command: given what would be started here, it says what is to be started instead."""
+
+
 def ignore(_: object) -> None:
     """Nobody wants to know."""
 
@@ -47,6 +61,9 @@ class Work:
     or shown. An executor tells `spent` what the attempt has used so far, whenever it knows more, and, when it is
     cancelled, `keep` what can be said of the attempt nevertheless. One that has to abandon what it cannot end gives
     `abandon` what can be awaited for its real end.
+
+    `backend` names who has the attempt done, None for nobody: it is done here. With a `rewrite`, an executor starts
+    nothing for the agent but what that makes of its commands; one that cannot do so refuses the work.
     """
 
     run_id: str
@@ -71,6 +88,8 @@ class Work:
     spent: Callable[[Usage], None] = ignore
     keep: Callable[[Outcome], None] = ignore
     abandon: Callable[[Awaitable[Any]], None] = ignore
+    backend: str | None = None
+    rewrite: Rewrite | None = None
 
     @property
     def agent_environment(self) -> dict[str, str]:
@@ -149,6 +168,19 @@ class Executor(Protocol):
 
     async def execute(self, work: Work, report: Report) -> Outcome:
         """Do the work; when cancelled, first end everything that was started, then let the cancellation out."""
+        ...
+
+
+class Backend(Protocol):
+    """Where attempts run, if it is not here: has the same commands started otherwise, or does attempts in its own way.
+
+    For the first it calls `here`, who would do the attempt without it, with a `Work` that has a `rewrite`
+    (`orchestration.backends.Wrapping` does that): logs, limits, masking and the proof that nothing is left stay those
+    of `here`. For the second it is to the attempt what an executor is, and leaves `here` alone.
+    """
+
+    async def execute(self, work: Work, report: Report, here: Executor) -> Outcome:
+        """Have an attempt done; what holds for executors holds for it, whoever it calls."""
         ...
 
 

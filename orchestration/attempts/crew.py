@@ -204,7 +204,7 @@ class Crew:
             setup = await checks.run_setup(work, children=self._place.children)
             if setup is not None and not setup.passed:
                 return failed_setup(setup, work.folder)
-        executor = self._place.executor_for(work.agent.kind)
+        executor = self._place.executor_for(work.agent.kind, self._place.backend_of(work.agent))
         async with AsyncExitStack() as stack:
             changes = await self._watch(work, stack)
             with ChunkLog(work, report) as listening:

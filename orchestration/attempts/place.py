@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestration.errors import OrchError
-from orchestration.models import Agent, Settings, Task
+from orchestration.models import LOCAL, Agent, MovableAgent, Settings, Task
 from orchestration.process import LiveChildren
 from orchestration.protocols import Executor
 
@@ -33,7 +33,8 @@ class Place:
         environment: what the children's allow-list draws from; never passed on whole.
         settings: the project's defaults.
         children: every live process tree, so that all can be ended at once.
-        executor_for: the executor of an agent's kind.
+        executor_for: the executor of an agent's kind, on a backend where one is named.
+        backend: where attempts run, instead of what agents and settings say.
         instructions_for: what the project tells an agent that does not read it by itself.
         own_names: the variables that an agent may see because it is what it is: its keys.
         model_of: the model that an agent is told to use, as far as that is written down.
@@ -47,7 +48,8 @@ class Place:
     environment: Mapping[str, str]
     settings: Settings
     children: LiveChildren
-    executor_for: Callable[[str], Executor]
+    executor_for: Callable[[str, str | None], Executor]
+    backend: str | None = None
     parameters: Mapping[str, Any] = field(default_factory=dict)
     instructions_for: Callable[[str, Agent], str] = _nothing
     own_names: Callable[[str, Agent], tuple[str, ...]] = _no_names
@@ -55,6 +57,13 @@ class Place:
     templates: Callable[[], Mapping[str, str]] = dict
     mark: str = ""
     known_secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    def backend_of(self, agent: Agent) -> str | None:
+        """Which backend has the agent's attempts done: the caller's, its own, or the project's; None for here."""
+        if not isinstance(agent, MovableAgent):
+            return None
+        named = self.backend or agent.backend or self.settings.backend
+        return None if named == LOCAL else named
 
 
 @dataclass(frozen=True, slots=True)

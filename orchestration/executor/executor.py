@@ -10,7 +10,7 @@ import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from orchestration.attempts import Assignment, Place
 from orchestration.errors import OrchError
@@ -21,9 +21,12 @@ from orchestration.executor.surroundings import Surroundings
 from orchestration.kinds import ExecutionStatus, Failure, Mode
 from orchestration.models import Agent, Settings, Task
 from orchestration.process import LiveChildren
-from orchestration.protocols import Executor, Listener
+from orchestration.protocols import Backend, Executor, Listener
 from orchestration.registry import AgentRegistry, executor_class
 from orchestration.results import ExecutionResult
+
+if TYPE_CHECKING:
+    from orchestration.backends import Backends
 
 
 class TaskExecutor:
@@ -36,6 +39,7 @@ class TaskExecutor:
         environment: what the children's allow-list draws from; this process's own by default.
         listener: told of events and chunks.
         python_in_child: run Python functions in a child instead of in this process.
+        backend: where attempts run, whatever agents and settings say.
 
     Logs go to a temporary folder that lives as long as the executor.
     """
@@ -49,6 +53,7 @@ class TaskExecutor:
         environment: Mapping[str, str] | None = None,
         listener: Listener | None = None,
         python_in_child: bool = False,
+        backend: str | None = None,
     ) -> None:
         """Nothing is started or written."""
         self.registry = registry or AgentRegistry()
@@ -60,6 +65,7 @@ class TaskExecutor:
         self._environment = dict(os.environ if environment is None else environment)
         self._surroundings = Surroundings(self._directory, self._settings)
         self._executors = ExecutorTable(self.children, self._surroundings, python_in_child=python_in_child)
+        self._backend = backend
         self._folder: Path | None = None
 
     async def execute(self, task: Task, agent: str | None = None, mode: Mode | str | None = None) -> ExecutionResult:
@@ -132,6 +138,7 @@ class TaskExecutor:
             settings=self._settings,
             children=self.children,
             executor_for=self._executors,
+            backend=self._backend,
             instructions_for=self._surroundings.instructions_for,
             own_names=self._surroundings.own_names,
             model_of=self._surroundings.model_of,
@@ -167,9 +174,26 @@ class ExecutorTable:
         self._surroundings = surroundings
         self._python_in_child = python_in_child
         self._made: dict[str, Executor] = {}
+        self._backends: Backends | None = None
 
-    def __call__(self, kind: str) -> Executor:
-        """The executor for agents of this kind."""
+    def __call__(self, kind: str, backend: str | None = None) -> Executor:
+        """The executor for agents of this kind; on a backend, where one is named."""
+        here = self._here(kind)
+        if backend is None:
+            return here
+        from orchestration.backends import Elsewhere  # noqa: PLC0415  # only who names a backend pays for it
+
+        return Elsewhere(backend, self.backend, here)
+
+    def backend(self, name: str) -> Backend:
+        """The backend of this name; raises UnknownBackend and BrokenPlugin."""
+        if self._backends is None:
+            from orchestration.backends import Backends  # noqa: PLC0415  # as above
+
+            self._backends = Backends()
+        return self._backends(name)
+
+    def _here(self, kind: str) -> Executor:
         made = self._made.get(kind)
         if made is None:
             made = self._made[kind] = executor_class(kind)(**self._options(kind))

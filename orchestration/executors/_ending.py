@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from orchestration.errors import AgentMissing, OrchError, UsageError
+from orchestration.executors._starting import MARKER, start_kept
 from orchestration.executors._supervising import told_by_supervisor, under_supervisor
 from orchestration.kinds import Failure
 from orchestration.process import Command, EndedBy, LiveChildren, ProcessEnd, Stream, run_process
-from orchestration.protocols import Report, Work
+from orchestration.protocols import Report, Start, Work
 from orchestration.results import Outcome
 
 MAX_QUOTED: Final = 2_000
@@ -24,9 +25,6 @@ MAX_QUOTED: Final = 2_000
 
 MAX_NAME: Final = 80
 """Characters of a command line that stand for it in a sentence."""
-
-MARKER: Final = "ORCH_ATTEMPT_ID"
-"""The variable by which everything that belongs to an attempt is found."""
 
 _BY_US: Final[Mapping[EndedBy, Failure]] = {
     EndedBy.TIMEOUT: Failure.TIMEOUT,
@@ -96,8 +94,9 @@ async def run_program(
     """
     telling = Telling(report)
     stdout, stderr = logs(work)
-    command = command_for(work, argv, stdin, stdout, stderr)
     try:
+        start = start_kept(work, argv)
+        command = command_for(work, start, stdin, stdout, stderr)
         command = under_supervisor(work, command) if supervised else command
         end = await run_process(command, telling, children=children)
     except OrchError as error:
@@ -105,7 +104,7 @@ async def run_program(
     finally:
         said = told_by_supervisor(work.folder) if supervised else {}
     if "error" in said:
-        return Outcome(failure=Failure.AGENT_MISSING, error=f"{argv[0]} cannot be started: {said['error']}")
+        return Outcome(failure=Failure.AGENT_MISSING, error=f"{start.argv[0]} cannot be started: {said['error']}")
     await telling.finish()
     return replace(end, swept=end.swept + int(said.get("swept", 0)))
 
@@ -115,15 +114,13 @@ def logs(work: Work) -> tuple[Path, Path]:
     return work.folder / "stdout.log", work.folder / "stderr.log"
 
 
-def command_for(
-    work: Work, argv: Sequence[str], stdin: bytes | None, stdout: Path | None, stderr: Path | None
-) -> Command:
-    """The command with all that an attempt says about its surroundings and limits."""
+def command_for(work: Work, start: Start, stdin: bytes | None, stdout: Path | None, stderr: Path | None) -> Command:
+    """The command with all that an attempt says about its limits."""
     marker = work.environment.get(MARKER)
     return Command(
-        argv=tuple(argv),
-        cwd=work.directory,
-        env=work.environment,
+        argv=start.argv,
+        cwd=start.directory,
+        env=start.environment,
         stdin=stdin,
         timeout=work.timeout,
         idle_timeout=work.idle_timeout,

@@ -5,10 +5,9 @@
 
 import json
 import os
-from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from orchestration.protocols import Work
+from orchestration.protocols import Start, Work
 
 PROMPT: Final = "prompt.md"
 COMMAND: Final = "command.json"
@@ -19,12 +18,13 @@ def keep_prompt(work: Work) -> None:
     _keep(work, PROMPT, work.masker.text(work.prompt) if work.masker else work.prompt)
 
 
-def keep_command(work: Work, argv: Sequence[str], environment: Mapping[str, str], **facts: Any) -> None:  # noqa: ANN401
-    """Keep what is about to be started, and whatever else is known of it."""
+def keep_command(work: Work, start: Start, **facts: Any) -> None:  # noqa: ANN401  # facts of any kind
+    """Keep what is about to be started, by which backend, and whatever else is known of it."""
+    facts["backend"] = work.backend
     data: dict[str, Any] = {
-        "argv": list(argv),
-        "cwd": str(work.directory),
-        "environment": sorted(environment),
+        "argv": list(start.argv),
+        "cwd": str(start.directory),
+        "environment": sorted(start.environment),
         **{name: fact for name, fact in facts.items() if fact is not None},
     }
     data = work.masker.value(data) if work.masker else data

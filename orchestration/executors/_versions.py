@@ -25,11 +25,16 @@ MAX_SAID: Final = 64 * 1024
 def program_of(invocation: Invocation, environment: Mapping[str, str], directory: Path) -> tuple[str, str | None]:
     """The name under which the program is there, and its path; the first name and None where none is."""
     for name in (invocation.program, *invocation.alternatives):
-        named = str(directory / name) if "/" in name else name
-        path = shutil.which(named, path=environment.get("PATH"))
+        path = path_of(name, environment, directory)
         if path is not None:
             return name, path
     return invocation.program, None
+
+
+def path_of(name: str, environment: Mapping[str, str], directory: Path) -> str | None:
+    """Where the program of a name is, None where there is none."""
+    named = str(directory / name) if "/" in name else name
+    return shutil.which(named, path=environment.get("PATH"))
 
 
 def why_missing(name: str, directory: Path) -> str:

@@ -14,7 +14,7 @@ import errno
 import os
 import signal
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,12 +29,13 @@ from orchestration.executors._hearing import Hearing
 from orchestration.executors._keeping import keep_command, keep_prompt
 from orchestration.executors._scripting import as_program
 from orchestration.executors._side_files import SideFiles
+from orchestration.executors._starting import start_of
 from orchestration.executors._supervising import told_by_supervisor, under_supervisor
-from orchestration.executors._versions import Versions, program_of, why_missing
+from orchestration.executors._versions import Versions, path_of, program_of, why_missing
 from orchestration.kinds import Failure
 from orchestration.models import CliAgent
 from orchestration.process import Control, EndedBy, LiveChildren, ProcessEnd, run_process
-from orchestration.protocols import Report, Work
+from orchestration.protocols import Report, Start, Work
 from orchestration.results import Outcome
 
 BACKGROUND: Final = (
@@ -75,17 +76,24 @@ class AgentExecutor:
             return Outcome(failure=Failure.AGENT_MISSING, error=with_hint(error.message, error.hint))
         environment = {**work.agent_environment, **invocation.environment}
         name, found = program_of(invocation, environment, work.directory)
-        argv = (name, *invocation.argv[1:])
-        version = await self._versions.of(found, invocation, adapter, environment)
+        try:
+            start = start_of(work, (name, *invocation.argv[1:]), environment)
+        except OrchError as error:
+            return not_started(error)
+        version = None
+        if work.rewrite is None:
+            version = await self._versions.of(found, invocation, adapter, environment)
+        else:  # which version there is elsewhere, and whether there is one, nobody knows here
+            found = path_of(start.argv[0], start.environment, start.directory)
         facts = {"adapter": adapter.name, "agent_version": version, "session": invocation.resumed}
         keep_prompt(work)
-        keep_command(work, argv, environment, **facts)
+        keep_command(work, start, **facts)
         if found is None:
-            return _missing(name, why_missing(name, work.directory))
+            return _missing(start, why_missing(start.argv[0], start.directory), work.backend)
         if invocation.prompt_file is not None:
             _write(*invocation.prompt_file)
-        attempt = _Attempt(work, adapter, replace(invocation, argv=argv), agent.model)
-        outcome = await attempt.run(environment, report, self._children, agent.first_output_timeout)
+        attempt = _Attempt(work, adapter, invocation, agent.model)
+        outcome = await attempt.run(start, report, self._children, agent.first_output_timeout)
         told = {name: facts[name] for name in ("adapter", "agent_version") if facts[name]}
         return replace(outcome, metadata={**outcome.metadata, **told})
 
@@ -104,15 +112,14 @@ class _Attempt:
         )
 
     async def run(
-        self, environment: Mapping[str, str], report: Report, children: LiveChildren | None, first_output: float | None
+        self, start: Start, report: Report, children: LiveChildren | None, first_output: float | None
     ) -> Outcome:
         work, control, form = self._work, Control(), self._adapter.form
         hearing = Hearing(self._reader, work, report, control, form.linger)
         stdout, stderr = logs(work)
         grace = max(work.kill_grace, form.stop.grace or 0.0)
         command = replace(
-            command_for(work, self._invocation.argv, self._invocation.stdin, stdout, stderr),
-            env=environment,
+            command_for(work, start, self._invocation.stdin, stdout, stderr),
             stop_signal=signal.Signals[f"SIG{form.stop.signal}"],
             kill_grace=grace,
         )
@@ -134,9 +141,8 @@ class _Attempt:
         supervision = told_by_supervisor(work.folder)
         if "error" in supervision:
             problem = supervision["error"]
-            return _missing(
-                self._invocation.argv[0], NO_INTERPRETER if problem == os.strerror(errno.ENOENT) else problem
-            )
+            told = NO_INTERPRETER if problem == os.strerror(errno.ENOENT) else problem
+            return _missing(start, told, work.backend)
         end = replace(end, swept=end.swept + int(supervision.get("swept", 0)))
         return await self._judged(end, hearing)
 
@@ -168,10 +174,11 @@ class _Attempt:
         )
 
 
-def _missing(program: str, problem: str) -> Outcome:
+def _missing(start: Start, problem: str, backend: str | None) -> Outcome:
     """The outcome where the program cannot be started."""
     hint = "install it, or name it by `program`; `orch agents check` shows what is found"
-    return Outcome(failure=Failure.AGENT_MISSING, error=f"{program} cannot be started: {problem} ({hint})")
+    hint = hint if backend is None else f"the backend {backend} has it started"
+    return Outcome(failure=Failure.AGENT_MISSING, error=f"{start.argv[0]} cannot be started: {problem} ({hint})")
 
 
 def _error(outcome: Outcome, end: ProcessEnd, ended_by: EndedBy, work: Work, name: str) -> str | None:

@@ -20,6 +20,7 @@ from orchestration.executors._document import document_bytes, document_of
 from orchestration.executors._ending import command_for, logs, not_started, outcome_of
 from orchestration.executors._in_process import HostCall
 from orchestration.executors._listening import Listening
+from orchestration.executors._starting import refused, start_kept
 from orchestration.kinds import Failure
 from orchestration.models import PythonAgent
 from orchestration.process import LiveChildren, run_process
@@ -65,6 +66,8 @@ class FunctionExecutor:
             raise TypeError(f"{work.agent.kind} agents are done by another executor")
         function = work.agent.function
         if self._in_process or not isinstance(function, str):
+            if (refusal := refused(work, "the function is called in this process")) is not None:
+                return refusal
             return await HostCall(work, function, self._threads, report).outcome()
         return await self._in_child(work, function, report)
 
@@ -76,7 +79,8 @@ class FunctionExecutor:
         argv = (sys.executable, "-P", "-c", START, PACKAGE)
         listening = Listening(token, report, logs(work), work.masker)
         try:
-            command = replace(command_for(work, argv, document_bytes(document), None, None), masker=None)
+            start = start_kept(work, argv)
+            command = replace(command_for(work, start, document_bytes(document), None, None), masker=None)
             end = await run_process(command, listening, children=self._children)
             await listening.finish()
         except OrchError as error:

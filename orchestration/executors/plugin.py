@@ -6,6 +6,7 @@ Whatever it is or raises concerns the attempt that needed it, and nobody else.
 from orchestration import plugins
 from orchestration.errors import OrchError
 from orchestration.executors._ending import with_hint
+from orchestration.executors._starting import refused
 from orchestration.kinds import Failure
 from orchestration.models import PluginAgent
 from orchestration.protocols import Executor, Report, Work
@@ -23,6 +24,8 @@ class PluginExecutor:
         """Do one attempt; see `protocols.Executor`."""
         if not isinstance(work.agent, PluginAgent):
             raise TypeError(f"{work.agent.kind} agents are done by another executor")
+        if (refusal := refused(work, f"the plug-in {work.agent.plugin} starts what it needs itself")) is not None:
+            return refusal
         try:
             executor = self._executor(work.agent.plugin)
         except OrchError as error:

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from orchestration import plugins
 from orchestration.graph import nearest
+from orchestration.loading.backends import wrong_backends
 from orchestration.loading.findings import Finding, Refused
 from orchestration.loading.given import given
 from orchestration.loading.reading import read_text
@@ -61,6 +62,7 @@ def _read(root: Path) -> SettingsCatch:
         return SettingsCatch(findings=[what], knows_agents=False)
     catch = _checked(_given(data))
     catch.settings, wrong = with_scripts(root, catch.settings)
+    wrong += wrong_backends(catch.settings)
     if any(agent.kind == "cli" for agent in catch.settings.agents.values()):
         from orchestration.loading.adapters import wrong_adapters  # noqa: PLC0415  # only who has such agents pays
 

@@ -16,13 +16,14 @@ from orchestration.models.agents import (
     CliAgent,
     HybridAgent,
     InteractiveAgent,
+    MovableAgent,
     PluginAgent,
     PythonAgent,
     ScriptAgent,
     ScriptedAgent,
     ShellAgent,
 )
-from orchestration.models.fields import MAX_SECONDS, SAFE_ID, AgentName, Duration, Limit, Written, seconds_of
+from orchestration.models.fields import LOCAL, MAX_SECONDS, SAFE_ID, AgentName, Duration, Limit, Written, seconds_of
 from orchestration.models.policies import MAX_CONCURRENT, Account, Backoff, Budget, Price, RetryPolicy
 from orchestration.models.settings import ApiSettings, SecretSource, Settings
 from orchestration.models.tasks import TASK_ALIASES, Task
@@ -30,6 +31,7 @@ from orchestration.models.tasks import TASK_ALIASES, Task
 __all__ = [
     "BUILT_IN_AGENTS",
     "KINDS",
+    "LOCAL",
     "MAX_CONCURRENT",
     "MAX_SECONDS",
     "PRESETS",
@@ -50,6 +52,7 @@ __all__ = [
     "HybridAgent",
     "InteractiveAgent",
     "Limit",
+    "MovableAgent",
     "PluginAgent",
     "Price",
     "PythonAgent",

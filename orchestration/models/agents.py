@@ -17,7 +17,18 @@ from pydantic.json_schema import JsonSchemaValue, SkipJsonSchema
 from pydantic_core import CoreSchema, PydanticKnownError, core_schema
 
 from orchestration.kinds import Failure
-from orchestration.models.fields import AgentName, Duration, Limit, TaskId, Texts, Variables, Written, listed, or_empty
+from orchestration.models.fields import (
+    AgentName,
+    BackendName,
+    Duration,
+    Limit,
+    TaskId,
+    Texts,
+    Variables,
+    Written,
+    listed,
+    or_empty,
+)
 
 MAX_ROUNDS: Final = 50
 """Rounds of a chain, and candidates of a vote: more of them would only be a slip with somebody's money."""
@@ -40,21 +51,27 @@ class _Agent(Written):
     fallback: AgentName | None = None
 
 
-class ShellAgent(_Agent):
+class MovableAgent(_Agent):
+    """What can be told of agents that have something started, which a backend can do elsewhere."""
+
+    backend: BackendName | None = None
+
+
+class ShellAgent(MovableAgent):
     """Runs a command line; without `command`, the task's description is the command."""
 
     kind: Literal["shell"] = "shell"
     command: str | None = None
 
 
-class ScriptAgent(_Agent):
+class ScriptAgent(MovableAgent):
     """Runs an executable that speaks the JSON protocol of `docs/script-agents.md`."""
 
     kind: Literal["script"] = "script"
     command: Annotated[Texts, Field(min_length=1)]
 
 
-class PythonAgent(_Agent):
+class PythonAgent(MovableAgent):
     """Calls `package.module:function` (or, from Python, a function object): async, an async generator, or plain."""
 
     kind: Literal["python"] = "python"
@@ -67,7 +84,7 @@ class InteractiveAgent(_Agent):
     kind: Literal["interactive"] = "interactive"
 
 
-class CliAgent(_Agent):
+class CliAgent(MovableAgent):
     """Runs an agent program: by a preset that ships, or by an adapter file of the project (`docs/adapters.md`)."""
 
     kind: Literal["cli"] = "cli"
@@ -191,7 +208,7 @@ class HybridAgent(_Agent):
         return tuple(dict.fromkeys((*self.agents, *(step.agent for step in self.steps), *judge)))
 
 
-class ScriptedAgent(_Agent):
+class ScriptedAgent(MovableAgent):
     """Plays a script of what agents do, right and wrong: for demonstrations and rehearsals (`docs/scripted.md`)."""
 
     kind: Literal["scripted"] = "scripted"
@@ -206,7 +223,7 @@ class ScriptedAgent(_Agent):
         return self
 
 
-class PluginAgent(_Agent):
+class PluginAgent(MovableAgent):
     """Has a package of somebody else's do the work: `plugin` is the name under which it gives an executor.
 
     In settings, `kind: name` with further keys is the same as `kind: plugin, plugin: name` with these keys as options.

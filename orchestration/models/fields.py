@@ -14,6 +14,10 @@ MAX_SECONDS: Final = 10 * 366 * 24 * 3600.0
 """Ten years: longer durations are typing errors, and overflow the clock of an event loop."""
 
 SAFE_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+LOCAL: Final = "local"
+"""The backend that is none: attempts run here."""
+
+_BACKEND: Final = re.compile(rf"{SAFE_ID.pattern}(?::.*)?", re.DOTALL)
 _DURATION: Final = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)\s*(ms|s|m|h)?\s*")
 _UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, None: 1.0}
 
@@ -47,6 +51,12 @@ def _safe_id(value: str) -> str:
             f"{value!r:.120} is not a safe id; use letters, digits, '.', '_' and '-', at most 100, "
             "beginning with a letter or digit",
         )
+    return value
+
+
+def _backend(value: str) -> str:
+    if not _BACKEND.fullmatch(value):
+        raise ValueError(f"{value!r:.120} cannot be a backend; write NAME, or NAME:ADDRESS")
     return value
 
 
@@ -95,6 +105,7 @@ TaskId: TypeAlias = Annotated[str, AfterValidator(_safe_id)]
 Texts: TypeAlias = Annotated[tuple[str, ...], BeforeValidator(listed, json_schema_input_type=str | list[str])]
 Variables: TypeAlias = Annotated[dict[str, str], BeforeValidator(or_empty), AfterValidator(_variables)]
 AgentName: TypeAlias = Annotated[str, AfterValidator(_safe_id)]
+BackendName: TypeAlias = Annotated[str, AfterValidator(_backend)]
 
 
 class Written(BaseModel):

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from orchestration.models.agents import BUILT_IN_AGENTS, AgentByKind, Binding, HybridAgent
-from orchestration.models.fields import AgentName, Duration, Limit, Texts, Variables, Written, or_empty
+from orchestration.models.fields import AgentName, BackendName, Duration, Limit, Texts, Variables, Written, or_empty
 from orchestration.models.policies import MAX_CONCURRENT, Account, Budget, Price, RetryPolicy
 
 
@@ -49,6 +49,7 @@ class Settings(Written):
     tasks: Texts = ("tasks",)
     max_concurrent: Annotated[int, Field(ge=1, le=MAX_CONCURRENT)] = 3
     default_agent: str | None = None
+    backend: BackendName | None = None
     pools: dict[str, Annotated[int, Field(ge=1)]] = Field(default_factory=dict)
     timeout: Limit | None = None
     idle_timeout: Limit | None = None

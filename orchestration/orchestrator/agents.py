@@ -142,11 +142,11 @@ class Inspector:
     async def _looked_at(self, check: AgentCheck, place: Place, versions: Versions) -> AgentCheck:
         agent = check.agent
         if isinstance(agent, CliAgent):
-            return await self._program(check, agent, place, versions)
+            return _elsewhere(await self._program(check, agent, place, versions), place.backend_of(agent))
         if isinstance(agent, ApiAgent):
             return self._service(check, agent, place)
         if isinstance(agent, ScriptAgent):
-            return _script(check, agent, place)
+            return _elsewhere(_script(check, agent, place), place.backend_of(agent))
         return check
 
     async def _program(self, check: AgentCheck, agent: CliAgent, place: Place, versions: Versions) -> AgentCheck:
@@ -248,6 +248,16 @@ def _script(check: AgentCheck, agent: ScriptAgent, place: Place) -> AgentCheck:
     path = shutil.which(named, path=place.environment.get("PATH"))
     problems = () if path else (f"the program {program!r} is not there, or cannot be executed",)
     return replace(check, program=program, path=path, missing=path is None, problems=problems)
+
+
+def _elsewhere(check: AgentCheck, backend: str | None) -> AgentCheck:
+    """What is not installed here keeps nobody from working elsewhere."""
+    if backend is None:
+        return check
+    told = f"its attempts run on the backend {backend}, where nothing was looked at"
+    if not check.missing:
+        return replace(check, remarks=(*check.remarks, told))
+    return replace(check, missing=False, problems=(), remarks=(*check.remarks, *check.problems, told))
 
 
 def _said(outcome: Outcome) -> str:

@@ -8,6 +8,7 @@ orchestrator. It installs no signal handlers and reads the environment once, whe
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -102,6 +103,7 @@ class ProjectOrchestrator:
         *,
         with_dependencies: bool = False,
         force: bool = False,
+        backend: str | None = None,
         listener: Listener | None = None,
     ) -> ExecutionResult:
         """Do one task; one that succeeded before is not done again, one that failed is.
@@ -112,11 +114,13 @@ class ProjectOrchestrator:
             mode: how it is to be done, such as `interactive`.
             with_dependencies: also do whatever it depends on and is not done.
             force: do it even if it succeeded before.
+            backend: where it is done, instead of what its agent and the settings say.
             listener: told of events and chunks.
 
         Raises:
             UnknownTask: the backlog does not have it.
             UnknownAgent: the agent does not exist or is disabled.
+            UnknownBackend: the backend does not exist; BrokenPlugin: its package cannot be used.
             UnmetDependencies: lists what has to be done first.
         """
         check_known(self.project, [task_id])
@@ -133,6 +137,7 @@ class ProjectOrchestrator:
             slots=self.project.settings.max_concurrent,
             force=frozenset({task_id}) if force else frozenset(),
             reopen=frozenset(wanted),
+            backend=self._shop.backend(backend),
             listener=listener,
         )
         run = await self._runs.run(planned, options)
@@ -150,6 +155,7 @@ class ProjectOrchestrator:
         timeout: float | None = None,  # noqa: ASYNC109  # ends the run gracefully, which no cancel scope can
         budget: Budget | None = None,
         force: bool = False,
+        backend: str | None = None,
         listener: Listener | None = None,
     ) -> RunResult:
         """Do a selection of the backlog as one run; the same call again continues, and does nothing when all is done.
@@ -164,11 +170,13 @@ class ProjectOrchestrator:
             timeout: seconds after which the run is ended gracefully.
             budget: what the run may use before it is stopped; the project's by default.
             force: do again what was done before.
+            backend: where attempts run, instead of what their agents and the settings say.
             listener: told of events and chunks.
 
         Raises:
             UnknownTask: names every id that the backlog does not have.
             UnknownAgent: the agent does not exist or is disabled.
+            UnknownBackend: the backend does not exist; BrokenPlugin: its package cannot be used.
             GraphChanged: an interrupted run of the same tasks cannot be continued.
             UsageError: `max_concurrent` is below 1.
         """
@@ -181,6 +189,7 @@ class ProjectOrchestrator:
             force=frozenset(task.id for task in planned) if force else frozenset(),
             timeout=timeout,
             budget=budget,
+            backend=self._shop.backend(backend),
             listener=listener,
         )
         return await self._runs.run(planned, options)
@@ -197,24 +206,12 @@ class ProjectOrchestrator:
         timeout: float | None = None,
         budget: Budget | None = None,
         force: bool = False,
+        backend: str | None = None,
     ) -> RunStream:
         """`run_batch` watched while it goes on; see `RunStream`."""
-
-        async def start(listener: Listener) -> RunResult:
-            return await self.run_batch(
-                task_ids,
-                max_concurrent,
-                fail_fast,
-                selection=selection,
-                agent=agent,
-                mode=mode,
-                timeout=timeout,
-                budget=budget,
-                force=force,
-                listener=listener,
-            )
-
-        return RunStream(start)
+        run = partial(self.run_batch, task_ids, max_concurrent, fail_fast, selection=selection, agent=agent, mode=mode)
+        run = partial(run, timeout=timeout, budget=budget, force=force, backend=backend)
+        return RunStream(lambda listener: run(listener=listener))
 
     async def resume(  # noqa: PLR0913  # each is an option of the command line too
         self,
@@ -226,11 +223,13 @@ class ProjectOrchestrator:
         mode: Mode | str | None = None,
         timeout: float | None = None,  # noqa: ASYNC109  # as in run_batch
         budget: Budget | None = None,
+        backend: str | None = None,
         listener: Listener | None = None,
     ) -> RunResult:
         """Continue a run that was interrupted or is paused: the newest one, or the one that is named.
 
-        What is not given is as it was when the run was driven last (`agent` and `mode` are not kept); see `run_batch`.
+        What is not given is as it was when the run was driven last (`agent`, `mode` and `backend` are not kept); see
+        `run_batch`.
 
         Raises:
             UnknownRun: there is none.
@@ -248,6 +247,7 @@ class ProjectOrchestrator:
             fail_fast=failed_fast if fail_fast is None else fail_fast,
             timeout=timeout,
             budget=budget,
+            backend=self._shop.backend(backend),
             listener=listener,
         )
         planned = self._shop.plan(selection_of(record, self.project), agent, mode)
@@ -378,8 +378,10 @@ class ProjectOrchestrator:
         agent: str | None = None,
         mode: Mode | str | None = None,
         force: bool = False,
+        backend: str | None = None,
     ) -> "Forecast":
         """What a run of the selection would do now."""
+        self._shop.backend(backend)
         from orchestration.orchestrator.forecast import forecast  # noqa: PLC0415  # as above
 
         planned = self._shop.plan(selection or Selection(), agent, mode)

@@ -28,7 +28,8 @@ from orchestration.results import RunResult
 MAX_LOOKS: Final = 20
 """How often a run is built anew because others changed what it was built on; more means something is wrong."""
 
-Assemble: TypeAlias = Callable[[str, Sequence[Planned], Listener | None, Budget | None], LiveRun]
+Assemble: TypeAlias = Callable[[str, Sequence[Planned], Listener | None, Budget | None, str | None], LiveRun]
+"""A run that is going to be driven: its id, tasks, listener, budget, and where its attempts run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,7 @@ class Options:
     reopen: frozenset[str] = frozenset()
     timeout: float | None = None
     budget: Budget | None = None
+    backend: str | None = None
     listener: Listener | None = None
 
 
@@ -127,7 +129,7 @@ class Runs:
         options: Options,
         standings: Mapping[str, Standing],
     ) -> RunResult | None:
-        run = self._assemble(new_run_id(), planned, options.listener, options.budget)
+        run = self._assemble(new_run_id(), planned, options.listener, options.budget, options.backend)
         begin(
             run,
             planned,
@@ -157,7 +159,7 @@ class Runs:
         options: Options,
         standings: Mapping[str, Standing],
     ) -> RunResult | None:
-        run = self._assemble(record.run_id, planned, options.listener, options.budget)
+        run = self._assemble(record.run_id, planned, options.listener, options.budget, options.backend)
         replay(run, await self._store.events(record.run_id))
         run.recorder.emit(RunResumed, max_concurrent=options.slots, fail_fast=options.fail_fast)
         run.scheduler.take_up()

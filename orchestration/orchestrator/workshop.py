@@ -1,6 +1,7 @@
 """From tasks to runs in memory: which agents do them, where they work, what limits they share."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from orchestration.attempts import Assignment, Place
@@ -15,7 +16,7 @@ from orchestration.executor import (
 )
 from orchestration.kinds import Mode
 from orchestration.loading import Project
-from orchestration.models import Budget, Task
+from orchestration.models import LOCAL, Budget, Task
 from orchestration.orchestrator.opening import plan_selection
 from orchestration.orchestrator.selection import Selection
 from orchestration.process import LiveChildren
@@ -48,14 +49,30 @@ class Workshop:
         """The tasks of a selection with who does them; raises UnknownTask and UnknownAgent."""
         return plan_selection(self._project, self._registry, selection.choose(self._project), agent, mode)
 
+    def backend(self, name: str | None) -> str | None:
+        """Where a caller wants attempts to run, None for what agents and settings say.
+
+        Raises:
+            UnknownBackend: there is no such backend.
+            BrokenPlugin: the package that has it cannot be used.
+        """
+        if name is not None and name != LOCAL:
+            self._executors.backend(name)
+        return name
+
     def assemble(
-        self, run_id: str, planned: Sequence[Planned], listener: Listener | None, budget: Budget | None
+        self,
+        run_id: str,
+        planned: Sequence[Planned],
+        listener: Listener | None,
+        budget: Budget | None,
+        backend: str | None,
     ) -> LiveRun:
         """A run that is going to be driven."""
         return assemble(
             run_id,
             planned,
-            self.place(run_id),
+            replace(self.place(run_id), backend=backend),
             limits=self._limits,
             listener=listener,
             budget=budget or self._project.settings.budget,

@@ -39,6 +39,7 @@ class StartRun(_Body):
     fail_fast: bool = False
     agent: Name | None = None
     mode: Mode | None = None
+    backend: Name | None = None
     timeout: Limit | None = None
     budget: Budget | None = None
     force: bool = False

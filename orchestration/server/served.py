@@ -231,6 +231,7 @@ def _run(orchestrator: ProjectOrchestrator, order: StartRun, hear: Listener) -> 
         timeout=order.timeout,
         budget=order.budget,
         force=order.force,
+        backend=order.backend,
         listener=hear,
     )
 
