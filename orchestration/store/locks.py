@@ -22,7 +22,9 @@ from typing import Final
 
 from orchestration.errors import RunOwned, StoreError, UsageError
 from orchestration.models import SAFE_ID
+from orchestration.protocols import Owner
 from orchestration.store.faults import said_clearly, store_error
+from orchestration.store.owners import is_stopped
 
 WRITE_PATIENCE: Final = 30.0
 """Seconds to wait for the write lock; a transaction takes milliseconds, so whoever holds it longer is stuck."""
@@ -207,11 +209,11 @@ def _written_pid(descriptor: int) -> int | None:
 def _stuck(path: Path, patience: float) -> StoreError:
     pid = _holder(path)
     who = "another process" if pid is None else f"process {pid}"
-    return StoreError(
-        f"{who} has kept the state locked for {patience:g} seconds",
-        hint=f"if {who} is stuck, end it; then run the same command again",
-        file=path,
-    )
+    hint = f"if {who} is stuck, end it; then run the same command again"
+    if pid is not None and is_stopped(Owner(pid)):
+        who += ", which is stopped,"
+        hint = f"let it go on (kill -CONT {pid}) or end it; then run the same command again"
+    return StoreError(f"{who} has kept the state locked for {patience:g} seconds", hint=hint, file=path)
 
 
 def _holder(path: Path) -> int | None:

@@ -47,9 +47,12 @@ def fate_of(owner: Owner) -> Fate:
 
 
 def is_stopped(owner: Owner) -> bool:
-    """Whether the owner lives and has been stopped, so that it hears nothing until somebody lets it go on."""
+    """Whether the owner lives and has been stopped, so that it hears nothing until somebody lets it go on.
+
+    One whose time of birth is not known is whoever has its number now.
+    """
     found = _stat(owner.pid)
-    return bool(found) and found[_STATE] in {b"T", b"t"} and int(found[_BORN]) == owner.born
+    return bool(found) and found[_STATE] in {b"T", b"t"} and owner.born in {None, int(found[_BORN])}
 
 
 def told_of(claim: Claim) -> str:

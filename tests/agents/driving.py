@@ -22,6 +22,7 @@ from tests.agents.stub_model import StubModel
 
 PATIENCE = 90.0  # seconds after which a run is taken to hang, and killed
 WARDEN_PATIENCE = 10.0  # seconds for a warden to notice that its `orch` is gone, on a busy machine
+ENDING = "(ended meanwhile)"
 ORCH = Path(sys.executable).with_name("orch")
 GATE = "gate"  # a pipe in the project, by which a tool says that it has begun
 ENDLESS_TOOL = f"echo begun > {GATE}; exec tail -f /dev/null"
@@ -143,7 +144,7 @@ class Workbench:
         end = time.monotonic() + WARDEN_PATIENCE
         while True:
             left = [_described(pid) for pid in self._living()]
-            if time.monotonic() > end or not all("warden/__main__.py" in one for one in left) or not left:
+            if time.monotonic() > end or not left or not all(map(_may_end_by_itself, left)):
                 return left
             time.sleep(0.05)
 
@@ -212,5 +213,10 @@ def _described(pid: int) -> str:
     try:
         command = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ")
     except OSError:
-        return f"{pid} (ended meanwhile)"
-    return f"{pid} ({command.decode(errors='replace').strip()[:200]})"
+        return f"{pid} {ENDING}"
+    return f"{pid} ({command.decode(errors='replace').strip()[:200]})" if command else f"{pid} {ENDING}"
+
+
+def _may_end_by_itself(described: str) -> bool:
+    """Whether it is a warden, or has ended but for what the system still has to tidy up."""
+    return "warden/__main__.py" in described or described.endswith(ENDING)

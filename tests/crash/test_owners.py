@@ -3,6 +3,7 @@
 Whatever they say has happened has happened: nothing of a cancelled task lives, and no task is done beside itself.
 """
 
+import fcntl
 import os
 import signal
 import sqlite3
@@ -11,6 +12,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from orchestration.protocols import Owner
+from orchestration.store.owners import is_stopped
 from tests.cli.project import Project
 from tests.crash.checking import STATE, gaps, second_ends, stored_events
 from tests.crash.sudden import PATIENCE, has_lines, kill_when, marked, wait_until, wardens_of
@@ -40,12 +43,25 @@ def nobody_is_left(project: Project) -> bool:
     return not marked(project.root) and not any(map(is_living, pids))
 
 
+def stop_outside_of_a_commit(project: Project, process: "Popen[bytes]") -> bool:
+    """Stop it, unless it is just writing its state: then nobody else could, and nothing could be asked of it."""
+    process.send_signal(signal.SIGSTOP)
+    wait_until(lambda: is_stopped(Owner(process.pid)), "it was not stopped")
+    try:
+        with (project.root / STATE).with_name("write.lock").open("rb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        process.send_signal(signal.SIGCONT)
+        return False
+    return True
+
+
 @contextmanager
 def stopped(project: Project) -> "Iterator[Popen[bytes]]":
     """A run that somebody has stopped in the middle of task A."""
     with project.start("run-batch") as process:
         wait_until(has_lines(project.root / "pids"), "the task did not begin")
-        process.send_signal(signal.SIGSTOP)
+        wait_until(lambda: stop_outside_of_a_commit(project, process), "it was never found outside of a commit")
         yield process
         process.send_signal(signal.SIGCONT)
 

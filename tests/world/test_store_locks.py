@@ -3,6 +3,9 @@
 import asyncio
 import fcntl
 import os
+import signal
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -11,6 +14,7 @@ import pytest
 from orchestration.errors import OutcomeTaken, RunOwned, StoreError
 from orchestration.store.locks import WriteLock
 from orchestration.store.sqlite import SqliteStore
+from tests.world.processes import linux_only
 from tests.world.store_children import child, said, tell
 from tests.world.store_samples import many, opened, record, started
 
@@ -32,6 +36,25 @@ def test_two_locks_of_one_process_exclude_each_other(tmp_path: Path) -> None:
     second.close()
     first.acquire()
     first.close()
+
+
+@linux_only
+def test_a_process_that_was_stopped_while_it_writes_is_named_with_the_way_out(tmp_path: Path) -> None:
+    held = (
+        "import os, signal, sys; from pathlib import Path; from orchestration.store.locks import WriteLock\n"
+        "WriteLock(Path(sys.argv[1])).acquire(); os.kill(os.getpid(), signal.SIGSTOP)"
+    )
+    with subprocess.Popen([sys.executable, "-c", held, str(tmp_path / "lock")]) as holder:
+        os.waitid(os.P_PID, holder.pid, os.WSTOPPED)
+        told = f"process {holder.pid}, which is stopped, has kept the state locked for 0 seconds"
+        with pytest.raises(StoreError, match=told) as caught:
+            WriteLock(tmp_path / "lock", patience=0).acquire()
+        assert f"kill -CONT {holder.pid}" in str(caught.value.hint)
+        holder.send_signal(signal.SIGCONT)
+        assert holder.wait(60) == 0
+    lock = WriteLock(tmp_path / "lock", patience=0)
+    lock.acquire()
+    lock.close()
 
 
 def test_whoever_waits_gets_the_lock_when_it_is_free(tmp_path: Path) -> None:
