@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from orchestration.errors import AgentMissing, OrchError, UsageError
 from orchestration.executors._supervising import told_by_supervisor, under_supervisor
+from orchestration.frozen import nothing
 from orchestration.kinds import Failure
 from orchestration.process import Command, EndedBy, LiveChildren, ProcessEnd, Stream, run_process
 from orchestration.protocols import Report, Work
@@ -231,4 +232,4 @@ def facts_of(end: ProcessEnd) -> dict[str, Any]:
         "leftover_processes_ended": end.swept,
         "survivors": list(end.survivors),
     }
-    return {name: fact for name, fact in facts.items() if fact}
+    return {name: fact for name, fact in facts.items() if fact} or nothing()
