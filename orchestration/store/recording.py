@@ -74,20 +74,36 @@ def add(connection: sqlite3.Connection, additions: Sequence[Addition]) -> None:
     _follow(connection, (event for addition in additions for event in addition.events))
 
 
-def open_run(connection: sqlite3.Connection, record: RunRecord, events: Sequence[Event]) -> None:
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """A run that is to be added, with the row that it becomes and its first events."""
+
+    row: tuple[str | None, ...]
+    first: Addition
+
+    @classmethod
+    def of(cls, record: RunRecord, events: Sequence[Event]) -> "Opening":
+        """Write the run down now, and not on the thread that writes: memory for long texts is never shared by threads.
+
+        Raises:
+            ValueError: an event belongs to another run.
+        """
+        times = record.created_at.isoformat(), record.updated_at.isoformat()
+        row = (record.run_id, record.status, *times, json_text(record.tasks), json_text(record.shape), record.kind)
+        return cls(row, Addition.of(record.run_id, events))
+
+
+def open_run(connection: sqlite3.Connection, opening: Opening) -> None:
     """Add a run with its first events.
 
     Raises:
         OutcomeTaken: the run exists, or its first events are not numbered 1, 2, 3 …
-        ValueError: an event belongs to another run.
     """
-    times = record.created_at.isoformat(), record.updated_at.isoformat()
-    row = (record.run_id, record.status, *times, json_text(record.tasks), json_text(record.shape), record.kind)
     try:
-        connection.execute(statements()["insert_run"], row)
+        connection.execute(statements()["insert_run"], opening.row)
     except sqlite3.IntegrityError as error:
-        raise OutcomeTaken(f"run {record.run_id} exists already") from error
-    add(connection, [Addition.of(record.run_id, events)])
+        raise OutcomeTaken(f"run {opening.first.run_id} exists already") from error
+    add(connection, [opening.first])
 
 
 def claim(
