@@ -150,7 +150,10 @@ class Graph:
 
     def longest_remaining(self, weights: Sequence[float]) -> list[float]:
         """For each task, the heaviest path from it (itself included) to any end, in the weights' unit."""
-        remaining = [0.0] * len(self.ids)
+        return list(self._remaining(weights))
+
+    def _remaining(self, weights: Sequence[float]) -> "array[float]":
+        remaining = array("d", bytes(8 * len(self.ids)))
         needed_by = self.needed_by
         for i in reversed(self.order):
             below = needed_by[i]
@@ -161,7 +164,7 @@ class Graph:
         """The heaviest path through the graph, as indices from its first task on, and its weight."""
         if not self.ids:
             return [], 0.0
-        remaining = self.longest_remaining(weights)
+        remaining = self._remaining(weights)
         here = max(range(len(self.ids)), key=lambda i: (remaining[i], -i))
         path, weight = [here], remaining[here]
         while self.needed_by[here]:

@@ -68,7 +68,7 @@ class Progress:
         self._weights = dict(weights or {})
         self._mean = sum(self._weights.values()) / len(self._weights) if self._weights else 1.0
         self.tasks: tuple[str, ...] = ()
-        self._own: frozenset[str] = frozenset()
+        self._own: dict[str, None] = {}
         self.slots = 1
         self.started = 0
         self.adopted = 0
@@ -141,7 +141,7 @@ class Progress:
     def _hear_run(self, event: events.Event, now: float) -> None:
         if isinstance(event, events.RunStarted):
             self.tasks = event.tasks
-            self._own = frozenset(event.tasks)
+            self._own = dict.fromkeys(event.tasks)
         if isinstance(event, events.RunStarted | events.RunResumed) and event.max_concurrent:
             self.slots = event.max_concurrent
         if isinstance(event, events.RunResumed):
@@ -228,7 +228,7 @@ class Progress:
             return None
         pace = self._work_seconds / self._work_weight
         at_work = [one for one in (*self.running.values(), *self.expanded.values()) if not one.depth]
-        waiting = self._own - self.ended.keys() - {one.task_id for one in at_work} - self.asked.keys()
+        waiting = self._own.keys() - self.ended.keys() - {one.task_id for one in at_work} - self.asked.keys()
         left = [max(0.0, pace * self._weight(one.task_id) - (now - one.since)) for one in at_work]
         work = sum(pace * self._weight(task_id) for task_id in waiting) + sum(left)
         return max([work / max(1, self.slots), *left])

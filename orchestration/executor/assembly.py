@@ -97,10 +97,17 @@ def assemble(
     plan = Plan(run_id, nodes, limits, graph, expand)
     ledger = Ledger({task.id: task.assignment.agent_name for task in planned})
     crew = Crew(run_id, place, {task.id: task.assignment for task in planned}, upstream, ledger)
-    jobs = {task.id: job_of(task, place.settings.retry, crew) for task in planned if not task.external}
+    jobs = _jobs_of(planned, place.settings.retry, crew)
     recorder = Recorder(plan, ledger, listener)
     scheduler = Scheduler(recorder, crew, jobs, accounts=place.settings.accounts, budget=budget)
     return LiveRun(run_id, graph, plan, ledger, recorder, scheduler, crew, len(nodes))
+
+
+def _jobs_of(planned: Sequence[Planned], retry: RetryPolicy | None, crew: Crew) -> dict[str, Job]:
+    """The job of each of the run's own tasks; most tasks of a backlog have the same one, which is there once."""
+    same: dict[Job, Job] = {}
+    made = ((task.id, job_of(task, retry, crew)) for task in planned if not task.external)
+    return {task_id: same.setdefault(job, job) for task_id, job in made}
 
 
 def job_of(planned: Planned, retry: RetryPolicy | None, crew: Crew) -> Job:

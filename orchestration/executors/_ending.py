@@ -15,6 +15,7 @@ from typing import Any, Final
 from orchestration.errors import AgentMissing, OrchError, UsageError
 from orchestration.executors._starting import MARKER, start_kept
 from orchestration.executors._supervising import told_by_supervisor, under_supervisor
+from orchestration.frozen import nothing
 from orchestration.kinds import Failure
 from orchestration.process import Command, EndedBy, LiveChildren, ProcessEnd, Stream, run_process
 from orchestration.protocols import Report, Start, Work
@@ -228,4 +229,4 @@ def facts_of(end: ProcessEnd) -> dict[str, Any]:
         "leftover_processes_ended": end.swept,
         "survivors": list(end.survivors),
     }
-    return {name: fact for name, fact in facts.items() if fact}
+    return {name: fact for name, fact in facts.items() if fact} or nothing()

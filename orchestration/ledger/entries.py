@@ -1,7 +1,7 @@
 """What is known of one task of a run, and what each event about it means for that."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -46,7 +46,7 @@ class Entry:
     queued_at: datetime | None = None
     ended_at: datetime | None = None
     open: TaskStarted | None = None
-    closed: list[AttemptRecord] = field(default_factory=list)
+    closed: tuple[AttemptRecord, ...] = ()
     adopted: TaskAdopted | None = None
     given: TaskInputGiven | None = None
     prompt: str | None = None
@@ -57,13 +57,17 @@ class Entry:
     parts: Sequence[str] = ()
 
     @property
-    def attempts(self) -> list[AttemptRecord]:
+    def attempts(self) -> tuple[AttemptRecord, ...]:
         """All attempts; the record of an open one is made only if somebody asks before it has ended."""
         begun = self.open
         if begun is not None:
             self.open = None
-            self.closed.append(AttemptRecord(begun.attempt or 0, begun.agent, begun.at))
+            self.closed += (AttemptRecord(begun.attempt or 0, begun.agent, begun.at),)
         return self.closed
+
+    def change_last(self, record: AttemptRecord) -> None:
+        """More is known of the latest attempt."""
+        self.closed = (*self.closed[:-1], record)
 
 
 def _start(entry: Entry, event: TaskStarted) -> None:
@@ -83,12 +87,12 @@ def _end(entry: Entry, event: AttemptEnd) -> None:
     if event.attempt is not None:
         begun = entry.open
         if begun is None:
-            entry.closed[-1] = _record(entry.closed[-1], event, entry)
+            entry.change_last(_record(entry.closed[-1], event, entry))
         else:
             entry.open = None
-            entry.closed.append(_record(AttemptRecord(begun.attempt or 0, begun.agent, begun.at), event, entry))
+            entry.closed += (_record(AttemptRecord(begun.attempt or 0, begun.agent, begun.at), event, entry),)
     elif not isinstance(event, TaskCancelled):
-        entry.attempts.append(_record(AttemptRecord(0, event.agent, event.at), event, entry))
+        entry.closed = (*entry.attempts, _record(AttemptRecord(0, event.agent, event.at), event, entry))
 
 
 def _complete(entry: Entry, event: TaskCompleted) -> None:
@@ -101,7 +105,7 @@ def _complete(entry: Entry, event: TaskCompleted) -> None:
     entry.status, entry.ended_at = _SUCCESS, at
     entry.reason = entry.prompt = entry.awaiting = entry.open = None
     duration, outcome = event.duration_seconds, event.outcome
-    entry.closed.append(AttemptRecord(begun.attempt or 0, begun.agent, begun.at, at, duration, _SUCCESS, None, outcome))
+    entry.closed += (AttemptRecord(begun.attempt or 0, begun.agent, begun.at, at, duration, _SUCCESS, None, outcome),)
 
 
 def _adopt(entry: Entry, event: TaskAdopted) -> None:
@@ -111,7 +115,7 @@ def _adopt(entry: Entry, event: TaskAdopted) -> None:
 
 def _use(entry: Entry, event: UsageRecorded) -> None:
     last = entry.attempts[-1]
-    entry.attempts[-1] = replace(last, outcome=replace(last.outcome, usage=event.usage))
+    entry.change_last(replace(last, outcome=replace(last.outcome, usage=event.usage)))
 
 
 def _expand(entry: Entry, event: TaskExpanded) -> None:
@@ -128,7 +132,7 @@ def _ask(entry: Entry, event: TaskNeedsInput) -> None:
     entry.status, entry.prompt, entry.reason = ExecutionStatus.NEEDS_INPUT, event.prompt, event.reason
     entry.awaiting, entry.asked_at = event.result, event.at
     if event.attempt is not None:
-        entry.attempts[-1] = replace(entry.attempts[-1], status=ExecutionStatus.NEEDS_INPUT)
+        entry.change_last(replace(entry.attempts[-1], status=ExecutionStatus.NEEDS_INPUT))
 
 
 def _answer(entry: Entry, event: TaskInputGiven) -> None:

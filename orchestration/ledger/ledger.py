@@ -5,7 +5,8 @@ may follow what is the plan's business. Edges survived: runs that were interrupt
 tasks that were reopened after their end, attempts that never ended, adopted tasks, and results asked for half-way.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -19,6 +20,7 @@ from orchestration.events import (
     TaskAdopted,
     TaskExpanded,
 )
+from orchestration.frozen import nothing
 from orchestration.kinds import ExecutionStatus, Failure, RunStatus
 from orchestration.ledger.entries import NOTES, Entry
 from orchestration.results import AttemptRecord, ExecutionResult, Outcome, RunResult, Usage
@@ -98,7 +100,7 @@ class Ledger:
     def attempts_of(self, task_id: str) -> Sequence[AttemptRecord]:
         """The task's attempts so far, the one that runs too."""
         entry = self._entries.get(task_id)
-        return tuple(entry.attempts) if entry else ()
+        return entry.attempts if entry else ()
 
     def awaiting(self, task_id: str) -> Outcome | None:
         """What becomes the task's outcome if a person approves it; None where no result waits for that."""
@@ -141,9 +143,9 @@ class Ledger:
             checks=outcome.checks,
             usage=_used(attempts),
             session_id=outcome.session_id,
-            attempts=tuple(attempts),
+            attempts=attempts,
             log_path=outcome.log_path,
-            metadata=self._metadata(entry, outcome),
+            metadata=self._metadata(entry, outcome) or nothing(),
         )
 
     def _metadata(self, entry: Entry, outcome: Outcome) -> dict[str, Any]:
@@ -160,10 +162,10 @@ class Ledger:
             critical_path: given each task's measured seconds in declaration order, the heaviest path's seconds.
         """
         results = tuple(map(self.result, self._listed()))
-        measured = {result.task_id: sum(one.duration_seconds for one in result.attempts) for result in results}
-        steps = [measured[task_id] for task_id in self.tasks]
+        steps = array("d", map(self._seconds_of, self.tasks))
+        measured: Iterable[str] = self._listed()
         if self._parts_are_results:  # a task that became several lasts as long as these, and did nothing beside
-            measured = {task_id: seconds for task_id, seconds in measured.items() if not self._parts_of(task_id)}
+            measured = (task_id for task_id in measured if not self._parts_of(task_id))
         return RunResult(
             run_id=self.run_id,
             status=self.status,
@@ -171,10 +173,15 @@ class Ledger:
             started_at=self.started_at,
             completed_at=self.completed_at,
             wall_seconds=self.wall_seconds,
-            step_seconds=sum(measured.values()),
+            step_seconds=sum(map(self._seconds_of, measured)),
             critical_path_seconds=critical_path(steps) if critical_path else 0.0,
             reason=self.reason,
         )
+
+    def _seconds_of(self, task_id: str) -> float:
+        """How long all attempts of a task took."""
+        entry = self._entries.get(task_id)
+        return sum([one.duration_seconds for one in entry.attempts]) if entry else 0
 
     def _listed(self) -> Iterator[str]:
         """The tasks of which the run has results, in order: where parts are results, each task before its parts."""

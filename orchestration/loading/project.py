@@ -24,6 +24,7 @@ from orchestration.loading.crosscheck import (
 from orchestration.loading.findings import Finding
 from orchestration.loading.lines import with_lines
 from orchestration.loading.settings import SettingsCatch, read_settings
+from orchestration.loading.sharing import Sharing
 from orchestration.loading.taskcheck import checked
 from orchestration.loading.taskfiles import read_task_file
 from orchestration.loading.unknown import bounded
@@ -107,6 +108,7 @@ def _loaded(root: Path) -> Project:
     findings = [*catch.findings, *wrong_places]
     placed: list[Placed] = []
     lost: set[str] = set()
+    sharing = Sharing()
     for file in files:
         found = read_task_file(file)
         findings += found.findings
@@ -117,7 +119,7 @@ def _loaded(root: Path) -> Project:
             if task is None:
                 lost.add(str(draft.fields.get("id")))
             else:
-                placed.append(Placed(task, draft.file, draft.line, draft.path))
+                placed.append(Placed(sharing.with_shared(task), draft.file, draft.line, draft.path))
     placed, doubles = unique(placed)
     findings += doubles
     findings += wrong_dependencies(placed, lost)

@@ -12,6 +12,7 @@ are not reported as well.
 import re
 from dataclasses import dataclass, field
 from pathlib import PurePath
+from sys import intern
 from typing import Any, Final
 
 from orchestration.graph import nearest
@@ -156,6 +157,8 @@ def _given(fields: dict[str, Any], *, numerals: bool) -> dict[str, Any]:
     found = given(fields)
     if numerals:
         found |= {key: numbers_in(found[key]) for key in found if key in FREE_FIELDS or key not in TASK_KEYS}
+    if type(agent := found.get("agent")) is str:
+        found["agent"] = intern(agent)  # tasks are many, and agents few
     return found
 
 

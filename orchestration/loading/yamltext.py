@@ -32,6 +32,7 @@ from yaml.events import (
 )
 
 from orchestration.loading.findings import FieldPath
+from orchestration.loading.places import TOP, Places
 from orchestration.loading.scalars import BEGINS_OTHER, Numeral, plain
 from orchestration.loading.shortcut import LONGEST, Quick, read_quickly
 from orchestration.loading.yamlerrors import NotYaml, explained
@@ -54,7 +55,7 @@ class Document:
     """The value of a text, and where its parts begin."""
 
     value: Any
-    lines: Mapping[tuple[int, str | int], int]
+    places: Places
     has_numerals: bool
 
     def line_of(self, path: FieldPath, spellings: Mapping[str, str] = MappingProxyType({})) -> int | None:
@@ -64,7 +65,7 @@ class Document:
             path: leads to the value.
             spellings: key → what may be written instead of it.
         """
-        found, here = self.lines.get((0, 0)), self.value
+        found, here = self.places.line_of(TOP, 0), self.value
         for step in path:
             key: str | int
             if isinstance(here, list) and isinstance(step, int) and step < len(here):
@@ -73,7 +74,8 @@ class Document:
                 key = step if step in here else spellings.get(step, step)
             else:
                 break
-            found = self.lines.get((id(here), key), found)
+            line = self.places.line_of(id(here), key)
+            found = found if line is None else line
             here = here.get(key) if isinstance(here, dict) else here[key]
         return found
 
@@ -91,10 +93,11 @@ def parse(text: str, *, first_line: int = 1, every_line: bool = False, in_c: boo
         NotYaml: it is not YAML, or more than the bounds of this module allow.
     """
     if not every_line and len(text) <= LONGEST and (quick := _quickly(text, in_c=in_c)):
-        lines: dict[tuple[int, str | int], int] = {(0, 0): first_line + text.count("\n", 0, quick.begins_at)}
+        places = Places()
+        places.add_item(TOP, first_line + text.count("\n", 0, quick.begins_at))
         if quick.id_at is not None:
-            lines[id(quick.value), "id"] = first_line + text.count("\n", 0, quick.id_at)
-        return Document(quick.value, lines, quick.has_numerals)
+            places.add_entry(id(quick.value), "id", first_line + text.count("\n", 0, quick.id_at))
+        return Document(quick.value, places, quick.has_numerals)
     return parse_whole(text, first_line=first_line, every_line=every_line, in_c=in_c)
 
 
@@ -108,7 +111,7 @@ def parse_whole(
     """
     builder = _Builder(first_line, every_line=every_line, several=False)
     values = builder.built(text, in_c=in_c)
-    return Document(values[0] if values else None, builder.lines, builder.has_numerals)
+    return Document(values[0] if values else None, builder.places, builder.has_numerals)
 
 
 def _quickly(text: str, *, in_c: bool) -> Quick | None:
@@ -138,7 +141,7 @@ class _Builder:
         self._height = 0
         self.has_numerals = False
         self._event: Any = None  # the one at hand
-        self.lines: dict[tuple[int, str | int], int] = {}
+        self.places = Places()
 
     def built(self, text: str, *, in_c: bool) -> list[Any]:
         try:
@@ -194,7 +197,7 @@ class _Builder:
             )
         self._key = key
         if self._every or key in _NOTED:
-            self.lines[id(self._here), key] = self._line()
+            self.places.add_entry(id(self._here), key, self._line())
 
     def _open(self, event: MappingStartEvent | SequenceStartEvent) -> None:
         if event.tag is not None:
@@ -249,15 +252,15 @@ class _Builder:
             self._key = None
         else:
             if self._every or len(self._parents) <= _NEAR_TOP:
-                self.lines[id(here) if self._parents else 0, len(here)] = self._line()
+                self.places.add_item(id(here) if self._parents else TOP, self._line())
             here.append(value)
 
     def _merge(self, mapping: dict[str, Any]) -> None:
         sources = mapping.pop(_MERGE)
         for source in sources if isinstance(sources, list) else [sources]:
             if not isinstance(source, dict):
-                hint = "write `<<: *name` of a mapping"
-                raise NotYaml("only a mapping can be merged by <<", self.lines[id(mapping), _MERGE], hint)
+                line, hint = self.places.line_of(id(mapping), _MERGE), "write `<<: *name` of a mapping"
+                raise NotYaml("only a mapping can be merged by <<", line or self._first, hint)
             for key, value in source.items():
                 mapping.setdefault(key, value)
 

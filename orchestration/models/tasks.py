@@ -4,6 +4,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import AliasChoices, BeforeValidator, Field, model_validator
 
+from orchestration.frozen import nothing
 from orchestration.kinds import Mode, OnCrash, Priority, RunWhen
 from orchestration.models.fields import (
     Duration,
@@ -53,13 +54,13 @@ class Task(Written):
     run_when: RunWhen = RunWhen.ALL_SUCCEEDED
     when: str | bool | None = None
     uses: Texts = ()
-    env: Variables = Field(default_factory=dict)
+    env: Variables = Field(default_factory=nothing)
     pass_env: Texts = ()
     secrets: Texts = ()
     inputs: Annotated[
         dict[str, Any],
         BeforeValidator(named, json_schema_input_type=dict[str, Any] | list[str]),
-    ] = Field(default_factory=dict)
+    ] = Field(default_factory=nothing)
     outputs: Annotated[
         tuple[str, ...],
         BeforeValidator(names_only, json_schema_input_type=dict[str, Any] | list[str] | str),
@@ -78,7 +79,7 @@ class Task(Written):
     container: dict[str, Any] | str | None = None
     cache: dict[str, Any] | bool | None = None
     notes: str | None = None
-    metadata: Annotated[dict[str, Any], BeforeValidator(or_empty)] = Field(default_factory=dict)
+    metadata: Annotated[dict[str, Any], BeforeValidator(or_empty)] = Field(default_factory=nothing)
 
     @model_validator(mode="before")
     @classmethod

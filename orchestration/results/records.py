@@ -11,11 +11,10 @@ from datetime import datetime
 from operator import attrgetter
 from typing import Any, Self
 
-from orchestration.frozen import quick
+from orchestration.frozen import nothing, quick
 from orchestration.kinds import ExecutionStatus, Failure
 
 JsonDict = dict[str, Any]
-NO_OUTPUTS: Mapping[str, Any] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +100,7 @@ class Outcome:
     error: str | None = None
     output: str = ""
     output_file: str | None = None
-    outputs: Mapping[str, Any] = field(default_factory=dict)
+    outputs: Mapping[str, Any] = field(default_factory=nothing)
     exit_code: int | None = None
     signal: int | None = None
     ended_by: str | None = None
@@ -113,7 +112,7 @@ class Outcome:
     abandoned: bool = False
     needs_input: bool = False
     prompt: str | None = None
-    metadata: Mapping[str, Any] = field(default_factory=dict)
+    metadata: Mapping[str, Any] = field(default_factory=nothing)
 
     @property
     def succeeded(self) -> bool:
@@ -131,8 +130,8 @@ class Outcome:
         values = _VALUES_OF(self)
         if values == _NOTHING:
             return data
-        for name, value, nothing in zip(OUTCOME_FIELDS, values, _NOTHING, strict=True):
-            if value is nothing or value == nothing:
+        for name, value, default in zip(OUTCOME_FIELDS, values, _NOTHING, strict=True):
+            if value is default or value == default:
                 continue
             if name == "checks":
                 data[name] = [check.to_dict() for check in self.checks]
@@ -224,13 +223,13 @@ class ExecutionResult:
     output: str = ""
     error: str | None = None
     exit_code: int | None = None
-    outputs: Mapping[str, Any] = field(default_factory=dict)
+    outputs: Mapping[str, Any] = field(default_factory=nothing)
     checks: tuple[CheckResult, ...] = ()
     usage: Usage | None = None
     session_id: str | None = None
     attempts: tuple[AttemptRecord, ...] = ()
     log_path: str | None = None
-    metadata: Mapping[str, Any] = field(default_factory=dict)
+    metadata: Mapping[str, Any] = field(default_factory=nothing)
 
     @property
     def succeeded(self) -> bool:

@@ -68,6 +68,7 @@ class WritableState:
         self._connection: sqlite3.Connection | None = None
         self._opened: os.stat_result | None = None
         self._poison: StoreError | None = None
+        self._of_backlog: dict[str, bool] = {}
         self.warning: str | None = None
 
     def commit(self, deeds: Sequence[Deed]) -> list[Answer]:
@@ -105,9 +106,10 @@ class WritableState:
         try:
             connection.execute("BEGIN IMMEDIATE")
             self._refuse_newer(connection)
-            answers = perform(connection, deeds)
+            answers = perform(connection, deeds, self._of_backlog)
             connection.execute("COMMIT")
         except BaseException as error:
+            self._of_backlog.clear()
             _undo(connection)
             if isinstance(error, Exception) and is_fault(error):
                 raise self._fault(error) from error
@@ -139,6 +141,7 @@ class WritableState:
                     network = network_type(self._files.folder, self._mounts)
                     self._connection, self.warning = open_to_write(self._files, self._schema, network)
                     self._opened = self._database.stat()
+                    self._of_backlog.clear()
             except StoreError as error:
                 raise _Fault(error) from error
             if self.warning is not None:

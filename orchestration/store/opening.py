@@ -20,6 +20,9 @@ from orchestration.store.schema import APPLICATION_ID, Schema, build
 
 BUSY_SECONDS: Final = 30.0
 """How long SQLite itself waits for others; ours wait for the write lock before, so these are foreign programs."""
+PAGES_KIB: Final = 512
+"""What a connection keeps of the file in memory. What a commit touches lies close together; the rest is the system's,
+which keeps it for all who use the file."""
 _FROZEN: Final = "mode=ro&immutable=1"
 """Read without locks and without a log: right only while nobody can be writing."""
 _UNWRITABLE: Final = ("SQLITE_READONLY_DIRECTORY", "SQLITE_READONLY_CANTINIT", "SQLITE_CANTOPEN")
@@ -118,13 +121,15 @@ def _open_in(files: StateFiles, schema: Schema, mode: str) -> sqlite3.Connection
 
 def connect(path: Path, mode: str) -> sqlite3.Connection:
     """Open a file as SQLite's parameter `mode` says."""
-    return sqlite3.connect(
+    connection = sqlite3.connect(
         f"{path.absolute().as_uri()}?{mode}",
         uri=True,
         timeout=BUSY_SECONDS,
         isolation_level=None,  # transactions begin and end where we say
         check_same_thread=False,  # one thread uses it; another may close it after that thread's end
     )
+    connection.execute(f"PRAGMA cache_size = -{PAGES_KIB}")
+    return connection
 
 
 def version_of(connection: sqlite3.Connection, path: Path, schema: Schema) -> int:

@@ -41,8 +41,16 @@ class Addition:
         return cls(run_id, tuple(events), [_row(run_id, event) for event in events])
 
 
-def perform(connection: sqlite3.Connection, deeds: Sequence[Deed]) -> list[object]:
-    """Do all deeds in order and return what each answers."""
+def perform(connection: sqlite3.Connection, deeds: Sequence[Deed], of_backlog: dict[str, bool]) -> list[object]:
+    """Do all deeds in order and return what each answers.
+
+    Args:
+        connection: in a transaction.
+        deeds: what to do.
+        of_backlog: what is known of runs from earlier transactions, and from now on: whether their tasks are those of
+            the backlog. That is at the end of a run's row, behind all that is said of its tasks, so looking it up
+            takes the longer the more tasks there are.
+    """
     answers: list[object] = []
     additions: list[Addition] = []
     for deed in deeds:
@@ -50,15 +58,15 @@ def perform(connection: sqlite3.Connection, deeds: Sequence[Deed]) -> list[objec
             additions.append(deed)
             answers.append(None)
             continue
-        add(connection, additions)
+        add(connection, additions, of_backlog)
         additions = []
         answers.append(deed(connection))
-    add(connection, additions)
+    add(connection, additions, of_backlog)
     return answers
 
 
-def add(connection: sqlite3.Connection, additions: Sequence[Addition]) -> None:
-    """Add events, and change what follows from them.
+def add(connection: sqlite3.Connection, additions: Sequence[Addition], of_backlog: dict[str, bool]) -> None:
+    """Add events, and change what follows from them; `of_backlog` as in `perform`.
 
     Raises:
         OutcomeTaken: an event is not the next one of its run, or ends an attempt that has ended.
@@ -71,23 +79,39 @@ def add(connection: sqlite3.Connection, additions: Sequence[Addition]) -> None:
         connection.executemany(statements()["insert_event"], rows)
     except sqlite3.IntegrityError as error:
         raise _refusal(connection, additions, error) from error
-    _follow(connection, (event for addition in additions for event in addition.events))
+    _follow(connection, (event for addition in additions for event in addition.events), of_backlog)
 
 
-def open_run(connection: sqlite3.Connection, record: RunRecord, events: Sequence[Event]) -> None:
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """A run that is to be added, with the row that it becomes and its first events."""
+
+    row: tuple[str | None, ...]
+    first: Addition
+
+    @classmethod
+    def of(cls, record: RunRecord, events: Sequence[Event]) -> "Opening":
+        """Write the run down now, and not on the thread that writes: memory for long texts is never shared by threads.
+
+        Raises:
+            ValueError: an event belongs to another run.
+        """
+        times = record.created_at.isoformat(), record.updated_at.isoformat()
+        row = (record.run_id, record.status, *times, json_text(record.tasks), json_text(record.shape), record.kind)
+        return cls(row, Addition.of(record.run_id, events))
+
+
+def open_run(connection: sqlite3.Connection, opening: Opening) -> None:
     """Add a run with its first events.
 
     Raises:
         OutcomeTaken: the run exists, or its first events are not numbered 1, 2, 3 …
-        ValueError: an event belongs to another run.
     """
-    times = record.created_at.isoformat(), record.updated_at.isoformat()
-    row = (record.run_id, record.status, *times, json_text(record.tasks), json_text(record.shape), record.kind)
     try:
-        connection.execute(statements()["insert_run"], row)
+        connection.execute(statements()["insert_run"], opening.row)
     except sqlite3.IntegrityError as error:
-        raise OutcomeTaken(f"run {record.run_id} exists already") from error
-    add(connection, [Addition.of(record.run_id, events)])
+        raise OutcomeTaken(f"run {opening.first.run_id} exists already") from error
+    add(connection, [opening.first], {})
 
 
 def claim(
@@ -157,13 +181,12 @@ def _row(run_id: str, event: Event) -> Row:
     return run_id, event.seq, event.type, task_id, attempt, event_text(event)
 
 
-def _follow(connection: sqlite3.Connection, events: Iterable[Event]) -> None:
+def _follow(connection: sqlite3.Connection, events: Iterable[Event], of_backlog: dict[str, bool]) -> None:
     """Fold the events into the last word on each task and run, and write only that."""
     standings: dict[str, tuple[str, str, int, str, str] | None] = {}
     ended: list[tuple[str, str]] = []
     statuses: dict[str, str] = {}
     left: set[str] = set()
-    of_backlog: dict[str, bool] = {}
     for event in events:
         if type(event) not in following.CHANGING:
             continue
@@ -193,7 +216,9 @@ def _is_of_backlog(connection: sqlite3.Connection, run_id: str, known: dict[str,
     found = known.get(run_id)
     if found is None:
         row = connection.execute(statements()["select_kind"], (run_id,)).fetchone()
-        found = known[run_id] = row is None or following.of_backlog(row[0])
+        if row is None:
+            return True
+        found = known[run_id] = following.of_backlog(row[0])
     return found
 
 

@@ -83,7 +83,7 @@ class SqliteStore:
             OutcomeTaken: there is such a run already.
         """
         locks.check_run_id(record.run_id)
-        await self._writer.put(partial(recording.open_run, record=record, events=tuple(events)))
+        await self._writer.put(partial(recording.open_run, opening=recording.Opening.of(record, events)))
 
     async def runs(self) -> Sequence[RunRecord]:
         """All runs, the one that was opened last first."""

@@ -1,6 +1,7 @@
 """Records that are cheap to make are as frozen as others, and cannot be told from them."""
 
 import copy
+import json
 import pickle
 from collections.abc import Mapping
 from dataclasses import FrozenInstanceError, dataclass, field, replace
@@ -8,7 +9,9 @@ from typing import Any
 
 import pytest
 
-from orchestration.frozen import quick
+from orchestration.frozen import nothing, quick
+from orchestration.models import Task
+from orchestration.results import Outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,3 +84,33 @@ def test_what_is_no_plain_record_is_refused() -> None:
     for kind in (WithoutSlots, DoesMore, int):
         with pytest.raises(TypeError):
             quick(kind)
+
+
+# -- the empty mapping ----------------------------------------------------------------------------------------------
+
+
+def test_what_is_empty_in_many_records_is_there_once_and_stays_empty() -> None:
+    task, outcome = Task(id="A"), Outcome()
+    assert task.env is task.metadata is outcome.outputs is Outcome().metadata
+    for change in (
+        lambda: task.env.__setitem__("K", "v"),
+        lambda: task.env.update(K="v"),
+        lambda: task.env.setdefault("K", "v"),
+    ):
+        with pytest.raises(TypeError, match="is frozen"):
+            change()
+    assert task.env == {}
+
+
+def test_an_empty_mapping_of_a_record_is_used_as_any_other() -> None:
+    mine = nothing()
+    mine |= {"K": "v"}
+    assert mine == {"K": "v"}
+    assert nothing() | {"K": "v"} == {**nothing(), "K": "v"} == {"K": "v"}
+    assert json.dumps(nothing()) == repr(nothing()) == "{}"
+    assert Task(id="A").model_dump()["env"] == json.loads(Task(id="A").model_dump_json())["env"] == {}
+    again = (copy.copy(nothing()), copy.deepcopy(nothing()), pickle.loads(pickle.dumps(nothing())), nothing().copy())  # noqa: S301  # our own
+    for own in (*again, Task(id="A").model_copy(deep=True).env):
+        assert type(own) is dict
+        own["K"] = "v"
+    assert nothing() == {}

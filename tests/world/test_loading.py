@@ -342,3 +342,15 @@ def test_ten_thousand_files_and_ten_thousand_mistakes_are_no_trouble(tmp_path: P
     with pytest.raises(InvalidProject) as caught:
         load_project(tmp_path)
     assert len(caught.value.problems) == 10_000
+
+
+def test_tasks_share_what_they_have_in_common_and_a_changed_copy_is_its_own(tmp_path: Path) -> None:
+    lines = "".join(f"  - {{id: {name}, agent: interactive}}\n" for name in "AB")
+    lay_out(tmp_path, {"tasks/all.yaml": f"tasks:\n{lines}  - {{id: C, agent: interactive, owner: me}}\n"})
+    a, b, c = load_project(tmp_path).tasks
+    assert a.model_fields_set is b.model_fields_set
+    assert a.agent is b.agent is c.agent
+    assert (a.model_extra, b.model_extra, c.model_extra) == ({}, {}, {"owner": "me"})
+    mine = a.model_copy(update={"title": "T", "mine": 1})
+    assert (mine.model_fields_set, mine.model_extra) == ({"id", "agent", "title", "mine"}, {"mine": 1})
+    assert (b.model_fields_set, b.model_extra) == ({"id", "agent"}, {})
