@@ -244,3 +244,15 @@ def test_nothing_to_do_is_done_at_once() -> None:
     assert play(Flow("f", [])).status is RunStatus.SUCCESS
     run = play(Flow("f", [FlowStep("sub", flow=Flow("inner", [])), FlowStep("a", seven, depends_on="sub")]))
     assert [one.status for one in run.results] == [ExecutionStatus.SUCCESS] * 2
+
+
+def test_a_number_of_very_many_digits_is_passed_on_like_any_other() -> None:
+    async def many() -> int:
+        return 10**5_000
+
+    async def fewer(many: int) -> int:
+        return many // 10**4_999
+
+    run = play(Flow("f", [FlowStep("many", many), FlowStep("fewer", fewer, depends_on="many")]))
+    assert values(run, "fewer") == {"result": 10}
+    assert run["many"].output == '"<builtins.int>"'
