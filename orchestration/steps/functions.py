@@ -11,6 +11,7 @@ import inspect
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextvars import Context, copy_context
 from dataclasses import replace
+from threading import current_thread, main_thread
 from typing import Any, Final, TypeAlias
 
 from orchestration.calls import Drive, HandOver, Limits, Printed, printed_into
@@ -163,9 +164,9 @@ class FunctionLeaf:
                 raise
         except ListenerFault as fault:
             raise fault.error from None
-        except KeyboardInterrupt:
-            raise
-        except BaseException as error:  # noqa: BLE001  # whatever it raises is how it ended
+        except BaseException as error:
+            if isinstance(error, KeyboardInterrupt) and self.signature.is_async and current_thread() is main_thread():
+                raise  # only here is it a Ctrl-C; in other threads nobody but the function itself can have raised it
             if drive.met is None:
                 return self._raised(error, mask), None
         else:

@@ -237,3 +237,27 @@ def test_an_interrupted_caller_finds_its_run_ended_and_recorded(tmp_path: Path) 
         "interrupted",
         "[('slow', 'cancelled', 'stopped'), ('after', 'blocked', 'depends on slow, which is cancelled')]",
     ]
+
+
+def interrupts() -> None:
+    raise KeyboardInterrupt
+
+
+async def interrupts_in_the_loop() -> None:
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("function", [interrupts, interrupts_in_the_loop])
+def test_an_interruption_that_a_step_raises_where_nobody_can_press_ctrl_c_is_how_that_step_ended(
+    function: Callable[[], object],
+) -> None:
+    flow = Flow("f", [FlowStep("bad", function), FlowStep("good", lambda: 1)], on_error="continue")
+    run = FlowExecutor().run(flow)
+    assert run["bad"].failure is Failure.CRASHED
+    assert "KeyboardInterrupt" in (run["bad"].error or "")
+    assert run["good"].status is ExecutionStatus.SUCCESS
+
+
+async def test_a_plain_step_of_a_loop_of_ones_own_interrupts_nobody_either() -> None:
+    run = await AsyncFlowExecutor().execute(Flow("f", [FlowStep("bad", interrupts)]))
+    assert run["bad"].failure is Failure.CRASHED
