@@ -16,6 +16,7 @@ from orchestration.kinds import ExecutionStatus
 from orchestration.steps.binding import MISSING, CannotBind, Signature
 from orchestration.steps.box import Box
 from orchestration.steps.hiding import bound
+from orchestration.steps.values import apart
 
 _INPUTS: Final = "inputs"
 
@@ -110,10 +111,12 @@ class Finder:
             value = self._referred(box, written)
             return None if value is MISSING else value
         if isinstance(written, list | tuple):
-            return [self.resolved(box, item) for item in written]
+            items = [self.resolved(box, item) for item in written]
+            make = getattr(written, "_make", tuple)  # that of a named tuple
+            return items if isinstance(written, list) else make(items)
         if isinstance(written, dict):
             return {key: self.resolved(box, item) for key, item in written.items()}
-        return written
+        return apart(written)
 
     def _referred(self, box: Box, written: Ref) -> Any:  # noqa: ANN401  # any value
         owner, keys = self.split(written)

@@ -2,7 +2,7 @@
 
 from collections import OrderedDict
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -31,6 +31,11 @@ async def same(value: Any) -> dict[str, Any]:  # noqa: ANN401  # any value
     return {"got": value}
 
 
+class Pair(NamedTuple):
+    left: object
+    right: int
+
+
 @pytest.mark.parametrize(
     ("written", "found"),
     [
@@ -45,6 +50,8 @@ async def same(value: Any) -> dict[str, Any]:  # noqa: ANN401  # any value
         ("seven", "seven"),
         (None, None),
         ({}, {}),
+        ((1, (ref("seven"), [])), (1, (7, []))),
+        (Pair(ref("seven"), 1), Pair(7, 1)),
     ],
 )
 def test_inputs_are_references_and_literals(written: object, found: object) -> None:
@@ -54,6 +61,17 @@ def test_inputs_are_references_and_literals(written: object, found: object) -> N
         FlowStep("same", same, depends_on=["pair", "seven"], inputs={"value": written}),
     ]
     assert values(play(Flow("f", steps), inputs={"x": 4}), "same") == {"got": found}
+
+
+@pytest.mark.parametrize("literal", [[1], {1}, {"k": 1}, bytearray(b"1"), OrderedDict(k=1)], ids=repr)
+def test_a_literal_stays_as_it_was_written_whatever_a_step_does_to_it(literal: Any) -> None:  # noqa: ANN401  # any container
+    async def empty(value: Any) -> int:  # noqa: ANN401  # any container
+        size = len(value)
+        value.clear()
+        return size
+
+    flow = Flow("f", [FlowStep("empty", empty, inputs={"value": literal})])
+    assert [values(play(flow), "empty") for _ in range(2)] == [{"result": 1}, {"result": 1}]
 
 
 def test_parameters_are_found_by_name_in_the_documented_order() -> None:
