@@ -237,8 +237,11 @@ def _begin(step: CurrentStep, printed: Printed) -> None:
 
 
 def by_name(value: Any) -> dict[str, Any]:  # noqa: ANN401  # whatever was returned
-    """A value without declared names: a dictionary has its own, everything else is the `result`."""
-    return value if isinstance(value, dict) and all(isinstance(key, str) for key in value) else {"result": value}
+    """A value without declared names: a dictionary has its own, everything else is the `result`.
+
+    A dictionary of a class of its own (a counter) is more than its values, and stays whole.
+    """
+    return value if type(value) is dict and all(isinstance(key, str) for key in value) else {"result": value}
 
 
 def cannot_call(error: OrchError) -> Outcome:

@@ -1,6 +1,6 @@
 """What steps of flows are given, what they pass on, and that nobody changes what another one has."""
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -274,3 +274,25 @@ def test_a_number_of_very_many_digits_is_passed_on_like_any_other() -> None:
     run = play(Flow("f", [FlowStep("many", many), FlowStep("fewer", fewer, depends_on="many")]))
     assert values(run, "fewer") == {"result": 10}
     assert run["many"].output == '"<builtins.int>"'
+
+
+def test_a_dictionary_of_a_class_of_its_own_stays_what_it_is() -> None:
+    async def count() -> Counter[str]:
+        return Counter("aab")
+
+    async def most(count: Any) -> list[Any]:  # noqa: ANN401  # no type, so that nothing is cast
+        return list(count.most_common(1))
+
+    async def of_a(a: int) -> int:
+        return a
+
+    steps = [
+        FlowStep("count", count),
+        FlowStep("most", most, depends_on="count"),
+        FlowStep("of_a", of_a, depends_on="count"),
+        FlowStep("of_b", same, depends_on="count", inputs={"value": ref("count.b")}),
+    ]
+    run = play(Flow("f", steps))
+    assert values(run, "most") == {"result": [("a", 2)]}
+    assert values(run, "of_a") == {"result": 2}
+    assert values(run, "of_b") == {"got": 1}
