@@ -11,9 +11,10 @@ import logging
 from collections.abc import AsyncIterable, AsyncIterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from orchestration.errors import OrchError
+from orchestration.errors import OrchError, UsageError
 from orchestration.exporting.envelope import dumps, error_data
 from orchestration.server.frames import frame
+from orchestration.steps.values import shown
 
 if TYPE_CHECKING:
     from starlette.responses import StreamingResponse
@@ -35,7 +36,8 @@ def sse(
 
     Args:
         stream: a handle such as `stream_batch` gives (its events are sent), or any async iterator of items. Texts are
-            sent as they are, everything else as JSON. It is closed when the answer ends, whatever ends it.
+            sent as they are, everything else as JSON (models and dataclasses as objects). It is closed when the answer
+            ends, whatever ends it.
         items: of a handle, send only what its generators yield, as chats want it, instead of events.
         heartbeat: seconds of silence after which a comment is sent.
         resumable: whether the stream begins behind the `Last-Event-ID` that the request may carry. Without, such a
@@ -43,7 +45,12 @@ def sse(
 
     Events of a run have their `seq` as id, its live output `seq.n`; items are counted. An error is sent as a last event
     by the name `error`, whose data is that of an error envelope.
+
+    Raises:
+        UsageError: this is nothing that can be streamed.
     """
+    if not hasattr(stream, "__aiter__") and not hasattr(stream, "__aenter__"):
+        raise UsageError(f"{stream!r:.80} is no stream", hint="give an async iterator: an async generator, called")
     from orchestration.server.event_stream import EventStream  # noqa: PLC0415  # brings Starlette, which may be missing
 
     source = _Source(stream)
@@ -75,7 +82,8 @@ async def _frames(source: _Source, *, items: bool) -> AsyncIterator[bytes]:
         await source.open()
         numbers = _Numbers()
         async for item in _chosen(source.stream, items=items):
-            yield frame(item if isinstance(item, str) else dumps(item), number=numbers.of(item, is_event=not items))
+            text = item if isinstance(item, str) else dumps(shown(item))
+            yield frame(text, number=numbers.of(item, is_event=not items))
     except Exception as error:  # noqa: BLE001  # whatever the stream's own code may raise
         yield error_frame(error)
 

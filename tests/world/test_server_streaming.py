@@ -6,12 +6,15 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any, Self
 
 import httpx
 import pytest
 import uvicorn
+from pydantic import BaseModel
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.base import BaseHTTPMiddleware, RequestResponseEndpoint
@@ -20,7 +23,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from orchestration import AsyncPipeline, AsyncPythonTask, ProjectOrchestrator
-from orchestration.errors import WrongState
+from orchestration.errors import UsageError, WrongState
 from orchestration.server import serving, sse
 from tests.world.projects import make_project, shell, until
 from tests.world.serving import Leaving, Message, Parser, messages, parsed, seqs_of
@@ -90,6 +93,41 @@ async def test_items_are_sent_as_they_are_and_counted() -> None:
         ["x"],
     ]
     assert [message.id for message in found] == [str(n) for n in range(1, 11)]
+
+
+class Part(BaseModel):
+    text: str
+    score: float = 0.5
+
+
+@dataclass
+class Place:
+    x: int
+
+
+async def test_records_are_sent_as_the_objects_that_they_are() -> None:
+    async def items() -> AsyncIterator[Any]:
+        yield Part(text="a")
+        yield {"parts": [Part(text="b")], "place": Place(1), "day": date(2020, 1, 2), "loss": float("nan")}
+
+    async def endpoint(_: Request) -> Response:
+        return sse(items())
+
+    async with app_with(endpoint) as client:
+        found = [message.json for message in await read(client)]
+    assert found == [
+        {"text": "a", "score": 0.5},
+        {"parts": [{"text": "b", "score": 0.5}], "place": {"x": 1}, "day": "2020-01-02", "loss": "nan"},
+    ]
+
+
+def test_what_is_no_stream_is_refused_where_it_is_given() -> None:
+    async def items() -> AsyncIterator[str]:
+        yield "one"
+
+    for wrong in (None, iter("ab"), items):
+        with pytest.raises(UsageError, match="is no stream"):
+            sse(wrong)  # type: ignore[arg-type]  # that is the point
 
 
 async def test_of_a_pipeline_what_its_generators_yield_is_sent() -> None:
