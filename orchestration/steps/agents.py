@@ -84,7 +84,8 @@ class AgentLeaf:
             return Outcome(failure=Failure.AGENT_MISSING, error=told)
         if outcome.abandoned:
             self._leave(outcome, seat.path, attempt, attempts, crew)
-        outcome = _with_what_is_missing(outcome, known, texts)
+        if self.kind in {"shell", "script"}:  # others are told what is known in other ways
+            outcome = _with_what_is_missing(outcome, known, texts)
         return self.bound(outcome) if outcome.succeeded and self.returns else outcome
 
     def _leave(self, left: Outcome, path: str, attempt: int, attempts: Crew, crew: StepCrew) -> None:
