@@ -74,6 +74,11 @@ class FunctionLeaf:
         self._end_type = end_type
         self._limits = limits
 
+    @property
+    def is_in_thread(self) -> bool:
+        """Whether a call takes a thread."""
+        return not self.signature.is_async
+
     def arguments(self, seat: Seat) -> Arguments:
         """The arguments of a call; raises CannotBind."""
         secrets = seat.box.crew.given_to(seat.path).secrets
