@@ -7,6 +7,7 @@ was skipped has no value: a parameter that refers to it keeps its default, and w
 Who stands further up is found out only when somebody asks: in a long chain all of that together is quadratic.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
@@ -19,6 +20,7 @@ from orchestration.steps.hiding import bound
 from orchestration.steps.values import apart
 
 _INPUTS: Final = "inputs"
+_PLACE: Final = re.compile(r"-?[0-9]{1,18}")
 
 
 class Finder:
@@ -143,7 +145,7 @@ class Finder:
 def _inside(value: Any, key: str, written: Ref, step: str) -> Any:  # noqa: ANN401  # any value
     if isinstance(value, Mapping) and key in value:
         return value[key]
-    if isinstance(value, list | tuple) and key.lstrip("-").isdigit() and -len(value) <= int(key) < len(value):
+    if isinstance(value, list | tuple) and _PLACE.fullmatch(key) and -len(value) <= int(key) < len(value):
         return value[int(key)]
     if not isinstance(value, Mapping | list | tuple | str) and not key.startswith("_") and hasattr(value, key):
         return getattr(value, key)

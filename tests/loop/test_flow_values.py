@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from orchestration.errors import UsageError
-from orchestration.flow import Flow, FlowStep, ref
+from orchestration.flow import AsyncFlowExecutor, Flow, FlowStep, ref
 from orchestration.kinds import ExecutionStatus, Failure, RunStatus
 from orchestration.results import RunResult
 from orchestration.steps.binding import CannotBind
@@ -127,9 +127,32 @@ def test_a_reference_that_leads_nowhere_is_refused_before_anything_runs_or_is_th
     steps = [FlowStep("pair", pair), FlowStep("b", same, depends_on="pair", inputs={"value": ref("pair.rigth")})]
     run = play(Flow("f", steps))
     assert "refers to pair.rigth, but there is no rigth" in str(run["b"].error)
-    for path in ("", "a..b", ".a"):
+    for path in ("", "a..b", ".a", None, 3):
         with pytest.raises(UsageError, match="is no reference"):
-            ref(path)
+            ref(path)  # type: ignore[arg-type]  # whatever somebody writes
+
+
+@pytest.mark.parametrize("place", ["--1", "²", "9" * 5_000, "2", "-3", "1.0"])
+def test_a_reference_to_a_place_that_a_list_does_not_have_is_the_failure_of_its_step(place: str) -> None:
+    async def rows() -> list[int]:
+        return [1, 2]
+
+    steps = [FlowStep("rows", rows), FlowStep("b", same, depends_on="rows", inputs={"value": ref(f"rows.{place}")})]
+    run = play(Flow("f", steps))
+    assert run["b"].failure is Failure.INVALID_OUTPUT
+    assert "but there is no" in str(run["b"].error)
+
+
+@pytest.mark.parametrize("wrong", [None, [], "f", FlowStep("a", seven)])
+def test_what_is_no_flow_is_refused_by_name(wrong: Any) -> None:  # noqa: ANN401  # anything
+    with pytest.raises(UsageError, match="is no flow"):
+        play(wrong)
+
+
+@pytest.mark.parametrize("run_id", [5, b"r", "a/b", "", "\n"])
+async def test_a_run_id_that_can_be_none_is_refused(run_id: Any) -> None:  # noqa: ANN401  # anything
+    with pytest.raises(UsageError, match="is not a safe run id"):
+        await AsyncFlowExecutor().execute(Flow("f", []), run_id=run_id)
 
 
 def test_an_input_that_nobody_gives_is_refused_before_anything_runs() -> None:
