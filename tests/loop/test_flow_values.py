@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from orchestration import AsyncPipeline
 from orchestration.errors import UsageError
 from orchestration.flow import AsyncFlowExecutor, Flow, FlowStep, ref
 from orchestration.kinds import ExecutionStatus, Failure, RunStatus
@@ -143,10 +144,13 @@ def test_a_reference_to_a_place_that_a_list_does_not_have_is_the_failure_of_its_
     assert "but there is no" in str(run["b"].error)
 
 
-@pytest.mark.parametrize("wrong", [None, [], "f", FlowStep("a", seven)])
+@pytest.mark.parametrize("wrong", [None, [], "f", FlowStep("a", seven), AsyncPipeline([])])
 def test_what_is_no_flow_is_refused_by_name(wrong: Any) -> None:  # noqa: ANN401  # anything
     with pytest.raises(UsageError, match="is no flow"):
         play(wrong)
+    if wrong is not None:
+        with pytest.raises(UsageError, match="it is a flow"):
+            FlowStep("b", flow=wrong)
 
 
 @pytest.mark.parametrize("run_id", [5, b"r", "a/b", "", "\n"])
