@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from orchestration.errors import OrchError, UsageError
 from orchestration.exporting.envelope import dumps, error_data
+from orchestration.kinds import ExecutionStatus, RunStatus
+from orchestration.results import RunResult
 from orchestration.server.frames import frame
 from orchestration.steps.values import shown
 
@@ -44,7 +46,8 @@ def sse(
             request gets 204, which ends the reconnecting of a browser, and the stream is not begun.
 
     Events of a run have their `seq` as id, its live output `seq.n`; items are counted. An error is sent as a last event
-    by the name `error`, whose data is that of an error envelope.
+    by the name `error`, whose data is that of an error envelope; with `items`, one that says so of a run that failed or
+    was cancelled too.
 
     Raises:
         UsageError: this is nothing that can be streamed.
@@ -84,8 +87,23 @@ async def _frames(source: _Source, *, items: bool) -> AsyncIterator[bytes]:
         async for item in _chosen(source.stream, items=items):
             text = item if isinstance(item, str) else dumps(shown(item))
             yield frame(text, number=numbers.of(item, is_event=not items))
+        if items and (failed := await _what_failed(source.stream)):
+            yield frame(dumps(error_data(failed)), name="error")
     except Exception as error:  # noqa: BLE001  # whatever the stream's own code may raise
         yield error_frame(error)
+
+
+async def _what_failed(stream: AsyncIterable[Any]) -> OrchError | None:
+    """That a run came to no good end, for whoever is told of none of its events."""
+    result = getattr(stream, "result", None)
+    run = None if result is None else await result()
+    if not isinstance(run, RunResult) or run.status not in {RunStatus.FAILED, RunStatus.CANCELLED}:
+        return None
+    first = next((one for one in run.results if one.status is ExecutionStatus.FAILED), None)
+    why = run.reason or run.status.value if first is None else f"{first.task_id}: {first.error}"
+    error = OrchError(f"the run was cancelled: {why}" if run.status is RunStatus.CANCELLED else why)
+    error.code = f"run_{run.status.value}"
+    return error
 
 
 def error_frame(error: Exception) -> bytes:

@@ -226,6 +226,32 @@ async def test_an_error_is_the_last_event(error: Exception, code: str, message: 
     assert (last.json["code"], last.json["message"]) == (code, message)
 
 
+async def breaks(text: str) -> AsyncIterator[str]:
+    for word in text.split():
+        yield word
+    if text != "all is well":
+        raise LookupError("no more words")
+
+
+@pytest.mark.parametrize("text", ["half a", "all is well"])
+async def test_who_is_told_of_items_only_is_told_that_the_run_failed(text: str) -> None:
+    pipeline = AsyncPipeline([AsyncPythonTask(breaks)])
+
+    async def endpoint(request: Request) -> Response:
+        stream = pipeline.execute_streaming({"text": text})
+        return sse(stream, items="items" in request.query_params)
+
+    async with app_with(endpoint) as client:
+        found = await read(client, params={"items": "1"})
+        events = await read(client)
+    words = [message.data for message in found if message.name == "message"]
+    assert words == text.split()
+    errors = [message.json for message in found if message.name == "error"]
+    assert [one["code"] for one in errors] == ([] if text == "all is well" else ["run_failed"])
+    assert all("breaks: " in one["message"] and "no more words" in one["message"] for one in errors)
+    assert {message.name for message in events} == {"message"}
+
+
 async def test_a_silent_stream_is_kept_open_by_comments() -> None:
     go_on = asyncio.Event()
 
