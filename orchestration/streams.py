@@ -47,6 +47,7 @@ class RunStream:
         self._queue: asyncio.Queue[Any] = asyncio.Queue(BUFFER)
         self._task: asyncio.Task[RunResult] | None = None
         self._drains = False
+        self._is_closed = False
 
     async def _listen(self, event: Event | TaskChunk) -> None:
         if not self._drains:
@@ -66,6 +67,8 @@ class RunStream:
 
     def _begin(self) -> "asyncio.Task[RunResult]":
         if self._task is None:
+            if self._is_closed:
+                raise OrchError("the stream was closed before its run began, so there is none")
             self._task = asyncio.create_task(self._run(), name="run of a stream")
         return self._task
 
@@ -74,8 +77,13 @@ class RunStream:
             self._queue.get_nowait()
 
     async def __aenter__(self) -> Self:
-        """Begin the run."""
+        """Begin the run, so that it is recorded also if it is left at once."""
         self._begin()
+        try:
+            await asyncio.sleep(0)
+        except asyncio.CancelledError:
+            await self.aclose()
+            raise
         return self
 
     async def __aexit__(
@@ -96,7 +104,7 @@ class RunStream:
 
     async def aclose(self) -> None:
         """Cancel the run if it goes on, and wait for its end."""
-        self._drains = True
+        self._drains = self._is_closed = True
         self._make_room()
         if self._task is not None:
             await cancel_all([self._task])
@@ -137,6 +145,7 @@ class RunStream:
         if isinstance(event, Event | TaskChunk):
             return event
         self._make_room()
+        self._queue.put_nowait(_END)  # for others who read
         await asyncio.wait([task])
         self._result_of(task)
         raise StopAsyncIteration

@@ -23,10 +23,11 @@ _Waiting: TypeAlias = tuple[asyncio.AbstractEventLoop, asyncio.Future[None]]
 
 
 class Threads:
-    """Runs each function in a thread of its own, at most so many at once."""
+    """Runs each function in a thread of its own, at most `limit` at once."""
 
     def __init__(self, limit: int = MAX_THREADS) -> None:
         """No thread is started."""
+        self.limit = limit
         self._lock = threading.Lock()
         self._free = limit
         self._waiting: deque[_Waiting] = deque()

@@ -141,8 +141,10 @@ class Compiler:
         """What the engine runs.
 
         Raises:
-            UsageError: a tool is not known, a reference leads nowhere, flows contain each other.
+            UsageError: it is no flow, a tool is not known, a reference leads nowhere, flows contain each other.
         """
+        if not isinstance(flow, Flow):
+            raise UsageError(f"{flow!r:.80} is no flow", hint="write Flow(name, [FlowStep(…), …])")
         self._signatures = {}  # by identity: what the flow's steps call is there as long as this lasts
         root = Unit(flow.name, self._graph(flow, ()))
         return Program(flow.name, "flow", root, check_inputs, fail_fast=flow.on_error == "fail_fast")

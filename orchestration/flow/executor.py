@@ -22,7 +22,7 @@ from orchestration.steps.doors import refuse_in_loop
 from orchestration.steps.home import Home
 from orchestration.steps.program import Program
 from orchestration.steps.reading import checked_count, checked_function, checked_name, seconds
-from orchestration.steps.running import Options, Store, run_program
+from orchestration.steps.running import Options, Store, caps_of_threads, run_program
 from orchestration.steps.telling import told
 from orchestration.streams import RunStream
 
@@ -58,8 +58,9 @@ class AsyncFlowExecutor:
         checked_count(max_threads, "max_threads")
         self.max_concurrent = max_concurrent
         self._store = store
-        self._limits = Limits({} if max_concurrent is None else {CAPACITY: max_concurrent})
         self._threads = Threads(max_threads or max(MAX_THREADS, max_concurrent or 0))
+        caps = {} if max_concurrent is None else {CAPACITY: max_concurrent}
+        self._limits = Limits(caps | caps_of_threads(max_concurrent, self._threads))
         self._tools: dict[str, Callable[..., Any]] = {}
         for name, function in (tools or {}).items():
             self.register(name, function)

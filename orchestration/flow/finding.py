@@ -7,6 +7,7 @@ was skipped has no value: a parameter that refers to it keeps its default, and w
 Who stands further up is found out only when somebody asks: in a long chain all of that together is quadratic.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
@@ -16,8 +17,10 @@ from orchestration.kinds import ExecutionStatus
 from orchestration.steps.binding import MISSING, CannotBind, Signature
 from orchestration.steps.box import Box
 from orchestration.steps.hiding import bound
+from orchestration.steps.values import apart
 
 _INPUTS: Final = "inputs"
+_PLACE: Final = re.compile(r"-?[0-9]{1,18}")
 
 
 class Finder:
@@ -110,10 +113,12 @@ class Finder:
             value = self._referred(box, written)
             return None if value is MISSING else value
         if isinstance(written, list | tuple):
-            return [self.resolved(box, item) for item in written]
+            items = [self.resolved(box, item) for item in written]
+            make = getattr(written, "_make", tuple)  # that of a named tuple
+            return items if isinstance(written, list) else make(items)
         if isinstance(written, dict):
             return {key: self.resolved(box, item) for key, item in written.items()}
-        return written
+        return apart(written)
 
     def _referred(self, box: Box, written: Ref) -> Any:  # noqa: ANN401  # any value
         owner, keys = self.split(written)
@@ -140,7 +145,7 @@ class Finder:
 def _inside(value: Any, key: str, written: Ref, step: str) -> Any:  # noqa: ANN401  # any value
     if isinstance(value, Mapping) and key in value:
         return value[key]
-    if isinstance(value, list | tuple) and key.lstrip("-").isdigit() and -len(value) <= int(key) < len(value):
+    if isinstance(value, list | tuple) and _PLACE.fullmatch(key) and -len(value) <= int(key) < len(value):
         return value[int(key)]
     if not isinstance(value, Mapping | list | tuple | str) and not key.startswith("_") and hasattr(value, key):
         return getattr(value, key)

@@ -68,7 +68,7 @@ class FlowLeaf(FunctionLeaf):
             arguments = self.arguments(seat)
         except OrchError as error:
             return cannot_call(error)
-        key = None if self._cache is None else key_of(self.function, *arguments, self._step.version)
+        key = None if self._cache is None else key_of(self.function, *arguments, *self._said(durable=crew.is_durable))
         if key is None or self._cache is None:
             outcome = await self.called(arguments, seat, attempt, report, crew)
         else:
@@ -93,6 +93,12 @@ class FlowLeaf(FunctionLeaf):
 
     # -- what is known already ----------------------------------------------------------------------------------
 
+    def _said(self, *, durable: bool) -> tuple[object, ...]:
+        """What makes the same call another one: a row is of no use for whoever calls the values otherwise."""
+        step = self._step
+        returned = tuple((one.name, one.kind) for one in step.read_returns)
+        return step.version, step.stream_end_type, tuple(step.files), returned, durable
+
     async def _remembered(
         self,
         cache: Cache,
@@ -108,12 +114,17 @@ class FlowLeaf(FunctionLeaf):
                 await asyncio.to_thread(cache.row, key, self._directory) if self._step.files else cache.row(key, Path())
             )
             if row is not None:
-                return Outcome(output=row.output, outputs=apart(dict(row.outputs)), metadata={"cached": True})
+                return self._known(row)
             outcome = await self.called(arguments, seat, attempt, report, crew)
             if outcome.failure is None:
                 files = await asyncio.to_thread(files_of, self._directory, self._step.files) if self._step.files else {}
                 cache.keep(key, Row(dict(outcome.outputs), outcome.output, files))
             return outcome
+
+    def _known(self, row: Row) -> Outcome:
+        metrics = {one.name: row.outputs[one.name] for one in self.returns if one.kind == "metric"}
+        facts = {"cached": True} | ({"metrics": metrics} if metrics else {})
+        return Outcome(output=row.output, outputs=apart(dict(row.outputs)), metadata=facts)
 
     # -- standing in --------------------------------------------------------------------------------------------
 

@@ -78,7 +78,7 @@ def _is_list_of_patterns(value: object) -> bool:
 _KINDS: Final[tuple[tuple[str, str, Callable[[Any], bool]], ...]] = (
     ("function", "a function, not what it returns", lambda value: value is None or callable(value)),
     ("tool", "the name of a tool", lambda value: value is None or _is_text(value)),
-    ("flow", "a flow", lambda value: value is None or hasattr(value, "steps")),
+    ("flow", "a flow", lambda value: value is None or hasattr(value, "graph")),
     (
         "fallback",
         "a function, or the name of a tool",

@@ -28,7 +28,8 @@ class Ref:
 
     def __post_init__(self) -> None:
         """Check it; raises UsageError."""
-        if not all(str(self.path).split(".")):
+        written: object = self.path
+        if not isinstance(written, str) or not all(written.split(".")):
             raise UsageError(f"{self.path!r:.80} is no reference", hint="write a step's id, then keys, such as a.key")
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from orchestration.masking import Masker
-from orchestration.notebooks.cells import ASKS, INJECTED, assignments, defaults_of, injected
+from orchestration.notebooks.cells import INJECTED, asking, assignments, defaults_of, injected
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,7 +29,7 @@ class _Stopped(Exception):
 async def _executed(order: dict[str, Any], masker: Masker) -> dict[str, Any]:
     import nbformat  # noqa: PLC0415  # told apart from faults of ours by whoever calls this
     from nbclient import NotebookClient  # noqa: PLC0415  # likewise
-    from nbclient.exceptions import CellExecutionError  # noqa: PLC0415  # likewise
+    from nbclient.exceptions import CellExecutionError, DeadKernelError  # noqa: PLC0415  # likewise
 
     scratch, writes = Path(order["scratch"]), cast("Callable[[Any], str]", nbformat.writes)
     notebook = _read(order["path"], nbformat)
@@ -68,6 +68,8 @@ async def _executed(order: dict[str, Any], masker: Masker) -> dict[str, Any]:
                 what = f"{error.ename}: {error.evalue}" if error.evalue else str(error.ename)
                 traceback = _without_colours(str(error.traceback))
                 return {"error": f"cell {index + 1} raised {what}", "traceback": traceback, "cells": count}
+            except DeadKernelError:
+                return {"error": f"its kernel died in cell {index + 1}", "cells": count}
             count += cell.cell_type == "code"
         keep()
         return {**await _asked(client, order["returns"], scratch), "cells": count}
@@ -98,7 +100,7 @@ async def _asked(client: Any, names: list[str], scratch: Path) -> dict[str, Any]
     if not names:
         return {"returns": {}}
     answers = scratch / "answers.json"
-    code = f"{ASKS}\ntry:\n    _orch({names!r}, {str(answers)!r})\nfinally:\n    del _orch\n"
+    code = asking(names, str(answers))
     await client.kc.execute_interactive(code, silent=True, store_history=False, timeout=WAITS, output_hook=_unheard)
     try:
         found: dict[str, Any] = json.loads(answers.read_text(encoding="utf-8"))
@@ -128,7 +130,7 @@ def main() -> int:
         report = asyncio.run(_executed(order, masker))  # noqa: TID251  # the entry point of a process of its own
     except _Stopped as stopped:
         report = {"stopped": str(stopped)}
-    except Exception as error:  # noqa: BLE001  # whatever Jupyter raises: no such kernel, a kernel that died
+    except Exception as error:  # noqa: BLE001  # whatever Jupyter raises: no such kernel, one that does not start
         report = {"stopped": f"{type(error).__name__}: {error}"}
     (scratch / "report.json").write_text(json.dumps(masker.value(report)), encoding="utf-8")
     return 0 if "returns" in report else 1

@@ -65,25 +65,30 @@ def literal(value: Any) -> str:  # noqa: ANN401  # any JSON
 
 
 ASKS: Final = """\
-def _orch(names, path):
-    import json
-    def told(value):
-        for way in ("model_dump", "tolist", "item", "to_dict"):
-            if callable(getattr(value, way, None)):
-                return getattr(value, way)(mode="json") if way == "model_dump" else getattr(value, way)()
-        if isinstance(value, (set, frozenset, tuple)):
-            return list(value)
-        raise TypeError(f"it is a {type(value).__name__}, which is no JSON")
-    found, wrong = {}, []
-    for name in names:
-        if name not in globals():
-            wrong.append(f"there is no variable {name}")
-            continue
-        try:
-            found[name] = json.loads(json.dumps(globals()[name], default=told, allow_nan=False))
-        except (TypeError, ValueError, RecursionError) as error:
-            wrong.append(f"{name} cannot be returned: {error}")
-    with open(path, "w", encoding="utf-8") as file:
-        json.dump({"found": found, "wrong": wrong}, file)
+import json
+def told(value):
+    for way in ("model_dump", "tolist", "item", "to_dict"):
+        if callable(getattr(value, way, None)):
+            return getattr(value, way)(mode="json") if way == "model_dump" else getattr(value, way)()
+    if isinstance(value, (set, frozenset, tuple)):
+        return list(value)
+    raise TypeError(f"it is a {type(value).__name__}, which is no JSON")
+found, wrong = {}, []
+for name in names:
+    if name not in known:
+        wrong.append(f"there is no variable {name}")
+        continue
+    try:
+        found[name] = json.loads(json.dumps(known[name], default=told, allow_nan=False))
+    except (TypeError, ValueError, RecursionError) as error:
+        wrong.append(f"{name} cannot be returned: {error}")
+with open(path, "w", encoding="utf-8") as file:
+    json.dump({"found": found, "wrong": wrong}, file)
 """
-"""Defines what writes variables of the kernel into a file, as JSON."""
+"""Writes variables of the kernel into a file, as JSON: those of `known` that `names` has, to `path`."""
+
+
+def asking(names: Iterable[str], path: str) -> str:
+    """The code that has a kernel do so, in names of its own: the notebook may call its variables `type` or `open`."""
+    given = f"{{'names': {[*names]!r}, 'path': {path!r}, 'known': _orch.globals()}}"
+    return f"import builtins as _orch\ntry:\n    _orch.exec({ASKS!r}, {given})\nfinally:\n    del _orch\n"

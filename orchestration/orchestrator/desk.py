@@ -262,7 +262,10 @@ class Desk:
         return None
 
     async def _open_run_with(self, task_id: str, records: Sequence[RunRecord]) -> RunRecord | None:
-        for record in records:
+        """The open run that has the task; of several the one that has claimed it, for others wait for that one."""
+        claim = (await self._store.claims()).get(task_id)
+        holder = claim.run_id if claim is not None else None
+        for record in sorted(records, key=lambda record: record.run_id != holder):
             if record.status in OPEN_RUNS and record.is_of_backlog and task_id in record.tasks:
                 status = (await ledger_of(self._store, record.run_id)).status_of(task_id)
                 if not status.is_final:

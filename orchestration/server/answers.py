@@ -1,7 +1,7 @@
 """Answers: the envelope of `--json`, or its envelope of kind `error` with the status that fits."""
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -57,13 +57,24 @@ async def _of_ours(_: Request, error: Exception) -> Response:
     return error_answer(error)
 
 
-async def _of_validation(_: Request, error: Exception) -> Response:
+async def _of_validation(request: Request, error: Exception) -> Response:
     """What is wrong with a body or a parameter, all of it."""
     assert isinstance(error, RequestValidationError)  # noqa: S101  # as above
-    problems = [Problem(f"{'.'.join(map(str, one['loc'][1:])) or 'body'}: {one['msg']}") for one in error.errors()]
+    problems = [Problem(_wrong(one)) for one in error.errors()]
     message = problems[0].message if len(problems) == 1 else f"{len(problems)} problems, first: {problems[0].message}"
-    told = UsageError(message, hint="the schemas are in /openapi.json", problems=problems)
-    return answer("error", error_data(told), 422)
+    is_unread = any(one["loc"] == ("body",) for one in error.errors()) and JSON not in _kind_of(request)
+    hint = f"send the body as JSON, with `Content-Type: {JSON}`" if is_unread else "the schemas are in /openapi.json"
+    return answer("error", error_data(UsageError(message, hint=hint, problems=problems)), 422)
+
+
+def _wrong(found: Mapping[str, Any]) -> str:
+    if found["type"] == "json_invalid":
+        return f"body: not JSON at character {found['loc'][-1]}: {found.get('ctx', {}).get('error', '')}"
+    return f"{'.'.join(map(str, found['loc'][1:])) or 'body'}: {found['msg']}"
+
+
+def _kind_of(request: Request) -> str:
+    return request.headers.get("content-type", "").lower()
 
 
 async def _of_address(request: Request, error: Exception) -> Response:

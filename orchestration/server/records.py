@@ -35,8 +35,17 @@ def _of_record(record: type[Any], *, sparse: bool = False, **more: Any) -> type[
 
 def _definitions(record: type[Any], *, sparse: bool, without: str = "") -> dict[str, Any]:
     hints = get_type_hints(record)
-    default = None if sparse else ...
+    default = _left_out() if sparse else ...
     return {one.name: (_of_type(hints[one.name]), default) for one in fields(record) if one.name != without}
+
+
+def _left_out() -> Any:  # noqa: ANN401  # a field of pydantic
+    """What may be missing, and is never null."""
+
+    def without_default(schema: dict[str, Any]) -> None:
+        schema.pop("default", None)
+
+    return Field(default=None, json_schema_extra=without_default)
 
 
 def _of_type(hint: Any) -> Any:  # noqa: ANN401, PLR0911  # any annotation; one line for each form that records use
@@ -96,7 +105,7 @@ CHUNK: Final = _model(
         "n": (int, ...),
         "at": (datetime, ...),
         "chunk": (Any, ...),
-        "stream": (Literal["stdout", "stderr"], None),
+        "stream": (Literal["stdout", "stderr"], _left_out()),
     },
     TaskChunk.__doc__,
 )

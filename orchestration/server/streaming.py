@@ -11,9 +11,12 @@ import logging
 from collections.abc import AsyncIterable, AsyncIterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from orchestration.errors import OrchError
+from orchestration.errors import OrchError, UsageError
 from orchestration.exporting.envelope import dumps, error_data
+from orchestration.kinds import ExecutionStatus, RunStatus
+from orchestration.results import RunResult
 from orchestration.server.frames import frame
+from orchestration.steps.values import shown
 
 if TYPE_CHECKING:
     from starlette.responses import StreamingResponse
@@ -35,15 +38,22 @@ def sse(
 
     Args:
         stream: a handle such as `stream_batch` gives (its events are sent), or any async iterator of items. Texts are
-            sent as they are, everything else as JSON. It is closed when the answer ends, whatever ends it.
+            sent as they are, everything else as JSON (models and dataclasses as objects). It is closed when the answer
+            ends, whatever ends it.
         items: of a handle, send only what its generators yield, as chats want it, instead of events.
         heartbeat: seconds of silence after which a comment is sent.
         resumable: whether the stream begins behind the `Last-Event-ID` that the request may carry. Without, such a
             request gets 204, which ends the reconnecting of a browser, and the stream is not begun.
 
     Events of a run have their `seq` as id, its live output `seq.n`; items are counted. An error is sent as a last event
-    by the name `error`, whose data is that of an error envelope.
+    by the name `error`, whose data is that of an error envelope; with `items`, one that says so of a run that failed or
+    was cancelled too.
+
+    Raises:
+        UsageError: this is nothing that can be streamed.
     """
+    if not hasattr(stream, "__aiter__") and not hasattr(stream, "__aenter__"):
+        raise UsageError(f"{stream!r:.80} is no stream", hint="give an async iterator: an async generator, called")
     from orchestration.server.event_stream import EventStream  # noqa: PLC0415  # brings Starlette, which may be missing
 
     source = _Source(stream)
@@ -75,9 +85,25 @@ async def _frames(source: _Source, *, items: bool) -> AsyncIterator[bytes]:
         await source.open()
         numbers = _Numbers()
         async for item in _chosen(source.stream, items=items):
-            yield frame(item if isinstance(item, str) else dumps(item), number=numbers.of(item, is_event=not items))
+            text = item if isinstance(item, str) else dumps(shown(item))
+            yield frame(text, number=numbers.of(item, is_event=not items))
+        if items and (failed := await _what_failed(source.stream)):
+            yield frame(dumps(error_data(failed)), name="error")
     except Exception as error:  # noqa: BLE001  # whatever the stream's own code may raise
         yield error_frame(error)
+
+
+async def _what_failed(stream: AsyncIterable[Any]) -> OrchError | None:
+    """That a run came to no good end, for whoever is told of none of its events."""
+    result = getattr(stream, "result", None)
+    run = None if result is None else await result()
+    if not isinstance(run, RunResult) or run.status not in {RunStatus.FAILED, RunStatus.CANCELLED}:
+        return None
+    first = next((one for one in run.results if one.status is ExecutionStatus.FAILED), None)
+    why = run.reason or run.status.value if first is None else f"{first.task_id}: {first.error}"
+    error = OrchError(f"the run was cancelled: {why}" if run.status is RunStatus.CANCELLED else why)
+    error.code = f"run_{run.status.value}"
+    return error
 
 
 def error_frame(error: Exception) -> bytes:

@@ -1,6 +1,6 @@
 """Tasks over HTTP: how they stand and why, what they printed, and what people decide about them."""
 
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Header, Query
 from starlette.responses import PlainTextResponse, Response
@@ -19,6 +19,7 @@ TAIL: Final = 1024 * 1024
 
 Tail = Annotated[int, Query(ge=0, le=MOST_TAIL, description="At most so many bytes, the last ones.")]
 Stream = Literal["stdout", "stderr"]
+_TEXT: Final[dict[str, Any]] = {"content": {"text/plain": {"schema": {"type": "string"}}}}
 
 router = APIRouter(responses=ERRORS)
 
@@ -64,8 +65,12 @@ async def logs(
 
 @router.get(
     "/tasks/{task_id:path}/logs/{stream}",
-    response_class=PlainTextResponse,
-    responses={206: {"description": "The part that `Range` asks for."}, 416: {"description": "There is no such part."}},
+    response_class=Response,  # one that has a kind of its own would have it for errors too
+    responses={
+        200: {"description": "All of it.", **_TEXT},
+        206: {"description": "The part that `Range` asks for.", **_TEXT},
+        416: {"description": "There is no such part."},
+    },
 )
 async def log(  # which log, and what of it
     served: Project,

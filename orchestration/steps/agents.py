@@ -28,7 +28,10 @@ from orchestration.steps.unit import Seat
 from orchestration.steps.values import shown, text_of
 
 MAX_VARIABLE: Final = 64 * 1024
-"""Characters of a value that is given as a variable; the system bounds them, and longer ones are in `$ORCH_INPUTS`."""
+"""Bytes of a value that is given as a variable; the system bounds them, and longer ones are in `$ORCH_INPUTS` only."""
+
+MAX_VARIABLES: Final = 512 * 1024
+"""Bytes of all of them; the system bounds these too, and would not start the command."""
 
 PREFIX: Final = "ORCH_PRM_"
 
@@ -58,11 +61,12 @@ class AgentLeaf:
     async def perform(self, seat: Seat, attempt: int, slot: int, report: Reporting, crew: StepCrew) -> Outcome:
         """Have it done once."""
         known = shown(seat.box.known())
+        texts = _texts(known)
         more = self.variables(seat, attempt, crew)
-        assignment = self._assigned(seat.path, known, more, crew.home, self.agent)
+        assignment = self._assigned(seat.path, known, texts, more, crew.home, self.agent)
         own = crew.given_to(seat.path).secrets
         secrets = {} if crew.hiding is None else {**crew.hiding.known, **own}
-        place = crew.home.place(crew.run_id, {**known, "_texts": {**_texts(known), **more}}, secrets)
+        place = crew.home.place(crew.run_id, {**known, "_texts": {**texts, **more}}, secrets)
         attempts = Crew(crew.run_id, place, {seat.path: assignment}, _nobody, crew.ledger)
         entered = enter(crew.current(seat, attempt))  # for agents that are functions
         try:
@@ -80,6 +84,8 @@ class AgentLeaf:
             return Outcome(failure=Failure.AGENT_MISSING, error=told)
         if outcome.abandoned:
             self._leave(outcome, seat.path, attempt, attempts, crew)
+        if self.kind in {"shell", "script"}:  # others are told what is known in other ways
+            outcome = _with_what_is_missing(outcome, known, texts)
         return self.bound(outcome) if outcome.succeeded and self.returns else outcome
 
     def _leave(self, left: Outcome, path: str, attempt: int, attempts: Crew, crew: StepCrew) -> None:
@@ -115,13 +121,13 @@ class AgentLeaf:
         self,
         path: str,
         known: Mapping[str, Any],
+        texts: Mapping[str, str],
         more: Mapping[str, str],
         home: Home,
         doer: Agent | str | None,
     ) -> Assignment:
         names = [name for name in known if name.isidentifier()]
         inputs = {name: f"{{{{ parameters[{name!r}] }}}}" for name in names}
-        texts = _texts(known)
         variables = {f"{PREFIX}{name}": f"{{{{ parameters['_texts'][{name!r}] }}}}" for name in names if name in texts}
         changes = {
             "id": path,
@@ -166,5 +172,23 @@ def _nobody(_: str) -> list[str]:
 
 
 def _texts(known: Mapping[str, Any]) -> dict[str, str]:
-    texts = {name: text_of(value) for name, value in known.items() if name.isidentifier()}
-    return {name: text for name, text in texts.items() if len(text) <= MAX_VARIABLE and "\0" not in text}
+    """The values that can be variables, as their texts."""
+    found: dict[str, str] = {}
+    left = MAX_VARIABLES
+    for name, value in known.items():
+        text = text_of(value) if name.isidentifier() else "\0"
+        size = len(text.encode(errors="replace"))
+        if size <= min(MAX_VARIABLE, left) and "\0" not in text:
+            found[name] = text
+            left -= size + len(name)
+    return found
+
+
+def _with_what_is_missing(outcome: Outcome, known: Mapping[str, Any], texts: Mapping[str, str]) -> Outcome:
+    """The outcome, with a warning of values that the command may look for in vain."""
+    missing = [name for name in known if name.isidentifier() and name not in texts]
+    if not missing:
+        return outcome
+    told = f"no variables, because they are too long or hold a zero: {', '.join(missing)}; they are in $ORCH_INPUTS"
+    warnings = [*outcome.metadata.get("warnings", ()), told]
+    return replace(outcome, metadata={**outcome.metadata, "warnings": warnings})

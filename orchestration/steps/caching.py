@@ -1,10 +1,11 @@
 """Results of steps that need not be computed again: by what a function is, and what it is given.
 
-The key is a digest of the function's code (its own: not that of what it calls), its name and version, and its
-arguments. What cannot be written down exactly has no key, and is computed each time; a result that JSON cannot give
-back as it was is not kept. What a function holds on to and could change meanwhile (a list around it, an object) is no
-part of the key. A row is no proof: files that it promises are looked at again, and one that is gone or changed makes it
-a miss. What is being computed just now is waited for, not done twice.
+The key is a digest of the function's code (its own: not that of what it calls), of its name, its version, what it
+returns and makes, and of its arguments. What cannot be written down exactly has no key, and is computed each time: so
+is the method of an object that is no record. A result that JSON cannot give back as it was is not kept. What a function
+holds on to and could change meanwhile (a list around it, an object) is no part of the key. A row is no proof: files
+that it promises are looked at again, and one that is gone or changed makes it a miss. What is being computed just now
+is waited for, not done twice.
 """
 
 import asyncio
@@ -14,10 +15,10 @@ import math
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, is_dataclass
 from functools import partial
 from pathlib import Path
-from types import CellType, CodeType, FunctionType
+from types import CellType, CodeType, FunctionType, MethodType
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from orchestration.calls import name_of
@@ -157,39 +158,56 @@ def _matching(directory: Path, patterns: Sequence[str]) -> Iterator[Path]:
 
 
 def key_of(
-    function: Callable[..., Any], positional: Sequence[Any], named: Mapping[str, Any], version: str
+    function: Callable[..., Any], positional: Sequence[Any], named: Mapping[str, Any], *said: object
 ) -> str | None:
-    """The key of a call, None where it has none."""
+    """The key of a call, None where it has none.
+
+    Args:
+        function: what is called.
+        positional: arguments by position.
+        named: arguments by name.
+        said: what else makes it another call: its version, the names of what it returns.
+    """
     try:
-        facts = [name_of(function), version, *_code_of(function), exactly([*positional]), exactly(dict(named))]
+        facts = [name_of(function), exactly(said), *_code_of(function), exactly([*positional]), exactly(dict(named))]
         text = json.dumps(facts, sort_keys=True, allow_nan=False)
     except (NotKept, ValueError, TypeError, RecursionError):
         return None
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _code_of(function: Callable[..., Any]) -> Iterator[Any]:
+def _code_of(function: Callable[..., Any], around: tuple[object, ...] = ()) -> Iterator[Any]:
     """All that makes a function what it is; raises NotKept where that cannot be said."""
     while isinstance(function, partial):
         yield exactly([list(function.args), dict(function.keywords)])
         function = function.func
+    if isinstance(function, MethodType):
+        yield _owner(function.__self__)
+        function = function.__func__
     code = getattr(function, "__code__", None)
     if not isinstance(code, CodeType):
         raise NotKept("an object that can be called may hold anything")
     yield _facts_of(code)
+    if any(function is one for one in around):  # it holds on to itself
+        return
     yield exactly([*(getattr(function, "__defaults__", None) or ())])
     yield exactly(dict(getattr(function, "__kwdefaults__", None) or {}))
-    yield [_held(cell) for cell in getattr(function, "__closure__", None) or ()]
+    yield [_held(cell, (*around, function)) for cell in getattr(function, "__closure__", None) or ()]
 
 
-def _held(cell: CellType) -> Any:  # noqa: ANN401  # whatever can be written down of it
+def _owner(owner: object) -> Any:  # noqa: ANN401  # whatever can be written down of it
+    """Whose method it is; raises NotKept where one object cannot be told from another."""
+    return f"{owner.__module__}.{owner.__qualname__}" if isinstance(owner, type) else exactly(owner)
+
+
+def _held(cell: CellType, around: tuple[object, ...]) -> Any:  # noqa: ANN401  # whatever can be written down of it
     """What a function holds on to, where it is one that never changes."""
     try:
         value = cell.cell_contents
     except ValueError:  # it has no value yet
         return None
-    if isinstance(value, FunctionType):
-        return _facts_of(value.__code__)
+    if isinstance(value, FunctionType | MethodType | partial):
+        return [*_code_of(value, around)]
     return exactly(value) if isinstance(value, _FIXED) else None
 
 
@@ -217,6 +235,8 @@ def _contents(value: Any) -> Any:  # noqa: ANN401  # any value
         return [exactly(item) for item in value]
     if type(value) in {set, frozenset}:
         return sorted(json.dumps(exactly(item), sort_keys=True) for item in value)
+    if is_dataclass(value):
+        return {one.name: exactly(getattr(value, one.name)) for one in fields(value)}
     return as_json(value)
 
 
@@ -233,5 +253,12 @@ def _is_json(value: Any) -> bool:  # noqa: ANN401  # any value
 
 
 def _facts_of(code: CodeType) -> list[Any]:
-    inner = [_facts_of(one) if isinstance(one, CodeType) else repr(one) for one in code.co_consts]
+    inner = [_facts_of(one) if isinstance(one, CodeType) else _constant(one) for one in code.co_consts]
     return [code.co_code.hex(), inner, list(code.co_names), list(code.co_varnames)]
+
+
+def _constant(value: Any) -> str:  # noqa: ANN401  # what stands in code
+    """A constant as text; that of a set is in an order of its own in each process."""
+    if isinstance(value, tuple):
+        return repr([*map(_constant, value)])
+    return repr(sorted(map(_constant, value))) if isinstance(value, frozenset) else repr(value)

@@ -34,6 +34,9 @@ _NO_OUTCOME: Final = Outcome()
 CAPACITY: Final = "steps at once"
 """The limit that the runs of one executor share."""
 
+IN_THREADS: Final = "steps in threads"
+"""The limit of those that call a plain function: one that had to wait for a thread would seem to be at work."""
+
 
 @dataclass(frozen=True, slots=True)
 class Means:
@@ -91,7 +94,8 @@ class StepCrew:
         self._limits = means.limits
         self._overridden = means.overridden
         self._shares_capacity = means.limits.is_limited(CAPACITY)
-        self._limits_of_parts: dict[tuple[str, bool], tuple[str, ...]] = {}
+        self._counts_threads = means.limits.is_limited(IN_THREADS)
+        self._limits_of_parts: dict[tuple[str, bool, bool], tuple[str, ...]] = {}
         self._seats: dict[str, Seat] = {}
         self._boxes: dict[str, Box] = {}
         self.root = Box("", root, self, given=parameters)
@@ -188,14 +192,17 @@ class StepCrew:
     def _limit_of(self, box: Box) -> str:
         return f"parts of {self.run_id}/{box.path}"
 
-    def _limits_in(self, box: Box, *, is_composite: bool) -> tuple[str, ...]:
-        """What the parts of a composite use; the same tuple for all that use the same."""
-        kept = self._limits_of_parts.get((box.path, is_composite))
+    def _limits_in(self, box: Box, unit: Unit) -> tuple[str, ...]:
+        """What a part of a composite uses; the same tuple for all that use the same."""
+        is_composite, in_thread = unit.is_composite, self._counts_threads and getattr(unit.work, "is_in_thread", False)
+        kept = self._limits_of_parts.get((box.path, is_composite, in_thread))
         if kept is None:
             kept = () if box.unit.at_once is None else (self._limit_of(box),)
             if self._shares_capacity and not is_composite:
                 kept = (*kept, CAPACITY)
-            self._limits_of_parts[box.path, is_composite] = kept
+            if in_thread:
+                kept = (*kept, IN_THREADS)
+            self._limits_of_parts[box.path, is_composite, in_thread] = kept
         return kept
 
     def _unit_of(self, box: Box, part: Part) -> Unit:
@@ -216,7 +223,7 @@ class StepCrew:
             needs=tuple(box.path_of_need(need) for need in part.needs),
             run_when=unit.run_when,
             conditional=unit.condition is not None,
-            limits=self._limits_in(box, is_composite=is_composite),
+            limits=self._limits_in(box, unit),
             keeps_limits=is_composite,
             joins_at_end=is_composite,
             joins_at_failure=unit.ends_early,

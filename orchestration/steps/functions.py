@@ -11,6 +11,7 @@ import inspect
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextvars import Context, copy_context
 from dataclasses import replace
+from threading import current_thread, main_thread
 from typing import Any, Final, TypeAlias
 
 from orchestration.calls import Drive, HandOver, Limits, Printed, printed_into
@@ -72,6 +73,11 @@ class FunctionLeaf:
         self.signature = signature or Signature(function)
         self._end_type = end_type
         self._limits = limits
+
+    @property
+    def is_in_thread(self) -> bool:
+        """Whether a call takes a thread."""
+        return not self.signature.is_async
 
     def arguments(self, seat: Seat) -> Arguments:
         """The arguments of a call; raises CannotBind."""
@@ -163,9 +169,9 @@ class FunctionLeaf:
                 raise
         except ListenerFault as fault:
             raise fault.error from None
-        except KeyboardInterrupt:
-            raise
-        except BaseException as error:  # noqa: BLE001  # whatever it raises is how it ended
+        except BaseException as error:
+            if isinstance(error, KeyboardInterrupt) and self.signature.is_async and current_thread() is main_thread():
+                raise  # only here is it a Ctrl-C; in other threads nobody but the function itself can have raised it
             if drive.met is None:
                 return self._raised(error, mask), None
         else:
@@ -236,8 +242,11 @@ def _begin(step: CurrentStep, printed: Printed) -> None:
 
 
 def by_name(value: Any) -> dict[str, Any]:  # noqa: ANN401  # whatever was returned
-    """A value without declared names: a dictionary has its own, everything else is the `result`."""
-    return value if isinstance(value, dict) and all(isinstance(key, str) for key in value) else {"result": value}
+    """A value without declared names: a dictionary has its own, everything else is the `result`.
+
+    A dictionary of a class of its own (a counter) is more than its values, and stays whole.
+    """
+    return value if type(value) is dict and all(isinstance(key, str) for key in value) else {"result": value}
 
 
 def cannot_call(error: OrchError) -> Outcome:

@@ -30,7 +30,7 @@ from orchestration.steps.assembly import StepRun, assemble
 from orchestration.steps.changes import changes
 from orchestration.steps.checking import check_objects
 from orchestration.steps.control import Control, Orders
-from orchestration.steps.crew import Means
+from orchestration.steps.crew import IN_THREADS, Means
 from orchestration.steps.entry import again, checked, completed, hiding_for, kept
 from orchestration.steps.given import parameter_changes
 from orchestration.steps.home import Home
@@ -163,9 +163,16 @@ async def _known_run(store: RunStore, run_id: str | None) -> RunRecord | None:
     return next((record for record in await store.runs() if record.run_id == run_id), None)
 
 
+def caps_of_threads(max_concurrent: int | None, threads: Threads) -> dict[str, int]:
+    """The limit of plain functions, where more steps can run at once than there are threads for."""
+    needed = max_concurrent is None or max_concurrent > threads.limit
+    return {IN_THREADS: threads.limit} if needed else {}
+
+
 def _means(program: Program, options: Options, store: RunStore, *, shares: bool = True) -> Means:
     """With what the steps of a run are done; one that is only looked at uses nothing that is shared."""
-    limits = options.limits if shares and options.limits is not None else Limits()
+    own = Limits(caps_of_threads(options.max_concurrent, options.threads))
+    limits = options.limits if shares and options.limits is not None else own
     home, folder = options.home or Home(), getattr(store, "folder", None)
     if isinstance(folder, Path):
         if options.logs is not None:

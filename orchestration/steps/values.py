@@ -15,6 +15,8 @@ _WALKED: Final = frozenset({dict, list, tuple, set, frozenset})
 _CONTAINERS: Final = (dict, list, set, bytearray, deque)
 MAX_DEPTH: Final = 100
 """Levels of containers that are copied; what lies deeper is handed on as it is."""
+_MAX_BITS: Final = 14_000
+"""Of whole numbers; Python writes out, and reads again, 4,300 digits."""
 
 
 class NotKept(Exception):
@@ -93,6 +95,8 @@ def as_json(value: Any, depth: int = 0) -> Any:  # noqa: ANN401  # any value
     """
     kind = type(value)
     if kind in _PLAIN and kind is not bytes:
+        if kind is int and value.bit_length() > _MAX_BITS:
+            raise NotKept("a number has too many digits")
         return value
     if kind in _WALKED and depth < MAX_DEPTH:
         if kind is dict and all(type(key) is str for key in value):
@@ -114,7 +118,7 @@ def shown(value: Any, depth: int = 0) -> Any:  # noqa: ANN401  # any value
     """
     kind = type(value)
     if kind in _PLAIN and kind is not bytes:
-        return value
+        return _named(value) if kind is int and value.bit_length() > _MAX_BITS else value
     if depth > MAX_DEPTH or isinstance(value, Iterator):
         return _named(value)
     if kind is dict:

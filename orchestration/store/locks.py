@@ -117,15 +117,15 @@ def is_owned(folder: Path, run_id: str) -> bool:
             os.close(descriptor)
 
 
-def check_run_id(run_id: str) -> None:
+def check_run_id(run_id: object) -> None:
     """Refuse a run id that could not be the name of a folder.
 
     Raises:
         UsageError: it could not.
     """
-    if not SAFE_ID.fullmatch(run_id):
+    if not isinstance(run_id, str) or not SAFE_ID.fullmatch(run_id):
         raise UsageError(
-            f"{run_id[:120]!r} is not a safe run id",
+            f"{run_id!r:.120} is not a safe run id",
             hint="use letters, digits, '.', '_' and '-', at most 100, beginning with a letter or digit",
         )
 

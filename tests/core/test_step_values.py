@@ -70,7 +70,17 @@ def deep() -> list[Any]:
 
 @pytest.mark.parametrize(
     "value",
-    [Thing(), {1: Thing(), (1, 2): 3, None: 4}, b"\xff\x00", {1, "a", None}, circle(), deep(), Breaks(a=1), iter([1])],
+    [
+        Thing(),
+        {1: Thing(), (1, 2): 3, None: 4},
+        b"\xff\x00",
+        {1, "a", None},
+        circle(),
+        deep(),
+        Breaks(a=1),
+        iter([1]),
+        1 << 20_000,
+    ],
     ids=lambda value: type(value).__name__,
 )
 def test_whatever_is_shown_is_json(value: Any) -> None:  # noqa: ANN401  # any value
@@ -94,7 +104,9 @@ def test_sets_have_one_order() -> None:
 
 
 @pytest.mark.parametrize(
-    "value", [Thing(), [Thing()], {"a": object()}, circle()], ids=lambda value: type(value).__name__
+    "value",
+    [Thing(), [Thing()], {"a": object()}, circle(), {"digits": [1 << 20_000]}],
+    ids=lambda value: type(value).__name__,
 )
 def test_what_has_no_json_is_not_kept(value: Any) -> None:  # noqa: ANN401  # any value
     with pytest.raises(NotKept):

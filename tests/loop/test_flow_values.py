@@ -1,13 +1,14 @@
 """What steps of flows are given, what they pass on, and that nobody changes what another one has."""
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
+from orchestration import AsyncPipeline
 from orchestration.errors import UsageError
-from orchestration.flow import Flow, FlowStep, ref
+from orchestration.flow import AsyncFlowExecutor, Flow, FlowStep, ref
 from orchestration.kinds import ExecutionStatus, Failure, RunStatus
 from orchestration.results import RunResult
 from orchestration.steps.binding import CannotBind
@@ -31,6 +32,11 @@ async def same(value: Any) -> dict[str, Any]:  # noqa: ANN401  # any value
     return {"got": value}
 
 
+class Pair(NamedTuple):
+    left: object
+    right: int
+
+
 @pytest.mark.parametrize(
     ("written", "found"),
     [
@@ -45,6 +51,8 @@ async def same(value: Any) -> dict[str, Any]:  # noqa: ANN401  # any value
         ("seven", "seven"),
         (None, None),
         ({}, {}),
+        ((1, (ref("seven"), [])), (1, (7, []))),
+        (Pair(ref("seven"), 1), Pair(7, 1)),
     ],
 )
 def test_inputs_are_references_and_literals(written: object, found: object) -> None:
@@ -54,6 +62,17 @@ def test_inputs_are_references_and_literals(written: object, found: object) -> N
         FlowStep("same", same, depends_on=["pair", "seven"], inputs={"value": written}),
     ]
     assert values(play(Flow("f", steps), inputs={"x": 4}), "same") == {"got": found}
+
+
+@pytest.mark.parametrize("literal", [[1], {1}, {"k": 1}, bytearray(b"1"), OrderedDict(k=1)], ids=repr)
+def test_a_literal_stays_as_it_was_written_whatever_a_step_does_to_it(literal: Any) -> None:  # noqa: ANN401  # any container
+    async def empty(value: Any) -> int:  # noqa: ANN401  # any container
+        size = len(value)
+        value.clear()
+        return size
+
+    flow = Flow("f", [FlowStep("empty", empty, inputs={"value": literal})])
+    assert [values(play(flow), "empty") for _ in range(2)] == [{"result": 1}, {"result": 1}]
 
 
 def test_parameters_are_found_by_name_in_the_documented_order() -> None:
@@ -109,9 +128,35 @@ def test_a_reference_that_leads_nowhere_is_refused_before_anything_runs_or_is_th
     steps = [FlowStep("pair", pair), FlowStep("b", same, depends_on="pair", inputs={"value": ref("pair.rigth")})]
     run = play(Flow("f", steps))
     assert "refers to pair.rigth, but there is no rigth" in str(run["b"].error)
-    for path in ("", "a..b", ".a"):
+    for path in ("", "a..b", ".a", None, 3):
         with pytest.raises(UsageError, match="is no reference"):
-            ref(path)
+            ref(path)  # type: ignore[arg-type]  # whatever somebody writes
+
+
+@pytest.mark.parametrize("place", ["--1", "²", "9" * 5_000, "2", "-3", "1.0"])
+def test_a_reference_to_a_place_that_a_list_does_not_have_is_the_failure_of_its_step(place: str) -> None:
+    async def rows() -> list[int]:
+        return [1, 2]
+
+    steps = [FlowStep("rows", rows), FlowStep("b", same, depends_on="rows", inputs={"value": ref(f"rows.{place}")})]
+    run = play(Flow("f", steps))
+    assert run["b"].failure is Failure.INVALID_OUTPUT
+    assert "but there is no" in str(run["b"].error)
+
+
+@pytest.mark.parametrize("wrong", [None, [], "f", FlowStep("a", seven), AsyncPipeline([])])
+def test_what_is_no_flow_is_refused_by_name(wrong: Any) -> None:  # noqa: ANN401  # anything
+    with pytest.raises(UsageError, match="is no flow"):
+        play(wrong)
+    if wrong is not None:
+        with pytest.raises(UsageError, match="it is a flow"):
+            FlowStep("b", flow=wrong)
+
+
+@pytest.mark.parametrize("run_id", [5, b"r", "a/b", "", "\n"])
+async def test_a_run_id_that_can_be_none_is_refused(run_id: Any) -> None:  # noqa: ANN401  # anything
+    with pytest.raises(UsageError, match="is not a safe run id"):
+        await AsyncFlowExecutor().execute(Flow("f", []), run_id=run_id)
 
 
 def test_an_input_that_nobody_gives_is_refused_before_anything_runs() -> None:
@@ -244,3 +289,37 @@ def test_nothing_to_do_is_done_at_once() -> None:
     assert play(Flow("f", [])).status is RunStatus.SUCCESS
     run = play(Flow("f", [FlowStep("sub", flow=Flow("inner", [])), FlowStep("a", seven, depends_on="sub")]))
     assert [one.status for one in run.results] == [ExecutionStatus.SUCCESS] * 2
+
+
+def test_a_number_of_very_many_digits_is_passed_on_like_any_other() -> None:
+    async def many() -> int:
+        return 10**5_000
+
+    async def fewer(many: int) -> int:
+        return many // 10**4_999
+
+    run = play(Flow("f", [FlowStep("many", many), FlowStep("fewer", fewer, depends_on="many")]))
+    assert values(run, "fewer") == {"result": 10}
+    assert run["many"].output == '"<builtins.int>"'
+
+
+def test_a_dictionary_of_a_class_of_its_own_stays_what_it_is() -> None:
+    async def count() -> Counter[str]:
+        return Counter("aab")
+
+    async def most(count: Any) -> list[Any]:  # noqa: ANN401  # no type, so that nothing is cast
+        return list(count.most_common(1))
+
+    async def of_a(a: int) -> int:
+        return a
+
+    steps = [
+        FlowStep("count", count),
+        FlowStep("most", most, depends_on="count"),
+        FlowStep("of_a", of_a, depends_on="count"),
+        FlowStep("of_b", same, depends_on="count", inputs={"value": ref("count.b")}),
+    ]
+    run = play(Flow("f", steps))
+    assert values(run, "most") == {"result": [("a", 2)]}
+    assert values(run, "of_a") == {"result": 2}
+    assert values(run, "of_b") == {"got": 1}

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import partial, wraps
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from orchestration.errors import UsageError
 from orchestration.flow import AsyncFlowExecutor, Flow, FlowExecutor, FlowStep
 from orchestration.results import RunResult
 from orchestration.steps.caching import key_of
-from orchestration.steps.returns import Return
+from orchestration.steps.returns import Return, metric
 from orchestration.testing import run_in_virtual_time
 from tests.docs.pages import ROOT
 from tests.loop.flows import play
@@ -137,8 +137,86 @@ def test_the_key_is_of_code_defaults_what_is_held_fixed_and_exact_arguments() ->
     assert key_of(make(2), [], {"x": {"b": 1, "a": 2}}, "") == key_of(make(2), [], {"x": {"a": 2, "b": 1}}, "")
 
 
+@dataclass
+class Factor:
+    n: Any
+
+    def times(self, x: int) -> int:
+        return int(self.n) * x
+
+
+def wrapped(function: Callable[[int], int]) -> Callable[[int], int]:
+    @wraps(function)
+    def wrapper(x: int) -> int:
+        return function(x)
+
+    return wrapper
+
+
+def test_the_key_is_of_what_a_function_stands_on_too() -> None:
+    functions = [
+        *(wrapped(make(n)) for n in (2, 3)),
+        *(wrapped(wrapped(make(n))) for n in (2, 3)),
+        *(Factor(n).times for n in (2, 2.0, True, "2")),
+        *(wrapped(Factor(n).times) for n in (2, 3)),
+    ]
+    keys = [key_of(function, [], {"x": 1}) for function in functions]
+    assert None not in keys
+    assert len(set(keys)) == len(keys)
+    assert key_of(wrapped(wrapped(make(2))), [], {"x": 1}) == keys[2]
+    assert key_of(Factor(2).times, [], {"x": 1}) == keys[4]
+
+
+def test_a_function_that_holds_on_to_itself_has_a_key() -> None:
+    def down(x: int) -> int:
+        return down(x - 1) if x else 0
+
+    assert key_of(down, [], {"x": 1})
+
+
+def test_a_call_that_is_to_return_something_else_or_to_make_files_is_another_call(tmp_path: Path) -> None:
+    def pair(x: int) -> list[int]:
+        return [x, 2 * x]
+
+    options: list[dict[str, Any]] = [
+        {},
+        {"returns": ["p"]},
+        {"returns": ["q"]},
+        {"returns": ["a", "b"]},
+        {"files": "*"},
+    ]
+    executor = FlowExecutor(directory=tmp_path)
+    runs = [executor.run(Flow("f", [step(pair, **one)]), {"x": 1}) for one in options * 2]
+    found = [dict(run["a"].outputs) for run in runs]
+    assert found == 2 * [{"result": [1, 2]}, {"p": [1, 2]}, {"q": [1, 2]}, {"a": 1, "b": 2}, {"result": [1, 2]}]
+    assert [cached(run) for run in runs] == 5 * [False] + 5 * [True]
+
+
+def test_a_row_of_a_durable_run_is_not_for_one_in_memory(tmp_path: Path) -> None:
+    def give() -> list[int]:
+        return [1, 2]
+
+    flow = Flow("f", [step(give, returns=[Return("x", "object", serializer=json)])])
+    runs = [
+        FlowExecutor(cache=tmp_path / "cache", store=store).run(flow)
+        for store in (tmp_path / "a", None, tmp_path / "b", None)
+    ]
+    assert [run.outputs["x"] for run in runs] == 2 * [{"$serialized": "[1, 2]"}, [1, 2]]
+    assert [cached(run) for run in runs] == [False, False, True, True]
+
+
+def test_a_remembered_metric_is_still_one() -> None:
+    executor = FlowExecutor()
+    flow = Flow("f", [step(lambda: 0.5, returns=[metric("loss")])])
+    found = [executor.run(flow)["a"].metadata for _ in range(2)]
+    assert found == [{"metrics": {"loss": 0.5}}, {"cached": True, "metrics": {"loss": 0.5}}]
+
+
 class Callee:
     def __call__(self) -> int:
+        return 1
+
+    def method(self) -> int:
         return 1
 
 
@@ -146,6 +224,7 @@ def test_what_cannot_be_written_down_has_no_key() -> None:
     assert key_of(make(2), [], {"x": object()}, "") is None
     assert key_of(make(2), [], {"x": float("nan")}, "") is None
     assert key_of(Callee(), [], {}, "") is None
+    assert key_of(Callee().method, [], {}, "") is None
     assert key_of(len, [], {}, "") is None
     circle: list[Any] = []
     circle.append(circle)
@@ -218,7 +297,7 @@ from orchestration.flow import Flow, FlowExecutor, FlowStep
 def work(x):
     with open("calls", "a") as file:
         file.write("x")
-    return {"got": x}
+    return {"got": x in {"one", "two", "three"} or x in ({"four", "five", "six"}, 1)}
 run = FlowExecutor(cache="cache").run(Flow("f", [FlowStep("a", work, cache=True)]), {"x": {"b", "a", "c"} and 1})
 print(run["a"].metadata.get("cached", False))
 """

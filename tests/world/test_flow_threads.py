@@ -237,3 +237,53 @@ def test_an_interrupted_caller_finds_its_run_ended_and_recorded(tmp_path: Path) 
         "interrupted",
         "[('slow', 'cancelled', 'stopped'), ('after', 'blocked', 'depends on slow, which is cancelled')]",
     ]
+
+
+def interrupts() -> None:
+    raise KeyboardInterrupt
+
+
+async def interrupts_in_the_loop() -> None:
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("function", [interrupts, interrupts_in_the_loop])
+def test_an_interruption_that_a_step_raises_where_nobody_can_press_ctrl_c_is_how_that_step_ended(
+    function: Callable[[], object],
+) -> None:
+    flow = Flow("f", [FlowStep("bad", function), FlowStep("good", lambda: 1)], on_error="continue")
+    run = FlowExecutor().run(flow)
+    assert run["bad"].failure is Failure.CRASHED
+    assert "KeyboardInterrupt" in (run["bad"].error or "")
+    assert run["good"].status is ExecutionStatus.SUCCESS
+
+
+async def test_a_plain_step_of_a_loop_of_ones_own_interrupts_nobody_either() -> None:
+    run = await AsyncFlowExecutor().execute(Flow("f", [FlowStep("bad", interrupts)]))
+    assert run["bad"].failure is Failure.CRASHED
+
+
+def sleepers(count: int) -> Flow:
+    return Flow("f", [FlowStep(f"s{n}", sleeping(0.2)) for n in range(count)])
+
+
+@pytest.mark.parametrize("options", [{}, {"max_threads": 3}, {"max_concurrent": 9, "max_threads": 3}])
+def test_waiting_for_a_thread_is_waiting_and_no_work(options: dict[str, int]) -> None:
+    count = 2 * options.get("max_threads", 64) + 1
+    run = FlowExecutor(**options).run(sleepers(count))
+    assert run.wall_seconds >= 0.6
+    assert run.critical_path_seconds < 0.38
+    assert max(one.duration_seconds for one in run.results) < 0.38
+    waited = [one.started_at - one.queued_at for one in run.results if one.started_at and one.queued_at]
+    assert max(waited).total_seconds() >= 0.39
+
+
+def test_a_step_for_which_no_thread_was_free_never_began() -> None:
+    let_go = threading.Event()
+    steps = [FlowStep("hangs", hanging(let_go)), FlowStep("waits", sleeping(0))]
+    run = FlowExecutor(max_threads=1).run(Flow("f", steps), deadline="100ms")
+    let_go.set()
+    assert [(one.status.value, one.reason) for one in run.results] == [
+        ("cancelled", "stopped"),
+        ("cancelled", "not_started"),
+    ]

@@ -94,7 +94,7 @@ async def test_a_cell_that_raises_is_named_and_what_was_executed_is_kept(tmp_pat
         ("b = float('nan')", ["b"], {}, Failure.INVALID_OUTPUT, "b cannot be returned"),
         ("a = 1", [], {"parameters": ["x"]}, Failure.INTERNAL, "nothing is known for its parameter x"),
         ("a = 1", [], {"kernel": "no-such-kernel"}, Failure.INTERNAL, "no-such-kernel"),
-        ("import os; os._exit(3)", [], {}, Failure.INTERNAL, "Kernel died"),
+        ("import os; os._exit(3)", [], {}, Failure.CRASHED, "its kernel died in cell 1"),
     ],
 )
 async def test_what_cannot_be_is_told(
@@ -105,6 +105,12 @@ async def test_what_cannot_be_is_told(
     step = (await one.execute())["b"]
     assert step.failure is failure
     assert error in (step.error or "")
+
+
+async def test_a_notebook_may_give_its_variables_the_names_of_builtins(tmp_path: Path) -> None:
+    write(tmp_path, code("json = open = type = list = isinstance = getattr = exec = globals = print = 5\nt = (1, {2})"))
+    step = AsyncPipeline([NotebookTask("b", "n.ipynb", returns=["type", "t"])], directory=tmp_path)
+    assert (await step.execute()).outputs == {"type": 5, "t": [1, [2]]}
 
 
 async def test_a_notebook_that_is_none_or_not_there_is_told(tmp_path: Path) -> None:

@@ -131,6 +131,17 @@ async def test_values_that_no_variable_can_hold_are_in_the_file() -> None:
     line = shlex.join([sys.executable, "-I", "-c", read])
     run = await pipeline_of(ShellTask("s", line, returns=["long"])).execute({"big": "x" * 10**6, "zero": "a\0b"})
     assert run.outputs["long"] == "True", run["s"].error
+    (told,) = run["s"].metadata["warnings"]
+    assert "big, zero" in told
+    assert "ORCH_INPUTS" in told
+
+
+async def test_a_command_starts_however_long_the_values_are_that_are_known() -> None:
+    known = {"faces": "\N{GRINNING FACE}" * 60_000, **{f"v{n}": "x" * 60_000 for n in range(40)}}
+    run = await pipeline_of(ShellTask("s", 'printf "%s" "$ORCH_PRM_v1" | wc -c', returns=["size"])).execute(known)
+    assert run.outputs["size"].strip() == "60000", run["s"].error
+    (told,) = run["s"].metadata["warnings"]
+    assert "faces, v8, v9" in told
 
 
 async def test_a_command_passes_values_on_by_name_and_a_missing_one_is_a_failure() -> None:

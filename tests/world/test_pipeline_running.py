@@ -352,3 +352,12 @@ def test_results_and_order_are_equal_under_ten_hash_seeds() -> None:
         printed.add(done.stdout)
     assert len(printed) == 1
     assert json.loads(printed.pop())[2] == ["a", "b", "c", "d", "e"]
+
+
+async def test_waiting_for_a_thread_is_waiting_and_no_work() -> None:
+    branches = {f"b{n}": PythonTask(lambda: time.sleep(0.2), f"s{n}") for n in range(130)}
+    run = await pipeline_of(Parallel("p", branches)).execute()
+    assert run.succeeded
+    calls = [one.duration_seconds for one in run.results if "/s" in one.task_id]
+    assert len(calls) == 130
+    assert max(calls) < 0.38

@@ -275,14 +275,36 @@ async def test_a_step_that_cleans_up_is_waited_for_and_one_that_does_not_end_is_
     assert (await stream.result()).status is RunStatus.CANCELLED
 
 
-async def test_leaving_before_anything_began_leaves_nothing() -> None:
+@pytest.mark.parametrize("is_durable", [False, True])
+async def test_leaving_before_anything_began_leaves_nothing_but_the_record(tmp_path: Path, is_durable: bool) -> None:
     hanging = Hanging()
     with nothing_left():
-        async with pipeline_of(hanging.hang).execute_streaming() as stream:
+        store = SqliteStore(tmp_path) if is_durable else MemoryStore()
+        async with pipeline_of(hanging.hang).execute_streaming(store=store) as stream:
             pass
-        with pytest.raises(OrchError, match="was left"):
-            await stream.result()
+        run = await stream.result()
+        assert run.status is RunStatus.CANCELLED
+        assert [one.status.value for one in run.results] == ["cancelled"]
+        assert [record.status for record in await store.runs()] == [RunStatus.CANCELLED]
+        await store.close()
     assert not hanging.began.is_set()
+
+
+async def test_a_stream_that_was_closed_begins_nothing_any_more() -> None:
+    stream = pipeline_of(AsyncPythonTask(nothing, "a")).execute_streaming()
+    await stream.aclose()
+    with pytest.raises(OrchError, match="closed before its run began"):
+        await stream.result()
+
+
+async def test_of_several_who_read_each_is_told_of_the_end() -> None:
+    async with asyncio.timeout(PATIENCE):
+        async with pipeline_of(AsyncPythonTask(count, returns=["total"])).execute_streaming({"n": 5}) as stream:
+
+            async def read() -> int:
+                return len([event async for event in stream])
+
+            assert sum(await asyncio.gather(read(), read(), read())) == 10
 
 
 async def test_leaving_twice_and_after_the_end_is_no_error() -> None:

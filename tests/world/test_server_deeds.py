@@ -63,6 +63,26 @@ async def test_an_order_that_makes_no_sense_is_refused_and_nothing_runs(
     assert done(tmp_path) == []
 
 
+@pytest.mark.parametrize(
+    ("kind", "body", "told"),
+    [
+        ("application/x-www-form-urlencoded", "{}", "Content-Type: application/json"),
+        ("text/plain", "{}", "Content-Type: application/json"),
+        ("application/json", "[]", "openapi.json"),
+        ("application/json", '{"task_ids": [', "body: not JSON at character 14: "),
+    ],
+)
+async def test_a_body_that_cannot_be_read_is_told_with_what_to_do(
+    tmp_path: Path, kind: str, body: str, told: str
+) -> None:
+    async with serving_project(make_project(tmp_path, [shell("A", "true")])) as server:
+        headers = {"Content-Type": kind}
+        answer = await server.client.post("/runs", content=body.encode("latin-1"), headers=headers)
+        assert error_of(answer) == (422, "usage")
+        assert told in f"{answer.json()['data']['message']}|{answer.json()['data']['hint']}"
+        assert await server.get("/runs") == []
+
+
 @pytest.mark.slow
 async def test_people_answer_tasks_of_a_run_that_goes_on_here(tmp_path: Path) -> None:
     tasks = [

@@ -82,6 +82,15 @@ def references(value: object) -> Iterator[str]:
             yield from references(inner)
 
 
+def parts_of(document: Any) -> Iterator[dict[str, Any]]:  # noqa: ANN401  # any part of it
+    """All mappings of a document, wherever they stand."""
+    if isinstance(document, dict):
+        yield document
+        document = list(document.values())
+    for part in document if isinstance(document, list) else ():
+        yield from parts_of(part)
+
+
 async def test_the_openapi_document_has_a_real_schema_for_every_answer(tmp_path: Path) -> None:
     async with serving_project(make_project(tmp_path, [shell("A", "true")])) as server:
         document = (await server.client.get("/openapi.json")).json()
@@ -96,6 +105,10 @@ async def test_the_openapi_document_has_a_real_schema_for_every_answer(tmp_path:
             for kind, content in good[0]["content"].items():
                 assert kind != "application/json" or content["schema"].keys() == {"$ref"}, (path, method)
             assert ("security" in operation) == (method != "get")
+            errors = operation["responses"].get("4XX", {"content": {}})["content"]
+            assert set(errors) <= {"application/json"}, path
+    for part in parts_of(document):
+        assert part.get("default", "") is not None or {"type": "null"} in part.get("anyOf", []), part
     for name in ("ExecutionResult", "RunResult", "TaskCompleted", "Attempt", "TaskDetails", "StartRun"):
         assert len(parts[name]["properties"]) > 5
     told = document["paths"]["/runs/{run_id}/events"]["get"]["responses"]["200"]["content"]["text/event-stream"]

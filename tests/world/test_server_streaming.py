@@ -6,12 +6,15 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any, Self
 
 import httpx
 import pytest
 import uvicorn
+from pydantic import BaseModel
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.base import BaseHTTPMiddleware, RequestResponseEndpoint
@@ -20,7 +23,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from orchestration import AsyncPipeline, AsyncPythonTask, ProjectOrchestrator
-from orchestration.errors import WrongState
+from orchestration.errors import UsageError, WrongState
 from orchestration.server import serving, sse
 from tests.world.projects import make_project, shell, until
 from tests.world.serving import Leaving, Message, Parser, messages, parsed, seqs_of
@@ -90,6 +93,41 @@ async def test_items_are_sent_as_they_are_and_counted() -> None:
         ["x"],
     ]
     assert [message.id for message in found] == [str(n) for n in range(1, 11)]
+
+
+class Part(BaseModel):
+    text: str
+    score: float = 0.5
+
+
+@dataclass
+class Place:
+    x: int
+
+
+async def test_records_are_sent_as_the_objects_that_they_are() -> None:
+    async def items() -> AsyncIterator[Any]:
+        yield Part(text="a")
+        yield {"parts": [Part(text="b")], "place": Place(1), "day": date(2020, 1, 2), "loss": float("nan")}
+
+    async def endpoint(_: Request) -> Response:
+        return sse(items())
+
+    async with app_with(endpoint) as client:
+        found = [message.json for message in await read(client)]
+    assert found == [
+        {"text": "a", "score": 0.5},
+        {"parts": [{"text": "b", "score": 0.5}], "place": {"x": 1}, "day": "2020-01-02", "loss": "nan"},
+    ]
+
+
+def test_what_is_no_stream_is_refused_where_it_is_given() -> None:
+    async def items() -> AsyncIterator[str]:
+        yield "one"
+
+    for wrong in (None, iter("ab"), items):
+        with pytest.raises(UsageError, match="is no stream"):
+            sse(wrong)  # type: ignore[arg-type]  # that is the point
 
 
 async def test_of_a_pipeline_what_its_generators_yield_is_sent() -> None:
@@ -186,6 +224,32 @@ async def test_an_error_is_the_last_event(error: Exception, code: str, message: 
     assert first.data == "one"
     assert last.name == "error"
     assert (last.json["code"], last.json["message"]) == (code, message)
+
+
+async def breaks(text: str) -> AsyncIterator[str]:
+    for word in text.split():
+        yield word
+    if text != "all is well":
+        raise LookupError("no more words")
+
+
+@pytest.mark.parametrize("text", ["half a", "all is well"])
+async def test_who_is_told_of_items_only_is_told_that_the_run_failed(text: str) -> None:
+    pipeline = AsyncPipeline([AsyncPythonTask(breaks)])
+
+    async def endpoint(request: Request) -> Response:
+        stream = pipeline.execute_streaming({"text": text})
+        return sse(stream, items="items" in request.query_params)
+
+    async with app_with(endpoint) as client:
+        found = await read(client, params={"items": "1"})
+        events = await read(client)
+    words = [message.data for message in found if message.name == "message"]
+    assert words == text.split()
+    errors = [message.json for message in found if message.name == "error"]
+    assert [one["code"] for one in errors] == ([] if text == "all is well" else ["run_failed"])
+    assert all("breaks: " in one["message"] and "no more words" in one["message"] for one in errors)
+    assert {message.name for message in events} == {"message"}
 
 
 async def test_a_silent_stream_is_kept_open_by_comments() -> None:

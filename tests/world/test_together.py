@@ -108,6 +108,21 @@ async def test_a_task_is_cancelled_from_elsewhere_and_the_rest_goes_on(tmp_path:
         assert statuses(await one.run_batch()) == {"A": "cancelled", "B": "blocked", "C": "success"}
 
 
+async def test_a_task_is_cancelled_in_the_run_that_does_it_not_in_one_that_waits_for_it(tmp_path: Path) -> None:
+    root = make_project(tmp_path, [shell("A", f"{LOG}; sleep 60"), shell("B", LOG, "A")])
+    async with ProjectOrchestrator(root) as one, ProjectOrchestrator(root) as other:
+        single = asyncio.create_task(one.execute_task("A"))
+        await until(lambda: done(root) == ["A"])
+        batch = asyncio.create_task(other.run_batch())
+        await until(lambda: len([*(root / ".orchestration" / "runs").iterdir()]) == 2)
+        await asyncio.sleep(0.2)  # it is open, and has found A claimed
+        assert await other.cancel("A", reason="not needed") == ["A"]
+        async with asyncio.timeout(5):
+            assert (await single).error == "not needed"
+        assert statuses(await batch) == {"A": "cancelled", "B": "blocked"}
+    assert done(root) == ["A"]
+
+
 async def test_a_whole_run_is_cancelled_from_elsewhere(tmp_path: Path) -> None:
     root = make_project(tmp_path, [shell("A", f"{LOG}; sleep 60"), shell("B", LOG, "A")])
     async with ProjectOrchestrator(root) as one, ProjectOrchestrator(root) as other:
