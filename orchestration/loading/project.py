@@ -23,6 +23,7 @@ from orchestration.loading.crosscheck import (
 )
 from orchestration.loading.findings import Finding
 from orchestration.loading.lines import with_lines
+from orchestration.loading.places import TaskPlaces
 from orchestration.loading.settings import SettingsCatch, read_settings
 from orchestration.loading.sharing import Sharing
 from orchestration.loading.taskcheck import checked
@@ -141,7 +142,7 @@ def _assembled(
         root=root,
         settings=catch.settings,
         tasks=tuple(one.task for one in placed),
-        places={one.task.id: (one.file, one.line) for one in placed},
+        places=TaskPlaces(graph.index, ((one.file, one.line) for one in placed)),
         warnings=_problems(finding for finding in findings if not finding.grave),
         graph=graph,
         problems=_problems(finding for finding in findings if finding.grave),
