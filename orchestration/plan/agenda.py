@@ -231,7 +231,8 @@ class Agenda:
         return self._book.phase is _OPEN and not self.suspended and self.ready.has_room(now)
 
     def _may_start(self, i: int) -> bool:
-        if i in self.held or ((self.stopping or self._book.cancels) and self.cause_against(i) is not None):
+        is_unwanted = self.stopping is not None or self._book.cancels  # a cause may have no words
+        if i in self.held or (is_unwanted and self.cause_against(i) is not None):
             return False
         state = self._book.state[i]
         return state is _RETRYING or (state is _WAITING and self._book.may_start(i))

@@ -294,6 +294,15 @@ def test_a_fault_of_ours_ends_every_task_and_makes_the_run_fail() -> None:
     assert player.plan.final_status() is RunStatus.FAILED
 
 
+def test_a_fault_that_says_nothing_stops_the_run_as_well() -> None:
+    player = Player([Node("A"), Node("B")])
+    player.settle()
+    player.happen(RunError)
+    assert player.plan.next_startable(LATER) is None
+    player.settle()
+    assert set(player.states.values()) == {State.CANCELLED}
+
+
 # -- one task -------------------------------------------------------------------------------------------------------
 
 
