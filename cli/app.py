@@ -6,7 +6,6 @@ and `orch --help` reads the table below. Global options are understood before th
 
 import importlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import typer
@@ -14,6 +13,7 @@ from typer.core import TyperGroup, TyperOption
 from typer.main import get_command
 
 from orchestration.errors import UsageError
+from orchestration.records import dataclass
 
 if TYPE_CHECKING:
     from cli.session import Session

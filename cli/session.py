@@ -7,9 +7,11 @@ remarks on standard error.
 import shutil
 import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TextIO
+
+from orchestration.records import dataclass
 
 if TYPE_CHECKING:
     from cli.render.progress import Progress

@@ -10,13 +10,14 @@ provider that nobody knows (with an address it is taken to speak OpenAI's langua
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import Any, Final
 
 from orchestration.graph import nearest
 from orchestration.kinds import Failure
 from orchestration.models import Agent, ApiSettings, Binding
+from orchestration.records import dataclass
 
 
 class Dialect(StrEnum):

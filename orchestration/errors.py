@@ -11,8 +11,9 @@ Many things can be wrong at once with a backlog, so `InvalidProject` carries a l
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
+
+from orchestration.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

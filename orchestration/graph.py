@@ -8,12 +8,12 @@ same dependency listed twice.
 
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from difflib import get_close_matches
 from itertools import pairwise
 from typing import Final, overload
 
 from orchestration.errors import GraphError, Problem
+from orchestration.records import dataclass
 
 MAX_CYCLES_NAMED: Final = 20
 """A backlog with more separate cycles than this has one mistake made many times; naming all would drown it."""

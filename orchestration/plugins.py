@@ -8,11 +8,11 @@ broken, one that is installed while we run (it is found by the next process).
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from orchestration.errors import OrchError
+from orchestration.records import dataclass
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint

@@ -7,7 +7,7 @@ Whoever does work (`Executor`), has it done elsewhere (`Backend`), keeps what ha
 
 from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, Protocol, TypeAlias, cast
@@ -16,6 +16,7 @@ from orchestration.events import Event, TaskChunk
 from orchestration.kinds import ExecutionStatus, RunStatus
 from orchestration.masking import Masker
 from orchestration.models import Agent, Task
+from orchestration.records import dataclass
 from orchestration.results import Outcome, Usage
 
 Listener: TypeAlias = Callable[[Event | TaskChunk], Awaitable[None] | None]

@@ -11,12 +11,13 @@ scripts that have a name.
 import asyncio
 import selectors
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, TypeVar
 
 from orchestration.kinds import Failure
 from orchestration.models import ScriptedAgent
 from orchestration.protocols import Decision, Expansion, Report, Reporting, Work
+from orchestration.records import dataclass
 from orchestration.results import Outcome
 from orchestration.scripted import BadScript, problems_of
 from orchestration.scripted.tricks import TRICKS as _TRICKS

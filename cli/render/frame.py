@@ -1,13 +1,13 @@
 """One picture of a run for a terminal of a given size: pure, from `Progress` to lines of styled text."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final
 
 from cli.render.clean import cells, clean_line, clip, pad
 from cli.render.progress import Progress, Running
 from cli.render.words import duration
 from orchestration.kinds import ExecutionStatus
+from orchestration.records import dataclass
 
 MARGIN: Final = 1
 """Cells left free at the right: many terminals wrap when the last cell is written."""

@@ -1,6 +1,5 @@
 """Events → plain lines for people: what started, ended, waits, and why. No terminal, no clock."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
@@ -8,6 +7,7 @@ from cli.render.clean import clean, clean_line
 from cli.render.words import duration, listed, painted
 from orchestration import events
 from orchestration.kinds import ExecutionStatus
+from orchestration.records import dataclass
 from orchestration.results import Outcome
 
 VERB_CELLS: Final = 9

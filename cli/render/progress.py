@@ -6,7 +6,7 @@ of a task that already ended, tasks that are reopened, attempts that follow each
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING, Final
 
 from cli.render.clean import last_line
@@ -14,6 +14,7 @@ from cli.render.lines import Line, line_of, seconds_until
 from orchestration import events
 from orchestration.exporting.spent import Spent
 from orchestration.kinds import ExecutionStatus, OnCrash
+from orchestration.records import dataclass
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -5,11 +5,11 @@ program must not be wrapped, boxed or cut.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from cli.render.clean import cells, clean_line, clip, pad
 from cli.render.words import painted
+from orchestration.records import dataclass
 
 GAP: Final = "  "
 MIN_LAST: Final = 8

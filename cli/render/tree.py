@@ -5,10 +5,10 @@ a branch deeper than a screen is wide goes on at the left edge: a chain of ten t
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from orchestration.graph import Graph
+from orchestration.records import dataclass
 
 MAX_DEPTH: Final = 24
 

@@ -5,7 +5,6 @@ Pure: an adapter decides and reads; whoever runs the program does. Process handl
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 from orchestration.adapters.denials import denied
@@ -14,6 +13,7 @@ from orchestration.adapters.launch import Invocation, Launch, invocation_of, wro
 from orchestration.adapters.reader import Reader
 from orchestration.adapters.verdict import End
 from orchestration.models import CliAgent
+from orchestration.records import dataclass
 from orchestration.results import Outcome
 
 _RANGE: Final = re.compile(r"(<=|>=|==|!=|<|>)\s*([\d.]+)")

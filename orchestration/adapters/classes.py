@@ -8,13 +8,14 @@ forgotten: a refused request that was repeated with success is no failure.
 import re
 from collections import deque
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from orchestration.adapters.form import ErrorClass, Reset
 from orchestration.adapters.numbers import converted
 from orchestration.adapters.values import text_of
+from orchestration.records import dataclass
 
 MAX_SEARCHED: Final = 16 * 1024
 """Characters at the end of a text in which a regular expression is looked for."""

@@ -6,11 +6,11 @@ A plain value asks for equality, a list for one of several, and a mapping says i
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from orchestration.adapters.paths import Path, path_of
 from orchestration.graph import nearest
+from orchestration.records import dataclass
 
 _WORDS: Final = ("equals", "in", "regex", "exists", "not")
 Groups = dict[str, str]

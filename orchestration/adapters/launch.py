@@ -6,7 +6,7 @@ harm (a turn limit the program does not know, going on with a session it cannot 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import PurePath
 from typing import Final
 
@@ -15,6 +15,7 @@ from orchestration.adapters.words import OPTION, every_word, expand, filled
 from orchestration.errors import LaunchError, Problem
 from orchestration.graph import nearest
 from orchestration.models import CliAgent
+from orchestration.records import dataclass
 
 PROMPT_FILE: Final = "prompt-for-agent.md"
 """Name of the prompt's file in the attempt's folder, for programs that read it from one."""

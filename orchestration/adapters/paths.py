@@ -7,8 +7,9 @@ A path that leads nowhere is no error: agents leave fields out, and change their
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
+
+from orchestration.records import dataclass
 
 MAX_FOUND: Final = 10_000
 """More values than this under one path are no fields of an event any more; the rest is not looked at."""

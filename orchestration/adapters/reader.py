@@ -8,7 +8,6 @@ process will confirm.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final, Literal, Protocol, TypeAlias
 
 from orchestration.adapters.classes import Evidence
@@ -20,6 +19,7 @@ from orchestration.adapters.usage import Meter
 from orchestration.adapters.values import Value, clean
 from orchestration.adapters.verdict import End, Facts, outcome_of
 from orchestration.adapters.words import PLACEHOLDER
+from orchestration.records import dataclass
 from orchestration.results import Outcome, Usage
 
 Stream: TypeAlias = Literal["stdout", "stderr"]

@@ -12,12 +12,12 @@ class that counts "even when good" fits. Everything else is a failure of the kin
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 from orchestration.adapters.classes import Evidence, Found, iso
 from orchestration.adapters.form import Form
 from orchestration.kinds import Failure
+from orchestration.records import dataclass
 from orchestration.results import Outcome, Usage
 
 MAX_ERROR: Final = 4000

@@ -7,7 +7,6 @@ for the whole run (names that begin with a dot, so no task can have them), and t
 import contextlib
 import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,6 +19,7 @@ from orchestration.models import Agent, Task
 from orchestration.process import child_environment
 from orchestration.process.environment import ALLOWED
 from orchestration.protocols import Session, Work, ignore
+from orchestration.records import dataclass
 from orchestration.results import Outcome, Usage
 from orchestration.vault.suspects import secret_names
 

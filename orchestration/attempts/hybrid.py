@@ -9,12 +9,12 @@ nobody, a vote with one candidate left (nobody is asked), a chain that breaks in
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 from orchestration.kinds import ExecutionStatus, Failure
 from orchestration.models import HybridAgent
 from orchestration.protocols import Decision, Drop, Expansion
+from orchestration.records import dataclass
 from orchestration.results import ExecutionResult, Outcome, Usage
 
 JUDGE: Final = "judge"

@@ -1,7 +1,7 @@
 """Where a run's work happens, and who does each task."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,7 @@ from orchestration.errors import OrchError
 from orchestration.models import LOCAL, Agent, MovableAgent, Settings, Task
 from orchestration.process import LiveChildren
 from orchestration.protocols import Executor
+from orchestration.records import dataclass
 
 
 def _nothing(_: str, __: Agent) -> str:

@@ -20,10 +20,10 @@ Edges survived:
 import asyncio
 from collections.abc import Callable, Coroutine, Generator
 from contextvars import Context
-from dataclasses import dataclass
 from typing import Any, Final
 
 from orchestration.kinds import Failure
+from orchestration.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,12 +8,13 @@ touched), and one that a crash left something to undo in (which the next command
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
 
 from orchestration.doctor.findings import Finding, Level
 from orchestration.errors import NewerStore, OrchError, StoreError
 from orchestration.protocols import Claim
+from orchestration.records import dataclass
 from orchestration.store.backup import backups_folder
 from orchestration.store.faults import said_clearly
 from orchestration.store.files import StateFiles

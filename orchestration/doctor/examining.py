@@ -1,7 +1,6 @@
 """One look at everything, in the order in which one would act on it."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ from orchestration.doctor.findings import Finding, Level
 from orchestration.doctor.leftovers import End, look_at_leftovers
 from orchestration.doctor.machine import look_at_machine
 from orchestration.errors import OrchError
+from orchestration.records import dataclass
 from orchestration.store.files import StateFiles
 
 

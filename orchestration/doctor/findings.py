@@ -1,8 +1,9 @@
 """What a look finds: one sentence for each thing, how grave it is, and what to do about it."""
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
+
+from orchestration.records import dataclass
 
 
 class Level(StrEnum):

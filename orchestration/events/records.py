@@ -10,12 +10,12 @@ it; it travels escaped), and user data that looks like an event (it lives under 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from typing import Any, ClassVar, Final, TypeAlias
 
-from orchestration.frozen import quick
 from orchestration.kinds import ExecutionStatus, Failure, OnCrash, RunStatus
+from orchestration.records import dataclass
 from orchestration.results import Outcome, Usage
 
 _NO_OUTCOME: Final = Outcome()
@@ -143,7 +143,6 @@ class ConditionDecided(TaskEvent):
     error: str | None = None
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class TaskStarted(TaskEvent):
     """An attempt began in a slot."""
@@ -230,7 +229,6 @@ class AttemptEnd(TaskEvent):
     outcome: Outcome = _NO_OUTCOME
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class TaskCompleted(AttemptEnd):
     """The attempt succeeded, checks included."""
@@ -264,7 +262,6 @@ class AttemptInterrupted(AttemptEnd):
     then: OnCrash = OnCrash.RERUN
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class TaskChunk:
     """One item of live output, unchanged; never stored among the events, so it has no `seq` but its own count `n`.

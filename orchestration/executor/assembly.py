@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, TypeAlias
 
@@ -16,6 +15,7 @@ from orchestration.ledger import Ledger
 from orchestration.models import Agent, Budget, RetryPolicy, Settings, Task
 from orchestration.plan import Fallback, Limits, Node, Plan
 from orchestration.protocols import Listener, RunRecord, RunStore
+from orchestration.records import dataclass
 from orchestration.registry import AgentRegistry
 from orchestration.results import RunResult
 from orchestration.scheduler import Job, Recorder, Scheduler

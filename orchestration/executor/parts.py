@@ -1,7 +1,6 @@
 """Tasks as they enter a run, and the parts that a task of a hybrid agent becomes."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from orchestration.attempts import Assignment
@@ -9,6 +8,7 @@ from orchestration.errors import UnknownAgent
 from orchestration.events import TaskExpanded
 from orchestration.kinds import Failure, RunWhen
 from orchestration.models import ShellAgent, Task
+from orchestration.records import dataclass
 
 Assign: TypeAlias = Callable[[Task, str], Assignment]
 """Who does a task, by the name of an agent; an agent that is not there is an error in the assignment."""

@@ -9,7 +9,7 @@ looks like a rate limit, an error whose text repeats the key.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -20,6 +20,7 @@ from orchestration.binding import Endpoint
 from orchestration.executors._api_limits import limit_of
 from orchestration.kinds import Failure
 from orchestration.masking import Masker
+from orchestration.records import dataclass
 
 MAX_SAID: Final = 1000
 """Characters of what a service said that an error repeats."""

@@ -6,9 +6,10 @@ number (in seconds or milliseconds), limits that are told though they are not th
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
+
+from orchestration.records import dataclass
 
 LONGEST: Final = 40 * 24 * 3600.0
 """Seconds: no plan has a longer period than a month, so anything further away was misread."""

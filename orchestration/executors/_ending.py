@@ -15,8 +15,8 @@ from typing import Any, Final
 from orchestration.errors import AgentMissing, OrchError, UsageError
 from orchestration.executors._starting import MARKER, start_kept
 from orchestration.executors._supervising import told_by_supervisor, under_supervisor
-from orchestration.frozen import nothing
 from orchestration.kinds import Failure
+from orchestration.nothing import nothing
 from orchestration.process import Command, EndedBy, LiveChildren, ProcessEnd, Stream, run_process
 from orchestration.protocols import Report, Start, Work
 from orchestration.results import Outcome

@@ -10,10 +10,11 @@ import json
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Final, NoReturn
 
 from orchestration.kinds import Failure
+from orchestration.records import dataclass
 from orchestration.results import Usage
 
 SUCCEEDED: Final = frozenset({"success", "succeeded", "ok", "completed", "done"})

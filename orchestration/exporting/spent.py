@@ -1,9 +1,9 @@
 """What was used of models, in words: tokens and money, where unknown money is called unpriced and is never zero."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import Final
 
+from orchestration.records import dataclass
 from orchestration.results import ExecutionResult, Usage
 
 LEAST_SHOWN: Final = 0.0001

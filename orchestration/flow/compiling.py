@@ -1,7 +1,7 @@
 """A flow as it is written → the units that the engine runs; edges and policies are those of the plan."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,6 +14,7 @@ from orchestration.garbage import uncollected
 from orchestration.graph import nearest
 from orchestration.kinds import ExecutionStatus, OnCrash
 from orchestration.protocols import Drop
+from orchestration.records import dataclass
 from orchestration.results import Outcome
 from orchestration.steps.binding import CannotBind, Signature, missing
 from orchestration.steps.box import Box

@@ -1,7 +1,7 @@
 """Steps of flows, and references to what others returned. What is written is checked here, where the mistake is."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from orchestration.calls import Limits, name_of
@@ -9,6 +9,7 @@ from orchestration.errors import UsageError
 from orchestration.flow.refusing import refuse_for_flows, refuse_wrong_conditions, refuse_wrong_kinds
 from orchestration.kinds import OnCrash
 from orchestration.models import RetryPolicy
+from orchestration.records import dataclass
 from orchestration.steps.around import Around, read_around
 from orchestration.steps.reading import checked_name, limits, retry_of
 from orchestration.steps.returns import Return, Serializer, Written, read_returns

@@ -1,7 +1,7 @@
 """What is known of one task of a run, and what each event about it means for that."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -24,6 +24,7 @@ from orchestration.events import (
     UsageRecorded,
 )
 from orchestration.kinds import ExecutionStatus, OnCrash
+from orchestration.records import dataclass
 from orchestration.results import AttemptRecord, Outcome
 
 _IN_PROGRESS, _SUCCESS = ExecutionStatus.IN_PROGRESS, ExecutionStatus.SUCCESS

@@ -20,9 +20,9 @@ from orchestration.events import (
     TaskAdopted,
     TaskExpanded,
 )
-from orchestration.frozen import nothing
 from orchestration.kinds import ExecutionStatus, Failure, RunStatus
 from orchestration.ledger.entries import NOTES, Entry
+from orchestration.nothing import nothing
 from orchestration.results import AttemptRecord, ExecutionResult, Outcome, RunResult, Usage
 
 _CANCELLED, _SUCCESS = ExecutionStatus.CANCELLED, ExecutionStatus.SUCCESS

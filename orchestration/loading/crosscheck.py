@@ -5,7 +5,6 @@ is looked for only among dependencies that exist.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 
 from orchestration import plugins
 from orchestration.errors import GraphError
@@ -14,6 +13,7 @@ from orchestration.loading.findings import FieldPath, Finding
 from orchestration.loading.settings import SettingsCatch
 from orchestration.loading.taskcheck import wrong_templates
 from orchestration.models import BUILT_IN_AGENTS, Task
+from orchestration.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

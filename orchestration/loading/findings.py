@@ -4,8 +4,10 @@ A finding names its file and the path of the field inside it (`("tasks", 3, "ret
 only when it is about to be shown: right files are read once, fast, and only wrong ones a second time, with all lines.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TypeAlias
+
+from orchestration.records import dataclass
 
 FieldPath: TypeAlias = tuple[str | int, ...]
 """Keys and list positions that lead from the top of a document to a value."""

@@ -6,10 +6,10 @@ are comments of a program.
 """
 
 import re
-from dataclasses import dataclass
 from typing import Final
 
 from orchestration.loading.findings import Finding, Refused
+from orchestration.records import dataclass
 
 _OPENING: Final = re.compile(r"\n*---[ \t]*(?:\n|\Z)")
 _CLOSING: Final = re.compile(r"^(?:---|\.\.\.)[ \t]*$", re.MULTILINE)

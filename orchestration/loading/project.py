@@ -6,7 +6,6 @@ garbage collector is off meanwhile: nothing here makes cycles, and it would walk
 
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -31,6 +30,7 @@ from orchestration.loading.taskfiles import read_task_file
 from orchestration.loading.unknown import bounded
 from orchestration.loading.walking import SETTINGS_FILE, file_order, find_task_files
 from orchestration.models import Settings, Task
+from orchestration.records import dataclass
 
 STATE_FOLDER: Final = ".orchestration"
 

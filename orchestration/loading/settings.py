@@ -5,7 +5,7 @@ agents that were wrong are remembered, so that tasks which name them are not rep
 """
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from orchestration.loading.wording import findings_of
 from orchestration.loading.yamlerrors import NotYaml
 from orchestration.loading.yamltext import Document, parse
 from orchestration.models import BUILT_IN_AGENTS, KINDS, PluginAgent, Settings
+from orchestration.records import dataclass
 
 _OTHER_NAMES = ("orchestration.yml", "orchestration.json", "orchestration.toml")
 

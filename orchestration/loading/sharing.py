@@ -5,8 +5,8 @@ a task that says little, a quarter is the set of its keys and the mapping of tho
 frozen model, so nobody can tell that they are shared.
 """
 
-from orchestration.frozen import nothing
 from orchestration.models import Task
+from orchestration.nothing import nothing
 
 
 class Sharing:

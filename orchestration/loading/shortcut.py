@@ -9,10 +9,11 @@ parser reads the whole, and it alone says what is wrong. A property test holds b
 import json
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Final
 
 from orchestration.loading.scalars import BEGINS_OTHER, Numeral, plain
+from orchestration.records import dataclass
 
 LONGEST: Final = 64 * 1024
 """Characters; of longer texts the parser's bounds have to hold for the whole."""

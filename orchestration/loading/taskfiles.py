@@ -10,7 +10,7 @@ are not reported as well.
 """
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import PurePath
 from sys import intern
 from typing import Any, Final
@@ -25,6 +25,7 @@ from orchestration.loading.walking import TaskFile
 from orchestration.loading.yamlerrors import NotYaml
 from orchestration.loading.yamltext import Document, parse
 from orchestration.models import SAFE_ID, TASK_ALIASES, Task
+from orchestration.records import dataclass
 
 FREE_FIELDS: Final = frozenset({"metadata", "inputs", "budget", "cache", "container"})
 """Fields of a task that hold whatever is written in them, so that a number there is a number."""

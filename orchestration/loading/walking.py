@@ -9,11 +9,11 @@ pipes and devices, folders that may not be read or vanish meanwhile, and names t
 import os
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from orchestration.loading.findings import Finding
+from orchestration.records import dataclass
 
 SUFFIXES: Final = (".md", ".yaml", ".yml")
 """Endings of task files, in any case."""

@@ -13,7 +13,6 @@ always text; what other text means is told by `scalars`. `<<` merges mappings, a
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final, Never, TypeAlias
 
@@ -36,6 +35,7 @@ from orchestration.loading.places import TOP, Places
 from orchestration.loading.scalars import BEGINS_OTHER, Numeral, plain
 from orchestration.loading.shortcut import LONGEST, Quick, read_quickly
 from orchestration.loading.yamlerrors import NotYaml, explained
+from orchestration.records import dataclass
 
 MAX_DEPTH: Final = 64
 """Nobody nests deeper by hand, and everything that walks a value later may recurse without fear."""

@@ -4,7 +4,6 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import AliasChoices, BeforeValidator, Field, model_validator
 
-from orchestration.frozen import nothing
 from orchestration.kinds import Mode, OnCrash, Priority, RunWhen
 from orchestration.models.fields import (
     Duration,
@@ -19,6 +18,7 @@ from orchestration.models.fields import (
     or_empty,
 )
 from orchestration.models.policies import Budget, RetryPolicy
+from orchestration.nothing import nothing
 
 
 def _when_asked(value: object) -> object:

@@ -10,7 +10,7 @@ import importlib.util
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
@@ -23,6 +23,7 @@ from orchestration.executors._versions import Versions, program_of
 from orchestration.kinds import Failure
 from orchestration.models import Agent, ApiAgent, CliAgent, HybridAgent, ScriptAgent, Settings, Task
 from orchestration.process import child_environment
+from orchestration.records import dataclass
 from orchestration.registry import AgentRegistry
 from orchestration.results import Outcome, Usage
 

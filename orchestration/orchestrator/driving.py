@@ -8,7 +8,7 @@ and answered when what they asked for has happened: a cancelled task only when i
 import asyncio
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
 
 from orchestration.errors import IllegalEvent, OrchError
@@ -20,6 +20,7 @@ from orchestration.orchestrator.standings import adoption, is_kept
 from orchestration.plan import FINAL, State
 from orchestration.process import LiveChildren
 from orchestration.protocols import CommandRow, RunStore, Standing
+from orchestration.records import dataclass
 from orchestration.scheduler import cancel_all
 from orchestration.store.owners import told_of
 

@@ -1,10 +1,10 @@
 """How far a task or a run is that somebody follows: from its events alone, so that each look costs only what is new."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Final
 
 from orchestration import events
+from orchestration.records import dataclass
 
 SECONDS_BETWEEN_LOOKS: Final = 0.1
 """So often the state is looked at for somebody who follows what another process does."""

@@ -6,7 +6,6 @@ will decide in earnest.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from heapq import heappop, heappush
 from typing import Any
@@ -28,6 +27,7 @@ from orchestration.graph import Graph
 from orchestration.orchestrator.standings import adoption, is_kept, is_satisfied
 from orchestration.plan import Ask, Block, Decide, Limits, Node, Plan, Skip, State
 from orchestration.protocols import Standing
+from orchestration.records import dataclass
 
 _START = datetime(2000, 1, 1, tzinfo=UTC)
 

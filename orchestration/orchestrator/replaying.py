@@ -5,12 +5,13 @@ dropped and told. Edges survived: an empty transcript, one of gigabytes, binary 
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, BinaryIO, Final
 
 from orchestration.adapters import Adapter, End, denied
 from orchestration.adapters.decoding import event_in
 from orchestration.executors._lines import Lines
+from orchestration.records import dataclass
 from orchestration.results import Outcome
 
 CHUNK: Final = 1024 * 1024

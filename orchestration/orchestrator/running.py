@@ -9,7 +9,6 @@ its result is the result.
 
 import contextlib
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from orchestration.errors import RunOwned, StoreError
@@ -23,6 +22,7 @@ from orchestration.orchestrator.looking import ledger_of, run_result
 from orchestration.orchestrator.opening import begin, catch_up, changed, check_unchanged, replay, take_news
 from orchestration.process import LiveChildren
 from orchestration.protocols import Listener, RunRecord, RunStore, Standing
+from orchestration.records import dataclass
 from orchestration.results import RunResult
 
 MAX_LOOKS: Final = 20

@@ -1,13 +1,13 @@
 """Which tasks of the backlog are meant."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Self
 
 from orchestration.errors import Problem, UnknownTask
 from orchestration.graph import nearest
 from orchestration.loading import Project
 from orchestration.models import Task
+from orchestration.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

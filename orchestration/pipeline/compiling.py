@@ -6,13 +6,14 @@ there. So ways around a failure are edges and policies of the plan, and no secon
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from orchestration.errors import UsageError
 from orchestration.graph import nearest
 from orchestration.kinds import ExecutionStatus, OnCrash, RunWhen
 from orchestration.pipeline.composites import Conditional, Loop, Map, Parallel
+from orchestration.records import dataclass
 from orchestration.steps import composites as does
 from orchestration.steps.checking import check_names
 from orchestration.steps.program import Program

@@ -15,12 +15,12 @@ that always has room, because most runs have no others.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from heapq import heappop, heappush
 from typing import Final, TypeAlias
 
 from orchestration.plan.limits import Limits
 from orchestration.plan.nodes import Fallback
+from orchestration.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

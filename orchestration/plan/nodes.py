@@ -1,10 +1,9 @@
 """What the plan knows of a task, and what it asks its caller to do. Both are plain records."""
 
-from dataclasses import dataclass
 from typing import TypeAlias
 
-from orchestration.frozen import quick
 from orchestration.kinds import Priority, RunWhen
+from orchestration.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +14,6 @@ class Fallback:
     limits: tuple[str, ...] = ()
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class Node:
     """A task as the plan sees it: who it needs, under which policy, and what it uses.
@@ -107,7 +105,6 @@ class Join:
 Consequence: TypeAlias = Decide | Ask | Skip | Block | Cancel | Stop | Join
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class Startable:
     """A task that may start now, the number that its attempt has, and who does it instead of its own agent."""

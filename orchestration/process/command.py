@@ -7,12 +7,13 @@ it wrote, what it left behind. Neither judges: whether an end was a success is f
 
 import signal
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from pathlib import Path
 from typing import TypeAlias
 
 from orchestration.masking import Masker
+from orchestration.records import dataclass
 
 DEFAULT_KILL_GRACE = 5.0  # seconds; time for a program to save its work and tell its children
 DEFAULT_MAX_LOG = 64 * 1024 * 1024  # bytes per stream; a long day's talk fits, a runaway loop fills no disk

@@ -21,7 +21,6 @@ import resource
 import shutil
 import subprocess
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from orchestration.errors import AgentMissing, OrchError, UsageError
 from orchestration.process.brand import branded
@@ -31,6 +30,7 @@ from orchestration.process.steadfast import Steadfast
 from orchestration.process.table import SharedTable, name_of_pipe, ticks_since_boot
 from orchestration.process.tree import Tree
 from orchestration.process.watching import Child, Process, has_pidfds
+from orchestration.records import dataclass
 
 SPAWN_PATIENCE = 30.0  # seconds for the machine to have room; others' children of a normal size end in that time
 FIRST_PAUSE = 0.005  # seconds before the second try; doubled each time

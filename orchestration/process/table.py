@@ -22,9 +22,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
 from orchestration.process.steadfast import Steadfast
+from orchestration.records import dataclass
 
 PS_PATIENCE = 5.0  # seconds; it takes some milliseconds, so one that takes this long hangs
 READINGS = 10  # of the list of pids; on a machine where somebody always comes, the later ones are short

@@ -6,13 +6,14 @@ a log may print them at any time, and an output can be megabytes.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from operator import attrgetter
 from typing import Any, Self
 
-from orchestration.frozen import nothing, quick
 from orchestration.kinds import ExecutionStatus, Failure
+from orchestration.nothing import nothing
+from orchestration.records import dataclass
 
 JsonDict = dict[str, Any]
 
@@ -86,7 +87,6 @@ class Usage:
         return cls(**{name: data[name] for name in cls.__slots__ if name in data})
 
 
-@quick
 @dataclass(frozen=True, slots=True, repr=False)
 class Outcome:
     """What one attempt yielded; the only thing an executor hands back.
@@ -159,7 +159,6 @@ _VALUES_OF: Callable[[Outcome], tuple[Any, ...]] = attrgetter(*OUTCOME_FIELDS)
 _NOTHING = _VALUES_OF(Outcome())
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class AttemptRecord:
     """One try at a task, as it was recorded; `duration_seconds` is monotonic, the times are UTC."""
@@ -201,7 +200,6 @@ class AttemptRecord:
         )
 
 
-@quick
 @dataclass(frozen=True, slots=True, repr=False)
 class ExecutionResult:
     """How one task of a run ended, or how far it is.

@@ -1,11 +1,11 @@
 """How a run ended: one result for every task, and what follows from all of them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Self
 
 from orchestration.kinds import RunStatus
+from orchestration.records import dataclass
 from orchestration.results.records import ExecutionResult, JsonDict, Usage, iso, time_of
 
 

@@ -1,9 +1,8 @@
 """What the scheduler needs to know of a task beside its place in the plan."""
 
-from dataclasses import dataclass
-
 from orchestration.kinds import Failure, OnCrash
 from orchestration.models import Budget, RetryPolicy
+from orchestration.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,12 +13,12 @@ arrive after the pause has begun, an account that nobody declared.
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
 from orchestration.models import Account
 from orchestration.plan import Limits
+from orchestration.records import dataclass
 from orchestration.results import Outcome
 from orchestration.retry import wait_seconds
 

@@ -11,11 +11,12 @@ as unpriced: a limit in tokens or time is the one that holds for such agents.
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
 
 from orchestration.events import UsageRecorded
 from orchestration.models import Budget
+from orchestration.records import dataclass
 from orchestration.results import Usage
 from orchestration.scheduler.jobs import NO_JOB, Job
 from orchestration.scheduler.recorder import Recorder

@@ -10,10 +10,11 @@ number of attempts that run at once, and knows nothing that could be forged: it 
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final, Self
 
 from orchestration.errors import UsageError
+from orchestration.records import dataclass
 
 MAX_LENGTH: Final = 200_000
 """Characters of a cursor: enough for thousands of attempts at once, and no work for a machine."""

@@ -11,7 +11,6 @@ Edges survived: readers that come and go while it goes on, a run that is reopene
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Final
@@ -22,6 +21,7 @@ from orchestration.events import Event, RunCompleted, RunPaused, TaskStarted, to
 from orchestration.exporting.envelope import dumps
 from orchestration.orchestrator.following import SECONDS_BETWEEN_LOOKS
 from orchestration.protocols import RunStore
+from orchestration.records import dataclass
 from orchestration.scheduler import cancel_all
 from orchestration.server.cursor import Cursor, Place
 from orchestration.server.reading import Began, Reading

@@ -9,13 +9,14 @@ agents whose log is not what is told live (an agent program prints its protocol;
 import codecs
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
 from orchestration.events import TaskChunk
 from orchestration.orchestrator.growing import BLOCK, Growing, size_of
+from orchestration.records import dataclass
 from orchestration.server.cursor import Place
 
 TEXTS: Final = ("stdout", "stderr")

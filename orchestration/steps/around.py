@@ -5,11 +5,12 @@ The task itself knows nothing of it, whatever does it: a function, a command, an
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from orchestration.errors import OrchError, UsageError
 from orchestration.protocols import Reporting
+from orchestration.records import dataclass
 from orchestration.results import Outcome
 from orchestration.steps.catalog import Carrying, read_catalog
 from orchestration.steps.hiding import missing

@@ -1,7 +1,7 @@
 """Puts the parts of one run of steps together: crew, graph, plan, ledger, recorder, scheduler; and makes its result."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from orchestration.events import TaskExpanded
@@ -10,6 +10,7 @@ from orchestration.graph import Graph
 from orchestration.ledger import Ledger
 from orchestration.plan import Node, Plan
 from orchestration.protocols import Listener
+from orchestration.records import dataclass
 from orchestration.results import RunResult
 from orchestration.scheduler import Job, Recorder, Scheduler
 from orchestration.steps.box import Box

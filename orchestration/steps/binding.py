@@ -8,12 +8,12 @@ tell their parameters (they are given nothing), text that looks like a number (i
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, get_type_hints
 
 from orchestration.calls import is_async, is_async_generator, name_of
 from orchestration.errors import OrchError
+from orchestration.records import dataclass
 
 MISSING: Final = object()
 """Stands for a value that is not there."""

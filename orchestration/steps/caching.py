@@ -15,13 +15,14 @@ import math
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import field, fields, is_dataclass
 from functools import partial
 from pathlib import Path
 from types import CellType, CodeType, FunctionType, MethodType
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from orchestration.calls import name_of
+from orchestration.records import dataclass
 from orchestration.steps.values import NotKept, apart, as_json
 
 if TYPE_CHECKING:

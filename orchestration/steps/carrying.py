@@ -11,9 +11,10 @@ import secrets
 import stat
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
+
+from orchestration.records import dataclass
 
 BLOCK: Final = 1 << 20
 """Bytes that are copied at once; between two blocks a copy can be given up."""

@@ -13,7 +13,7 @@ import tempfile
 import threading
 import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -21,6 +21,7 @@ from typing import Any, Final, TypeVar
 from orchestration.errors import UsageError
 from orchestration.graph import nearest
 from orchestration.kinds import Failure
+from orchestration.records import dataclass
 from orchestration.results import Outcome
 from orchestration.steps.carrying import BLOCK, Carried, GivenUp, Spoilt, give, take
 from orchestration.steps.patterns import checked_pattern, find, fits

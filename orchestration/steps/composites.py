@@ -10,11 +10,12 @@ different names, rounds without an end (there is a maximum).
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Final, Literal
 
 from orchestration.errors import OrchError
 from orchestration.kinds import Failure
+from orchestration.records import dataclass
 from orchestration.results import Outcome
 from orchestration.steps.binding import MISSING, Signature
 from orchestration.steps.box import Box

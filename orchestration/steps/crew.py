@@ -6,7 +6,7 @@ is, is found by its path alone, so nothing about a run is kept anywhere but in i
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
@@ -16,6 +16,7 @@ from orchestration.kinds import ExecutionStatus, Failure
 from orchestration.ledger import Ledger
 from orchestration.plan import Limits, Node
 from orchestration.protocols import Decision, Drop, Expansion, Reporting
+from orchestration.records import dataclass
 from orchestration.results import Outcome
 from orchestration.steps.around import NOTHING, Given, perform
 from orchestration.steps.binding import MISSING

@@ -2,14 +2,13 @@
 
 from collections.abc import Mapping
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any, Final
 
-from orchestration.frozen import quick
+from orchestration.records import dataclass
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class CurrentStep:
     """A step that runs.

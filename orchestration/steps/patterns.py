@@ -7,12 +7,13 @@ do links: they are not followed, and what is one is told apart from what is foun
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Final
 
 from orchestration.errors import UsageError
+from orchestration.records import dataclass
 
 MAX_FILES: Final = 10_000
 """Files that one pattern may find; more are a mistake, such as a whole disk."""

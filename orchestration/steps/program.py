@@ -3,9 +3,9 @@
 import hashlib
 import json
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, Literal
 
+from orchestration.records import dataclass
 from orchestration.steps.unit import Unit
 
 

@@ -2,10 +2,11 @@
 
 import base64
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Final, Literal, Protocol, TypeAlias
 
 from orchestration.errors import UsageError
+from orchestration.records import dataclass
 from orchestration.steps.values import NotKept, apart, as_json
 
 Kind: TypeAlias = Literal["json", "object", "metric"]

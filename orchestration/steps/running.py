@@ -12,7 +12,6 @@ the middle, a store that was given as a folder (opened and closed here) or as an
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, nullcontext
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, TypeAlias
@@ -24,6 +23,7 @@ from orchestration.executor import new_run_id
 from orchestration.kinds import ExecutionStatus, RunStatus
 from orchestration.plan import Limits, State
 from orchestration.protocols import Listener, RunRecord, RunStore
+from orchestration.records import dataclass
 from orchestration.results import RunResult
 from orchestration.scheduler import cancel_all, shielded
 from orchestration.steps.assembly import StepRun, assemble

@@ -1,13 +1,13 @@
 """A step as the engine sees it, and the parts that a composite step becomes. Records; what they do is elsewhere."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, cast
 
-from orchestration.frozen import quick
 from orchestration.kinds import OnCrash, RunWhen
 from orchestration.models import RetryPolicy
 from orchestration.protocols import Drop, Reporting
+from orchestration.records import dataclass
 from orchestration.results import Outcome
 from orchestration.steps.returns import Return, Serializer
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from orchestration.steps.crew import StepCrew
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class Seat:
     """A unit at its place in a run; `box` is the composite that it is a part of."""
@@ -45,7 +44,6 @@ class Leaf(Protocol):
         ...
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class Part:
     """A part that a composite becomes: which of its units, under which name, and after which other parts.
@@ -102,7 +100,6 @@ class Composite(Protocol):
         ...
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class Unit:
     """One step.

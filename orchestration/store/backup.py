@@ -18,12 +18,12 @@ import sqlite3
 import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, nullcontext
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
 from orchestration.errors import StoreError, UsageError, WrongState
+from orchestration.records import dataclass
 from orchestration.store.faults import said_clearly
 from orchestration.store.files import StateFiles, network_type, sync_folder
 from orchestration.store.locks import WriteLock

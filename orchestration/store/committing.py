@@ -15,11 +15,11 @@ import os
 import sqlite3
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from orchestration.errors import NewerStore, StoreError
+from orchestration.records import dataclass
 from orchestration.store.faults import again, is_fault, is_passing, said_clearly, store_error
 from orchestration.store.files import MOUNTS, StateFiles, network_type
 from orchestration.store.locks import WRITE_PATIENCE, WriteLock

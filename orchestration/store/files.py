@@ -7,11 +7,11 @@ counts as kept.
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from orchestration.errors import StoreError
+from orchestration.records import dataclass
 from orchestration.store.faults import said_clearly
 
 MOUNTS: Final = Path("/proc/self/mounts")

@@ -7,7 +7,7 @@ Its `append` does all its work at once, and the answer is always ready: to await
 import os
 from collections.abc import Awaitable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -15,6 +15,7 @@ from orchestration.errors import OutcomeTaken, UnknownRun, UsageError
 from orchestration.events import Event, TaskEvent
 from orchestration.kinds import ExecutionStatus, RunStatus
 from orchestration.protocols import DONE, Claim, CommandRow, Ready, RunRecord, Standing
+from orchestration.records import dataclass
 from orchestration.store import following
 from orchestration.store.locks import already_owned, check_run_id
 from orchestration.store.owners import this_process

@@ -6,13 +6,13 @@ transaction is undone, so a deed need not tidy up after itself.
 
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
 from orchestration.errors import OutcomeTaken, UnknownRun, UsageError
 from orchestration.events import Event, TaskEvent
 from orchestration.protocols import RunRecord
+from orchestration.records import dataclass
 from orchestration.store import following
 from orchestration.store.owners import this_process
 from orchestration.store.statements import statements

@@ -18,11 +18,11 @@ import os
 import shutil
 import sqlite3
 from contextlib import closing, suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from orchestration.errors import StoreError, UsageError, WrongState
+from orchestration.records import dataclass
 from orchestration.store.backup import Copy, back_up, backups_folder, passing_copy, write_locked
 from orchestration.store.faults import said_clearly
 from orchestration.store.files import StateFiles, sync_folder

@@ -5,10 +5,11 @@ together with the new number, so that a crash leaves a file of one version or th
 """
 
 import sqlite3
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Final
+
+from orchestration.records import dataclass
 
 APPLICATION_ID: Final = 0x6F726368
 """`orch` in ASCII: marks a file as ours in its header."""

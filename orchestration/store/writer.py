@@ -13,10 +13,10 @@ import asyncio
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from typing import Any, Final
 
+from orchestration.records import dataclass
 from orchestration.store.committing import Answer
 from orchestration.store.recording import Deed
 

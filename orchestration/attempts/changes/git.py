@@ -19,11 +19,12 @@ import os
 import shutil
 import stat
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Final, Self
 
 from orchestration.attempts.changes.records import MAX_PATHS, Found, Git, GitFailed
+from orchestration.records import dataclass
 
 MAX_DIFF: Final = 1024 * 1024
 """Bytes of a patch; people read some thousand lines of one, agents not more."""

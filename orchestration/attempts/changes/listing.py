@@ -7,11 +7,11 @@ same size within one tick of the file system's clock is missed.
 
 import asyncio
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
 
 from orchestration.attempts.changes.records import MAX_PATHS, Found
+from orchestration.records import dataclass
 
 MAX_LISTED: Final = 50_000
 """Files that are looked at: about a second."""

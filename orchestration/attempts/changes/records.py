@@ -1,13 +1,14 @@
 """What was found, and how git is asked: never about the user's index, objects, hooks, filters or network."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Final
 
 from orchestration.errors import OrchError
 from orchestration.masking import Masker
 from orchestration.process import Command, EndedBy, LiveChildren, Stream, child_environment, run_process
+from orchestration.records import dataclass
 
 MAX_PATHS: Final = 10_000
 """Paths that are named; whoever changes more has unpacked something."""
