@@ -1,6 +1,7 @@
 """A flow as it is written → the units that the engine runs; edges and policies are those of the plan."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+import re
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import field
 from pathlib import Path
 from typing import Any, Final
@@ -23,6 +24,9 @@ from orchestration.steps.checking import refuse
 from orchestration.steps.ends import failure_of
 from orchestration.steps.program import Program
 from orchestration.steps.unit import Part, Seat, Turn, Unit
+
+_WORD: Final = re.compile(r"[^\W\d]\w*")
+"""What may be a name in a condition in words."""
 
 MAX_DEPTH: Final = 50
 """Flows inside of flows; deeper ones are a mistake."""
@@ -89,7 +93,13 @@ class Runs:
                 return False
         if self.when is None or isinstance(self.when, bool):
             return self.when is not False
-        return _evaluated(self.when, lambda key: self.finder.find(seat.box, key), lambda: self.finder.known(seat.box))
+        finder, box = self.finder, seat.box
+        return _evaluated(
+            self.when,
+            lambda key: finder.find(box, key),
+            lambda: finder.known(box),
+            lambda names: finder.named(box, names),
+        )
 
 
 def _chosen(decider: Finder, box: Box) -> str | None:
@@ -101,17 +111,28 @@ def _chosen(decider: Finder, box: Box) -> str | None:
     own |= {decider.step.id: value, "result": value}
     for name, condition in decider.step.branches.items():
         if _evaluated(
-            condition, lambda key: own.get(key, decider.find(box, key)), lambda: {**decider.known(box), **own}
+            condition,
+            lambda key: own.get(key, decider.find(box, key)),
+            lambda: {**decider.known(box), **own},
+            lambda names: {**decider.named(box, names), **own},
         ):
             return name
     return decider.step.default
 
 
-def _evaluated(condition: Condition, find: Callable[[str], Any], known: Callable[[], dict[str, Any]]) -> bool:
+def _evaluated(
+    condition: Condition,
+    find: Callable[[str], Any],
+    known: Callable[[], dict[str, Any]],
+    pick: Callable[[Iterable[str]], dict[str, Any]],
+) -> bool:
     if isinstance(condition, str):
         from orchestration.prompts import evaluate  # noqa: PLC0415  # only for conditions in words
 
-        return evaluate(condition, known())
+        try:
+            return evaluate(condition, pick(dict.fromkeys(_WORD.findall(condition))))
+        except TemplateError:  # whatever is wrong is told by who sees everything
+            return evaluate(condition, known())
     try:
         positional, named = Signature(condition).bind(find, known)
         return bool(condition(*positional, **named))

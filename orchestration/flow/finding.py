@@ -4,11 +4,12 @@ A parameter is looked for in the step's own `inputs`, among the flow's inputs, a
 in what those returned: direct dependencies first, the last-declared one of several, then those further up. A step that
 was skipped has no value: a parameter that refers to it keeps its default, and without one it is None.
 
-Who stands further up is found out only when somebody asks: in a long chain all of that together is quadratic.
+To look for a name takes no longer in a long chain than in a short one: which steps have returned something by it is
+kept for each flow that runs, and who stands above whom is known at once. Only who wants everything is given everything.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from orchestration.flow.flow import Flow
@@ -17,6 +18,7 @@ from orchestration.kinds import ExecutionStatus
 from orchestration.steps.binding import MISSING, CannotBind, Signature
 from orchestration.steps.box import Box
 from orchestration.steps.hiding import bound
+from orchestration.steps.unit import Seat
 from orchestration.steps.values import apart
 
 _INPUTS: Final = "inputs"
@@ -31,7 +33,7 @@ class Finder:
         step: whose values they are.
     """
 
-    __slots__ = ("_flow", "_further", "direct", "step")
+    __slots__ = ("_flow", "direct", "step")
 
     def __init__(self, flow: Flow, step: FlowStep) -> None:
         """Nothing is looked for."""
@@ -39,21 +41,17 @@ class Finder:
         index = flow.graph.index
         self.direct = tuple(sorted(dict.fromkeys(step.depends_on), key=index.__getitem__, reverse=True))
         self._flow = flow
-        self._further: tuple[str, ...] | None = None
 
     @property
     def above(self) -> Iterator[str]:
         """The steps above it: those it waits for itself first, the last-declared ones before others."""
         yield from self.direct
-        if self._further is None:
-            found = self._flow.graph.upstream([self.step.id])
-            known = {self.step.id, *self.direct}
-            self._further = tuple(one for one in reversed(found) if one not in known)
-        yield from self._further
+        known, upstream = set(self.direct), self._flow.upstream
+        yield from (one for one in upstream.ids(upstream.bits(self.step.id)) if one not in known)
 
     def is_above(self, name: str) -> bool:
         """Whether this is the id of a step above it."""
-        return name in self._flow.graph.index and name in self.above
+        return name in self.direct or (name in self._flow.graph.index and self._flow.upstream.has(self.step.id, name))
 
     def find(self, box: Box, name: str) -> Any:  # noqa: ANN401  # any value
         """The value of a name, or MISSING."""
@@ -64,10 +62,25 @@ class Finder:
             return box.find(name)
         if self.is_above(name):
             return value_of(box, name)
-        for other in self.above:
-            if _has(box, other, name):
-                return value_of(box, other)[name]
-        return MISSING
+        owner = next((other for other in self.direct if _has(box, other, name)), None) or self._further(box, name)
+        return MISSING if owner is None else value_of(box, owner)[name]
+
+    def _further(self, box: Box, name: str) -> str | None:
+        """The last-declared one of the steps above it that have returned something under this name."""
+        upstream, returned = self._flow.upstream, _returned(box, self._flow)
+        if name not in returned:
+            return None
+        found = upstream.ids(returned[name] & upstream.bits(self.step.id))
+        return next((other for other in found if _has(box, other, name)), None)
+
+    def named(self, box: Box, names: Iterable[str]) -> dict[str, Any]:
+        """Those of these names for which something is known, with their values."""
+        found = {name: self.find(box, name) for name in names}
+        return {
+            name: None if value is MISSING else value
+            for name, value in found.items()
+            if value is not MISSING or name in self.step.inputs
+        }
 
     def known(self, box: Box) -> dict[str, Any]:
         """All values by name: what steps returned, under their ids, the flow's inputs, and the step's own ones."""
@@ -164,13 +177,28 @@ def value_of(box: Box, step_id: str) -> Any:  # noqa: ANN401  # any value
     return values["result"] if names.keys() == {"result"} and "result" not in declared else values
 
 
-def _has(box: Box, step_id: str, name: str) -> bool:
-    """Whether a step returned something under this name; nothing is copied to see that."""
-    seat = box.crew.seats[box.path_of_need(step_id)]
+def _returned(box: Box, flow: Flow) -> Mapping[str, int]:
+    """The steps of a flow that runs which have returned something, by its name; as bits, as `Upstream` has them."""
+    if box.returned is None:
+        box.returned = {}
+    found: dict[str, int] = box.returned
+    for seat in box.crew.take_succeeded(box):
+        bit = 1 << flow.graph.index[seat.unit.name]
+        for name in _names(box, seat):
+            found[name] = found.get(name, 0) | bit
+    return found
+
+
+def _names(box: Box, seat: Seat) -> Iterable[str]:
+    """The names under which a step has returned something; nothing is copied to see that."""
     outputs, declared = box.crew.outputs_of(seat), seat.unit.binds
-    if name in declared:
-        return box.crew.status_of(seat.path) is ExecutionStatus.SUCCESS
-    if len(outputs) == 1 and "result" in outputs and "result" not in declared:  # it has no name
+    if len(outputs) == 1 and "result" in outputs and not declared:  # it has no name
         value = outputs["result"]
-        return isinstance(value, Mapping) and name in value
-    return name in outputs
+        return value if isinstance(value, Mapping) else ()
+    return {*outputs, *declared}
+
+
+def _has(box: Box, step_id: str, name: str) -> bool:
+    """Whether a step has returned something under this name."""
+    seat = box.crew.seats[box.path_of_need(step_id)]
+    return box.crew.status_of(seat.path) is ExecutionStatus.SUCCESS and name in _names(box, seat)

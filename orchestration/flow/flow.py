@@ -5,6 +5,7 @@ from typing import Final, Literal
 
 from orchestration.errors import GraphError, Problem, UsageError
 from orchestration.flow.steps import FlowStep
+from orchestration.flow.upstream import Upstream
 from orchestration.graph import Graph, nearest
 from orchestration.steps.reading import checked_list, checked_name
 
@@ -43,6 +44,7 @@ class Flow:
         if on_error not in ON_ERROR:
             raise UsageError(f"flow {name}: on_error is {on_error!r:.40}; it is one of {', '.join(ON_ERROR)}")
         self.graph = Graph.build((step.id, step.depends_on) for step in self.steps)
+        self.upstream = Upstream(self.graph)
         self._check_branches()
 
     def _check_branches(self) -> None:

@@ -18,6 +18,7 @@ from orchestration.events import (
     RunResumed,
     RunStarted,
     TaskAdopted,
+    TaskCompleted,
     TaskExpanded,
 )
 from orchestration.kinds import ExecutionStatus, Failure, RunStatus
@@ -32,7 +33,7 @@ _NO_OUTCOME: Final = Outcome()
 
 
 class Ledger:
-    """The books of one run."""
+    """The books of one run; `succeeded` names tasks in the order in which they did, some more than once."""
 
     def __init__(self, agents: dict[str, str] | None = None) -> None:
         """Nothing is known yet; `agents` says who is to do each task, as long as no attempt has begun.
@@ -43,6 +44,7 @@ class Ledger:
         self._parts_are_results = False
         self.run_id = ""
         self.tasks: tuple[str, ...] = ()
+        self.succeeded: list[str] = []
         self.status = RunStatus.RUNNING
         self.reason: str | None = None
         self.started_at: datetime | None = None
@@ -65,7 +67,9 @@ class Ledger:
             if entry is None:
                 entry = self._entries[task_id] = Entry()
             note(entry, event)
-            if isinstance(event, TaskExpanded):
+            if isinstance(event, TaskCompleted):
+                self.succeeded.append(task_id)
+            elif isinstance(event, TaskExpanded):
                 self._agents.update({item["id"]: item.get("agent") or item.get("role", "") for item in event.items})
         self._last = event.at
 

@@ -7,7 +7,7 @@ agent wrote comes in as data and is never a template.
 
 import operator
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import cache, wraps
+from functools import cache, lru_cache, wraps
 from traceback import walk_tb
 from typing import Any, Final, TypeVar
 
@@ -32,6 +32,9 @@ MAX_POWER_BITS: Final = 10_000
 
 MAX_NAMES_LISTED: Final = 20
 """Known names that an error lists; more would hide the message."""
+
+MAX_COMPILED: Final = 256
+"""Conditions that are remembered in the form in which they are decided: to get there takes ten times as long."""
 
 MAX_QUOTED: Final = 100
 """Characters of a template that an error repeats; a longer one is found by its line."""
@@ -198,6 +201,7 @@ DEEDS: Final[Mapping[str, Deed[Any]]] = {
 """What the sandbox does, by name, for those who import it late."""
 
 
+@lru_cache(maxsize=MAX_COMPILED)
 def _expression(text: str) -> TemplateExpression:
     inner = text.strip()
     if not inner:

@@ -28,9 +28,25 @@ class Box:
         parent: the box around it; none for the outermost one.
         part: which part of that it is.
         given: values of its own, where nobody is around it.
+
+    Attributes:
+        seats: its parts so far.
+        returned: what its composite keeps here of what they returned.
     """
 
-    __slots__ = ("_absorbed", "_given", "_part", "_providers", "_shares", "crew", "parent", "path", "seats", "unit")
+    __slots__ = (
+        "_absorbed",
+        "_given",
+        "_part",
+        "_providers",
+        "_shares",
+        "crew",
+        "parent",
+        "path",
+        "returned",
+        "seats",
+        "unit",
+    )
 
     def __init__(
         self,
@@ -47,6 +63,7 @@ class Box:
         self.crew = crew
         self.parent = parent
         self.seats: list[Seat] = []
+        self.returned: Any = None
         self._part = part
         self._given = given
         self._shares = bool(getattr(unit.work, "shares", False))

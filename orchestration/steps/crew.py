@@ -5,7 +5,7 @@ is, is found by its path alone, so nothing about a run is kept anywhere but in i
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, Final
@@ -97,6 +97,8 @@ class StepCrew:
         self._shares_capacity = means.limits.is_limited(CAPACITY)
         self._counts_threads = means.limits.is_limited(IN_THREADS)
         self._limits_of_parts: dict[tuple[str, bool, bool], tuple[str, ...]] = {}
+        self._read = 0
+        self._unread: dict[str, list[Seat]] = {}
         self._seats: dict[str, Seat] = {}
         self._boxes: dict[str, Box] = {}
         self.root = Box("", root, self, given=parameters)
@@ -271,6 +273,15 @@ class StepCrew:
     def ended(self, path: str) -> bool:
         """Whether a step has ended."""
         return self.ledger.status_of(path).is_final
+
+    def take_succeeded(self, box: Box) -> Sequence[Seat]:
+        """The parts of a composite that have succeeded since this was last asked for it."""
+        succeeded = self.ledger.succeeded
+        while self._read < len(succeeded):
+            seat = self._seats[succeeded[self._read]]
+            self._unread.setdefault(seat.box.path, []).append(seat)
+            self._read += 1
+        return self._unread.pop(box.path, ())
 
     def outcome_of(self, path: str) -> Outcome:
         """The outcome of a step's last attempt."""
