@@ -10,6 +10,7 @@ from orchestration.errors import OrchError, Problem, TemplateError, UsageError
 from orchestration.flow.finding import Finder, value_of
 from orchestration.flow.flow import Flow
 from orchestration.flow.leaf import FlowLeaf
+from orchestration.flow.refusing import refuse_what_nobody_takes
 from orchestration.flow.steps import Condition, FlowStep, Ref
 from orchestration.garbage import uncollected
 from orchestration.graph import nearest
@@ -213,6 +214,7 @@ class Compiler:
             step, function, finder, fallback=fallback, cache=cache, directory=self._directory, signature=signature
         )
         self._signatures[id(function)] = leaf.signature
+        refuse_what_nobody_takes(step, leaf.signatures)
         return leaf
 
     def _tool(self, name: str, where: str) -> Callable[..., Any]:

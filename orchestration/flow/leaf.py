@@ -58,6 +58,11 @@ class FlowLeaf(FunctionLeaf):
         self._directory = directory
         self._stand_in = None if fallback is None else FlowLeaf(_plain(step), fallback, finder, directory=directory)
 
+    @property
+    def signatures(self) -> tuple[Signature, ...]:
+        """Those of the function and of its fallback."""
+        return (self.signature,) if self._stand_in is None else (self.signature, self._stand_in.signature)
+
     def arguments(self, seat: Seat) -> Arguments:
         """The arguments of a call; raises CannotBind."""
         return self.finder.arguments(seat.box, self.signature, seat.box.crew.given_to(seat.path).secrets)

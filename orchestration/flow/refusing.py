@@ -1,15 +1,17 @@
 """What is refused where a step of a flow is made: values of the wrong kind, conditions that are none."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, Field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from orchestration.calls import is_async, name_of
 from orchestration.errors import UsageError
+from orchestration.graph import nearest
 
 if TYPE_CHECKING:
     from orchestration.flow.steps import FlowStep
+    from orchestration.steps.binding import Signature
 
 _OF_CALLS: Final = frozenset(
     {
@@ -59,6 +61,25 @@ def refuse_for_flows(step: "FlowStep") -> None:
         if one.name in _OF_CALLS and getattr(step, one.name) != _default(one):
             hint = f"give {one.name} to the steps of the flow"
             raise UsageError(f"step {step.id} is a flow, which has no `{one.name}` of its own", hint=hint)
+
+
+def refuse_what_nobody_takes(step: "FlowStep", called: "Sequence[Signature]") -> None:
+    """Refuse values for a function that does not take them, or does not say what it takes; raises UsageError."""
+    if not (step.inputs or step.depends_on):
+        return
+    for signature in called:
+        if not signature.is_known:
+            told = f"step {step.id}: {signature.name} does not tell its parameters, so that nothing can be given to it"
+            raise UsageError(told, hint="give a function that calls it, such as: lambda value: int(value)")
+    if step.when is not None or step.branches or any(signature.takes_others for signature in called):
+        return  # a condition may ask for it as well
+    taken = [one.name for signature in called for one in signature.parameters]
+    for name in step.inputs:
+        if name not in taken:
+            hint = nearest(name, taken) or f"its parameters: {', '.join(taken) or 'none'}"
+            raise UsageError(
+                f"step {step.id}: inputs has {name!r:.80}, which {called[0].name} does not take", hint=hint
+            )
 
 
 def _is_text(value: object) -> bool:

@@ -45,6 +45,7 @@ class Signature:
 
     Attributes:
         name: how errors call it.
+        is_known: whether the function tells its parameters; not all that are written in C do.
         parameters: those that have names, in order; `*arguments` are left out.
         takes_others: whether it takes `**keywords`.
         takes_nothing: whether it is called without any argument.
@@ -59,6 +60,7 @@ class Signature:
         "_positional",
         "is_async",
         "is_async_generator",
+        "is_known",
         "name",
         "only_returns",
         "parameters",
@@ -73,10 +75,11 @@ class Signature:
         self.is_async_generator = is_async_generator(function)
         self.only_returns = inspect.iscoroutinefunction(function)
         self._casts: dict[str, Callable[[Any], Any]] = {}
+        self.is_known = True
         try:
             written = list(inspect.signature(function).parameters.values())
         except (ValueError, TypeError):
-            written = []
+            self.is_known, written = False, []
         hints = _hints(function) if any(one.annotation is not one.empty for one in written) else {}
         self.takes_others = any(one.kind is one.VAR_KEYWORD for one in written)
         self.parameters = tuple(_parameters(written, hints))

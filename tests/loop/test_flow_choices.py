@@ -107,9 +107,12 @@ def test_two_that_choose_have_to_agree() -> None:
     ],
 )
 def test_a_condition_is_a_truth_a_text_or_a_function_of_what_is_known(when: Any, runs: bool) -> None:  # noqa: ANN401
+    async def a(inputs_are: str) -> str:
+        return inputs_are
+
     steps = [
         FlowStep("first", returning({"size": 10})),
-        FlowStep("a", returning(1), depends_on="first", when=when, inputs={"inputs_are": "seen"}),
+        FlowStep("a", a, depends_on="first", when=when, inputs={"inputs_are": "seen"}),
     ]
     run = play(Flow("f", steps), inputs={"x": 4})
     assert statuses(run)["a"] is (SUCCESS if runs else SKIPPED)

@@ -323,3 +323,43 @@ def test_a_dictionary_of_a_class_of_its_own_stays_what_it_is() -> None:
     assert values(run, "most") == {"result": [("a", 2)]}
     assert values(run, "of_a") == {"result": 2}
     assert values(run, "of_b") == {"got": 1}
+
+
+# -- what cannot be given ---------------------------------------------------------------------------------------------
+
+
+async def greet(name: str, *, loud: bool = False) -> str:
+    return f"hello {name}{'!' if loud else ''}"
+
+
+@pytest.mark.parametrize(
+    ("step", "told", "hint"),
+    [
+        (FlowStep("a", greet, inputs={"naem": "x"}), "inputs has 'naem'", "did you mean name?"),
+        (FlowStep("a", greet, inputs={"name": "x", "quietly": 1}), "inputs has 'quietly'", "parameters: name, loud"),
+        (FlowStep("a", seven, inputs={"n": 1}), "inputs has 'n'", "parameters: none"),
+        (FlowStep("a", int, depends_on="first"), "int does not tell its parameters", "lambda"),
+        (FlowStep("a", max, inputs={"x": 1}), "max does not tell its parameters", "lambda"),
+        (FlowStep("a", greet, fallback=max, inputs={"name": "x"}), "max does not tell", "lambda"),
+    ],
+)
+def test_what_nobody_would_take_is_refused_before_anything_runs(step: FlowStep, told: str, hint: str) -> None:
+    diary = Diary()
+    with pytest.raises(UsageError, match=told) as caught:
+        play(Flow("f", [FlowStep("first", diary.step("first")), step]))
+    assert hint in str(caught.value.hint)
+    assert diary.entries == []
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        FlowStep("a", greet, inputs={"name": "x", "size": 3}, when="size > 2"),
+        FlowStep("a", greet, fallback=same, inputs={"name": "x", "value": 3}),
+        FlowStep("a", lambda **given: len(given), inputs={"anything": 1}),
+        FlowStep("a", int),
+        FlowStep("a", len, inputs={"obj": [1, 2]}),
+    ],
+)
+def test_what_somebody_may_take_is_no_mistake(step: FlowStep) -> None:
+    assert play(Flow("f", [step])).succeeded
