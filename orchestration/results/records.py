@@ -14,6 +14,7 @@ from typing import Any, Self
 from orchestration.kinds import ExecutionStatus, Failure
 from orchestration.nothing import nothing
 from orchestration.records import dataclass
+from orchestration.shown import shown
 
 JsonDict = dict[str, Any]
 
@@ -182,8 +183,13 @@ class AttemptRecord:
             "duration_seconds": self.duration_seconds,
             "status": self.status.value,
             "reason": self.reason,
-            **self.outcome.to_dict(),
+            **self._said(),
         }
+
+    def _said(self) -> JsonDict:
+        """What the outcome says, with values of every kind as JSON."""
+        said = self.outcome.to_dict()
+        return said | {name: shown(said[name]) for name in ("outputs", "metadata") if name in said}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
@@ -254,13 +260,13 @@ class ExecutionResult:
             "output": self.output,
             "error": self.error,
             "exit_code": self.exit_code,
-            "outputs": dict(self.outputs),
+            "outputs": shown(dict(self.outputs)),
             "checks": [check.to_dict() for check in self.checks],
             "usage": self.usage.to_dict() if self.usage else None,
             "session_id": self.session_id,
             "attempts": [attempt.to_dict() for attempt in self.attempts],
             "log_path": self.log_path,
-            "metadata": dict(self.metadata),
+            "metadata": shown(dict(self.metadata)),
         }
 
     @classmethod

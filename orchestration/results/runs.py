@@ -7,6 +7,7 @@ from typing import Any, Self
 from orchestration.kinds import RunStatus
 from orchestration.records import dataclass
 from orchestration.results.records import ExecutionResult, JsonDict, Usage, iso, time_of
+from orchestration.shown import shown
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -92,7 +93,7 @@ class RunResult:
             "status": self.status.value,
             "reason": self.reason,
             "results": [result.to_dict() for result in self.results],
-            "outputs": self.outputs,
+            "outputs": shown(self.outputs),
             "started_at": iso(self.started_at),
             "completed_at": iso(self.completed_at),
             "wall_seconds": self.wall_seconds,

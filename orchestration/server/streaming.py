@@ -16,7 +16,7 @@ from orchestration.exporting.envelope import dumps, error_data
 from orchestration.kinds import ExecutionStatus, RunStatus
 from orchestration.results import RunResult
 from orchestration.server.frames import frame
-from orchestration.steps.values import shown
+from orchestration.shown import shown
 
 if TYPE_CHECKING:
     from starlette.responses import StreamingResponse

@@ -19,13 +19,14 @@ from orchestration.kinds import Failure
 from orchestration.models import Agent, Task, Written
 from orchestration.protocols import Expansion, Reporting
 from orchestration.results import Outcome
+from orchestration.shown import shown
 from orchestration.steps.crew import StepCrew
 from orchestration.steps.current import enter, leave
 from orchestration.steps.home import Home
 from orchestration.steps.reading import checked_mapping, seconds
 from orchestration.steps.returns import BadReturn, Return, Returned, bind
 from orchestration.steps.unit import Seat
-from orchestration.steps.values import shown, text_of
+from orchestration.steps.values import text_of
 
 MAX_VARIABLE: Final = 64 * 1024
 """Bytes of a value that is given as a variable; the system bounds them, and longer ones are in `$ORCH_INPUTS` only."""

@@ -17,11 +17,11 @@ from orchestration.errors import OrchError
 from orchestration.kinds import Failure
 from orchestration.records import dataclass
 from orchestration.results import Outcome
+from orchestration.shown import in_order
 from orchestration.steps.binding import MISSING, Signature
 from orchestration.steps.box import Box
 from orchestration.steps.ends import failure_of
 from orchestration.steps.unit import Part, Turn, Unit
-from orchestration.steps.values import in_order
 
 MAX_ITEMS: Final = 1_000_000
 """Items of one map; more in one run are more than a plan can hold."""

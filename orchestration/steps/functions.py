@@ -19,6 +19,7 @@ from orchestration.errors import OrchError
 from orchestration.kinds import Failure
 from orchestration.protocols import Reporting
 from orchestration.results import Outcome
+from orchestration.shown import shown
 from orchestration.steps import reading
 from orchestration.steps.binding import CannotBind, Signature
 from orchestration.steps.crew import StepCrew
@@ -28,7 +29,7 @@ from orchestration.steps.items import Items, ListenerFault
 from orchestration.steps.logs import LivePrinted
 from orchestration.steps.returns import BadReturn, Return, Returned, bind, kept
 from orchestration.steps.unit import Seat
-from orchestration.steps.values import apart, shown, text_of
+from orchestration.steps.values import apart, text_of
 from orchestration.worker.faults import explained
 
 _DONE: Final = Outcome()

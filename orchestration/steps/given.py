@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from orchestration.errors import UsageError
-from orchestration.steps.values import shown
+from orchestration.shown import shown
 
 AGAIN: Final = "$given_again"
 """The only key of a value that has to be given again; under it stands how the value is shown."""

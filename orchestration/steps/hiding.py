@@ -18,10 +18,10 @@ from orchestration.kinds import Failure
 from orchestration.masking import SHORTEST, Masker
 from orchestration.protocols import Reporting
 from orchestration.results import Outcome, Usage
+from orchestration.shown import shown
 from orchestration.steps.binding import Signature
 from orchestration.steps.returns import Return
 from orchestration.steps.unit import Unit
-from orchestration.steps.values import shown
 
 if TYPE_CHECKING:
     from orchestration.steps.home import Home

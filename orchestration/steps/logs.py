@@ -15,7 +15,7 @@ from typing import Any, Final, TextIO
 from orchestration.calls import Printed
 from orchestration.masking import Masker
 from orchestration.results import Outcome
-from orchestration.steps.values import shown
+from orchestration.shown import shown
 
 CHUNKS: Final = "chunks.jsonl"
 PRINTED: Final = "stdout.log"

@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from orchestration.events import Event, TaskChunk, to_dict
-from orchestration.steps.values import shown
+from orchestration.shown import shown
 
 _VALUES: Final = ("chunk", "outputs", "metadata", "result")
 """The fields that hold what a user's code made."""

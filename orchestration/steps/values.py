@@ -7,16 +7,11 @@ are handed on as they are.
 
 import copy
 from collections import deque
-from collections.abc import Iterable, Iterator
 from typing import Any, Final, TypeAlias
 
-_PLAIN: Final = frozenset({type(None), bool, int, float, str, bytes})
-_WALKED: Final = frozenset({dict, list, tuple, set, frozenset})
+from orchestration.shown import MAX_BITS, MAX_DEPTH, PLAIN, WALKED, in_order, shown
+
 _CONTAINERS: Final = (dict, list, set, bytearray, deque)
-MAX_DEPTH: Final = 100
-"""Levels of containers that are copied; what lies deeper is handed on as it is."""
-_MAX_BITS: Final = 14_000
-"""Of whole numbers; Python writes out, and reads again, 4,300 digits."""
 
 
 class NotKept(Exception):
@@ -30,7 +25,7 @@ Records: TypeAlias = dict[int, tuple[Any, Any]]
 def apart(value: Any, depth: int = 0, records: Records | None = None) -> Any:  # noqa: ANN401  # any value
     """The value with containers of its own."""
     kind = type(value)
-    if kind in _PLAIN or depth > MAX_DEPTH:
+    if kind in PLAIN or depth > MAX_DEPTH:
         return value
     if kind is dict:
         return {key: apart(item, depth + 1, records) for key, item in value.items()}
@@ -77,16 +72,6 @@ def _record_apart(value: Any, depth: int, records: Records) -> Any:  # noqa: ANN
     return made
 
 
-def in_order(value: Iterable[Any]) -> list[Any]:
-    """The items of a container; those of a set in an order that is the same each time."""
-    if not isinstance(value, set | frozenset):
-        return list(value)
-    try:
-        return sorted(value)
-    except TypeError:  # of several kinds, or of one that has no order
-        return sorted(value, key=lambda item: (type(item).__qualname__, repr(item)))
-
-
 def as_json(value: Any, depth: int = 0) -> Any:  # noqa: ANN401  # any value
     """The value as JSON can say it: models and dataclasses as objects, dates as text, tuples and sets as lists.
 
@@ -94,11 +79,11 @@ def as_json(value: Any, depth: int = 0) -> Any:  # noqa: ANN401  # any value
         NotKept: there is no JSON for it.
     """
     kind = type(value)
-    if kind in _PLAIN and kind is not bytes:
-        if kind is int and value.bit_length() > _MAX_BITS:
+    if kind in PLAIN and kind is not bytes:
+        if kind is int and value.bit_length() > MAX_BITS:
             raise NotKept("a number has too many digits")
         return value
-    if kind in _WALKED and depth < MAX_DEPTH:
+    if kind in WALKED and depth < MAX_DEPTH:
         if kind is dict and all(type(key) is str for key in value):
             return {key: as_json(item, depth + 1) for key, item in value.items()}
         if kind is not dict:
@@ -109,43 +94,6 @@ def as_json(value: Any, depth: int = 0) -> Any:  # noqa: ANN401  # any value
         return to_jsonable_python(value)
     except (PydanticSerializationError, UnicodeError, RecursionError, ValueError, TypeError) as error:
         raise NotKept(str(error).strip() or type(error).__name__) from error
-
-
-def shown(value: Any, depth: int = 0) -> Any:  # noqa: ANN401  # any value
-    """The value as JSON for whoever looks on; what JSON has no word for is named by its type.
-
-    Looking changes nothing: what can be walked only once is named too.
-    """
-    kind = type(value)
-    if kind in _PLAIN and kind is not bytes:
-        return _named(value) if kind is int and value.bit_length() > _MAX_BITS else value
-    if depth > MAX_DEPTH or isinstance(value, Iterator):
-        return _named(value)
-    if kind is dict:
-        return {_key(key): shown(item, depth + 1) for key, item in value.items()}
-    if kind in _WALKED:
-        return [shown(item, depth + 1) for item in in_order(value)]
-    return _dumped(value)
-
-
-def _dumped(value: Any) -> Any:  # noqa: ANN401  # any value
-    from pydantic_core import to_jsonable_python  # noqa: PLC0415  # as above
-
-    try:
-        return to_jsonable_python(value, fallback=_named, serialize_unknown=True, bytes_mode="base64")
-    except Exception:  # noqa: BLE001  # a circle, or whatever a model of the user's raises while it is dumped
-        return _named(value)
-
-
-def _key(key: Any) -> str:  # noqa: ANN401  # any key
-    if type(key) is str:
-        return key
-    made = _dumped({key: None})
-    return next(iter(made)) if isinstance(made, dict) else _named(key)
-
-
-def _named(value: Any) -> str:  # noqa: ANN401  # any value
-    return f"<{type(value).__module__}.{type(value).__qualname__}>"
 
 
 def text_of(value: Any) -> str:  # noqa: ANN401  # any value

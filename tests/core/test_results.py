@@ -3,6 +3,8 @@
 import json
 import tracemalloc
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -191,3 +193,24 @@ def test_records_are_frozen_and_small(record: object, name: str) -> None:
     assert not hasattr(record, "__dict__")
     with pytest.raises(AttributeError):
         setattr(record, name, "another")
+
+
+def test_values_of_every_kind_are_written_as_json() -> None:
+    odd: dict[Any, Any] = {
+        "when": datetime(2026, 1, 2, tzinfo=UTC),
+        "bytes": b"\xff",
+        "pair": (1, {2}),
+        "self": object(),
+        3: Path("x"),
+    }
+    outcome = Outcome(outputs=odd, metadata={"seen": {1, 2}})
+    attempt = AttemptRecord(1, "python", AT, outcome=outcome)
+    result = ExecutionResult("A", "python", ExecutionStatus.SUCCESS, outputs=odd, attempts=(attempt,))
+    run = RunResult("r", RunStatus.SUCCESS, (result,))
+    data = json.loads(json.dumps(run.to_dict()))
+    wanted = {"when": "2026-01-02T00:00:00Z", "bytes": "_w==", "pair": [1, [2]], "self": "<builtins.object>", "3": "x"}
+    assert data["outputs"] == data["results"][0]["outputs"] == wanted
+    assert data["results"][0]["attempts"][0]["outputs"] == wanted
+    assert data["results"][0]["attempts"][0]["metadata"] == {"seen": [1, 2]}
+    assert RunResult.from_dict(data).to_dict() == data
+    assert result.outputs is odd, "what is in memory stays what it is"

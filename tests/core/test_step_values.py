@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from orchestration.errors import UsageError
+from orchestration.shown import in_order, shown
 from orchestration.steps.given import AGAIN, parameter_changes, read_again, written
 from orchestration.steps.returns import BadReturn, Return, Returned, bind, kept, restored
-from orchestration.steps.values import NotKept, apart, as_json, in_order, shown
+from orchestration.steps.values import NotKept, apart, as_json
 
 plain = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
 json_values = st.recursive(plain, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=20)
