@@ -286,7 +286,8 @@ class EventLog(Protocol):
         """Queue the events of one run for one transaction, with the standings and claims that follow from them.
 
         They are in the queue, in order, when the call returns; they are durable when the answer has been awaited.
-        Whoever gives up waiting does not undo them. The answer of a log that need not wait is `Ready`.
+        Whoever gives up waiting does not undo them. The answer of a log that need not wait is `Ready`; a future with an
+        attribute `at_once` calls that with itself as soon as it is done, before those who wait for it.
 
         Raises:
             OutcomeTaken: a sequence number or an attempt's outcome exists already; nothing was written.

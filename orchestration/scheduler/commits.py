@@ -1,9 +1,9 @@
 """Commits of one run: at most one is under way, and what happens meanwhile travels together in the next.
 
 Whoever commits waits until all that was emitted before is durable and told. While a commit is under way, others only
-join: their events wait, and go to the store in one piece after it has landed, at the end of the turn in which those
-that it has woken record what came next. So a run with many slots makes few transactions, and the events are told in
-their order without a lock.
+join: their events wait, and go to the store in one piece after it has landed, as soon as all that it has woken have
+recorded what came next, or else at the end of that turn. So a run with many slots makes few transactions, and the
+events are told in their order without a lock.
 
 Edges it survives: a log that answers at once (nothing is waited for, and no turn of the loop is spent; one that did not
 is known to be slow from then on, and gets together what happens in one turn), a listener that is slow (the next commit
@@ -40,6 +40,7 @@ class Commits:
         self._untold: list[Event] = []
         self._waiting: list[asyncio.Future[None]] = []
         self._joining: list[tuple[EventLog, asyncio.Future[None]]] = []
+        self._expected = 0
         self._departs_soon = self._is_slow = False
         self._fault: BaseException | None = None
 
@@ -50,7 +51,11 @@ class Commits:
         if self._flight is not None or self._departs_soon or self._is_slow:
             landed = self._loop.create_future()
             self._joining.append((log, landed))
-            self._depart_soon()
+            self._expected -= 1
+            if self._expected == 0 and self._flight is None:
+                self._go_on()  # all who were woken together have come
+            else:
+                self._depart_soon()
             return landed
         if not self._depart(log):
             return DONE
@@ -87,7 +92,10 @@ class Commits:
 
     def _follow(self, flight: "asyncio.Future[None]") -> None:
         self._flight = flight
-        flight.add_done_callback(self._landed)
+        if hasattr(flight, "at_once"):
+            flight.at_once = self._landed
+        else:
+            flight.add_done_callback(self._landed)
 
     def _follow_telling(self, telling: Awaitable[None] | None) -> None:
         if telling is not None:
@@ -125,13 +133,15 @@ class Commits:
                 error = raised
         if self._flight is None:
             waiting, self._waiting = self._waiting, []
-            _settle(waiting, error)
+            self._expected = _settle(waiting, error)
             if self._joining:
                 self._depart_soon()  # those who were woken come first
 
     def _go_on(self) -> None:
-        """Depart with those who joined meanwhile."""
+        """Depart with those who joined meanwhile, unless that has happened already."""
         self._departs_soon = False
+        if self._flight is not None or not self._joining:
+            return
         joining, self._joining = self._joining, []
         self._waiting = [landed for _, landed in joining]
         error = self._fault
@@ -150,11 +160,15 @@ class Commits:
             await (asyncio.sleep(0) if self._flight is None else asyncio.wait([self._flight]))
 
 
-def _settle(waiting: "Sequence[asyncio.Future[None]]", error: BaseException | None) -> None:
+def _settle(waiting: "Sequence[asyncio.Future[None]]", error: BaseException | None) -> int:
+    """Wake those who wait; returns how many there are."""
+    woken = 0
     for landed in waiting:
         if landed.done():  # whoever waited was cancelled
             continue
+        woken += 1
         if error is None:
             landed.set_result(None)
         else:
             landed.set_exception(error)
+    return woken

@@ -23,21 +23,40 @@ from orchestration.store.recording import Deed
 MAX_GROUP: Final = 1_000
 """Deeds in one commit: enough that the disk is never waited for in vain, few enough that others get their turn."""
 
-Future = asyncio.Future[Any]
-"""Where an answer is put."""
+
+class Landing(asyncio.Future[Any]):
+    """An answer that is to come; whoever set `at_once` hears of it at once, instead of a turn of the loop later."""
+
+    at_once: "Callable[[Landing], None] | None" = None
+
+    def land(self, answer: Answer) -> None:
+        """Here it is; where it was given up, nobody is told."""
+        if self.done():
+            return
+        if answer.error is None:
+            self.set_result(answer.value)
+        else:
+            self.set_exception(answer.error)
+        if self.at_once is None:
+            return
+        try:
+            self.at_once(self)
+        except Exception as error:  # noqa: BLE001  # other answers came together with this one
+            told = {"message": "whoever waited for a commit failed", "exception": error, "future": self}
+            self.get_loop().call_exception_handler(told)
 
 
 @dataclass(frozen=True, slots=True)
 class _Request:
     deed: Deed
-    future: Future
+    future: Landing
 
 
 @dataclass(frozen=True, slots=True)
 class _Stop:
     """Ends the thread; the future, if anybody waits, is told when the file is closed."""
 
-    future: Future | None = None
+    future: Landing | None = None
 
 
 class Writer:
@@ -56,9 +75,9 @@ class Writer:
         self._thread: threading.Thread | None = None
         self._stop: _Stop | None = None
 
-    def put(self, deed: Deed) -> Future:
+    def put(self, deed: Deed) -> Landing:
         """Queue a deed; it is in the queue when this returns, and done when the future has its answer."""
-        future = asyncio.get_running_loop().create_future()
+        future = Landing(loop=asyncio.get_running_loop())
         if self._thread is None or self._stop is not None:
             self._begin()
         self._queue.put(_Request(deed, future))
@@ -71,7 +90,7 @@ class Writer:
             return
         loop = asyncio.get_running_loop()
         if self._stop is None:
-            self._stop = _Stop(loop.create_future())
+            self._stop = _Stop(Landing(loop=loop))
             self._queue.put(self._stop)
         stopped = self._stop.future
         if stopped is not None and stopped.get_loop() is loop:
@@ -126,9 +145,9 @@ class Writer:
         return requests, None
 
 
-def _deliver(futures: Sequence[Future], answers: Sequence[Answer]) -> None:
+def _deliver(futures: Sequence[Landing], answers: Sequence[Answer]) -> None:
     """Hand the answers to the loops that wait for them, with one call for each loop."""
-    by_loop: dict[asyncio.AbstractEventLoop, list[tuple[Future, Answer]]] = {}
+    by_loop: dict[asyncio.AbstractEventLoop, list[tuple[Landing, Answer]]] = {}
     for future, answer in zip(futures, answers, strict=True):
         by_loop.setdefault(future.get_loop(), []).append((future, answer))
     for loop, settled in by_loop.items():
@@ -136,11 +155,6 @@ def _deliver(futures: Sequence[Future], answers: Sequence[Answer]) -> None:
             loop.call_soon_threadsafe(_settle, settled)
 
 
-def _settle(settled: Sequence[tuple[Future, Answer]]) -> None:
+def _settle(settled: Sequence[tuple[Landing, Answer]]) -> None:
     for future, answer in settled:
-        if future.done():  # cancelled: whoever waited gave up
-            continue
-        if answer.error is None:
-            future.set_result(answer.value)
-        else:
-            future.set_exception(answer.error)
+        future.land(answer)

@@ -14,12 +14,16 @@ from orchestration.plan import Node, Plan
 from orchestration.protocols import Reporting, RunRecord
 from orchestration.results import Outcome
 from orchestration.scheduler import Recorder, Scheduler
+from orchestration.store.committing import Answer
 from orchestration.store.memory import MemoryStore
+from orchestration.store.writer import Landing
 from orchestration.testing import FakeDoer, run_in_virtual_time
 
 
 class Slow:
     """A log that takes a second to make anything durable; it may fail, and tells how it was used."""
+
+    lands_at_once = False
 
     def __init__(self, fails_at: int | None = None) -> None:
         self.batches: list[int] = []
@@ -32,7 +36,12 @@ class Slow:
         assert not self.busy
         self.busy = True
         self.batches.append(len(events))
-        return asyncio.ensure_future(self._append(events, len(self.batches)))
+        appended = asyncio.ensure_future(self._append(events, len(self.batches)))
+        if not self.lands_at_once:
+            return appended
+        landing = Landing(loop=asyncio.get_running_loop())
+        appended.add_done_callback(lambda done: landing.land(Answer(error=done.exception())))
+        return landing
 
     async def _append(self, events: Sequence[Event], number: int) -> None:
         await asyncio.sleep(1)
@@ -43,6 +52,12 @@ class Slow:
 
     async def events(self, *_: object) -> Sequence[Event]:
         return ()
+
+
+@pytest.fixture(autouse=True, params=[False, True], ids=["a turn later", "at once"])
+def landing(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each of these with a log that tells as any future does, and with one that tells as the one on disk does."""
+    monkeypatch.setattr(Slow, "lands_at_once", request.param)
 
 
 class Heard:
