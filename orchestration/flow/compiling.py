@@ -181,7 +181,7 @@ class Compiler:
             raise UsageError(f"flow {flow.name}: {problems[0].message}", problems=problems)
         deciders: dict[str, list[Finder]] = {}
         for step in flow.steps:
-            for other in step.chooses:
+            for other in step.chooses if step.branches else ():
                 deciders.setdefault(other, []).append(finders[step.id])
         units = {
             step.id: self._unit(step, finders[step.id], tuple(deciders.get(step.id, ())), (*around, flow))
@@ -192,6 +192,7 @@ class Compiler:
 
     def _unit(self, step: FlowStep, finder: Finder, deciders: tuple[Finder, ...], around: tuple[Flow, ...]) -> Unit:
         condition = Runs(finder, step.when, deciders) if deciders or step.when is not None else None
+        returns = step.read_returns
         return Unit(
             step.id,
             self._graph(step.flow, around) if step.flow is not None else self._leaf(step, finder),
@@ -200,9 +201,9 @@ class Compiler:
             condition=condition,
             skips_when_failed=step.on_error == "skip",
             on_crash=OnCrash(step.on_crash),
-            binds=tuple(one.name for one in step.read_returns),
+            binds=tuple([one.name for one in returns]) if returns else (),
             around=step.around,
-            serializers={one.name: one.serializer for one in step.read_returns if one.serializer is not None},
+            serializers={one.name: one.serializer for one in returns if one.serializer is not None},
         )
 
     def _leaf(self, step: FlowStep, finder: Finder) -> FlowLeaf:

@@ -41,7 +41,7 @@ class Ledger:
         In runs of the backlog the parts of a task stay within its own result; in those of pipelines and flows each is a
         result of the run, and follows the one that it is a part of.
         """
-        self._parts_are_results = False
+        self._parts_are_results = self._has_parts = False
         self.run_id = ""
         self.tasks: tuple[str, ...] = ()
         self.succeeded: list[str] = []
@@ -70,6 +70,7 @@ class Ledger:
             if isinstance(event, TaskCompleted):
                 self.succeeded.append(task_id)
             elif isinstance(event, TaskExpanded):
+                self._has_parts = True
                 self._agents.update({item["id"]: item.get("agent") or item.get("role", "") for item in event.items})
         self._last = event.at
 
@@ -166,9 +167,10 @@ class Ledger:
             critical_path: given each task's measured seconds in declaration order, the heaviest path's seconds.
         """
         results = tuple(map(self.result, self._listed()))
-        steps = array("d", map(self._seconds_of, self.tasks))
         measured: Iterable[str] = self._listed()
-        if self._parts_are_results:  # a task that became several lasts as long as these, and did nothing beside
+        if (
+            self._parts_are_results and self._has_parts
+        ):  # a task that became several lasts as long as these, and did nothing beside
             measured = (task_id for task_id in measured if not self._parts_of(task_id))
         return RunResult(
             run_id=self.run_id,
@@ -178,7 +180,9 @@ class Ledger:
             completed_at=self.completed_at,
             wall_seconds=self.wall_seconds,
             step_seconds=sum(map(self._seconds_of, measured)),
-            critical_path_seconds=critical_path(steps) if critical_path else 0.0,
+            critical_path_seconds=critical_path(array("d", map(self._seconds_of, self.tasks)))
+            if critical_path
+            else 0.0,
             reason=self.reason,
         )
 
@@ -189,12 +193,14 @@ class Ledger:
 
     def _listed(self) -> Iterator[str]:
         """The tasks of which the run has results, in order: where parts are results, each task before its parts."""
+        return self._with_parts() if self._parts_are_results and self._has_parts else iter(self.tasks)
+
+    def _with_parts(self) -> Iterator[str]:
         todo = list(reversed(self.tasks))
         while todo:
             task_id = todo.pop()
             yield task_id
-            if self._parts_are_results:
-                todo += reversed(self._parts_of(task_id))
+            todo += reversed(self._parts_of(task_id))
 
     def _parts_of(self, task_id: str) -> Sequence[str]:
         entry = self._entries.get(task_id)

@@ -11,7 +11,7 @@ from orchestration.ledger import Ledger
 from orchestration.plan import Node, Plan
 from orchestration.protocols import Listener
 from orchestration.records import dataclass
-from orchestration.results import RunResult
+from orchestration.results import AttemptRecord, RunResult
 from orchestration.scheduler import Job, Recorder, Scheduler
 from orchestration.steps.box import Box
 from orchestration.steps.crew import Means, StepCrew
@@ -34,7 +34,7 @@ class StepRun:
     def result(self) -> RunResult:
         """The run as far as it is; what composites took is what their parts took."""
         result = self.ledger.run_result()
-        seconds = {one.task_id: sum(attempt.duration_seconds for attempt in one.attempts) for one in result.results}
+        seconds = {one.task_id: _seconds(one.attempts) for one in result.results}
         return replace(result, critical_path_seconds=self._critical(seconds))
 
     def _critical(self, seconds: Mapping[str, float]) -> float:
@@ -48,13 +48,21 @@ class StepRun:
         return weights.get("", 0.0)
 
 
+def _seconds(attempts: Sequence[AttemptRecord]) -> float:
+    """How long all attempts of a step took."""
+    return attempts[0].duration_seconds if len(attempts) == 1 else sum([one.duration_seconds for one in attempts])
+
+
 def _heaviest(box: Box, weights: Mapping[str, float], rank: Mapping[str, int]) -> float:
     """The heaviest path through the parts of one composite; `rank` puts each after those that it waits for."""
+    own = [weights.get(seat.path, 0.0) for seat in box.seats]
     if box.unit.work.kind == "loop":  # rounds follow each other without waiting for each other in the plan
-        return sum(weights.get(seat.path, 0.0) for seat in box.seats)
+        return sum(own)
+    if not any(seat.unit.needs for seat in box.seats):
+        return max(own)
     reached: dict[str, float] = {}
     for seat in sorted(box.seats, key=lambda seat: rank[seat.path]):
-        before = (reached.get(box.path_of_need(need), 0.0) for need in seat.unit.needs)
+        before = [reached.get(box.path_of_need(need), 0.0) for need in seat.unit.needs]
         reached[seat.path] = max(before, default=0.0) + weights.get(seat.path, 0.0)
     return max(reached.values())
 

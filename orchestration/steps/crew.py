@@ -223,7 +223,7 @@ class StepCrew:
             self._boxes[path] = Box(path, unit, self, box, part)
         return Node(
             id=path,
-            needs=tuple(box.path_of_need(need) for need in part.needs),
+            needs=tuple([box.path_of_need(need) for need in part.needs]) if part.needs else (),
             run_when=unit.run_when,
             conditional=unit.condition is not None,
             limits=self._limits_in(box, unit),

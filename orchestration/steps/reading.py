@@ -15,6 +15,8 @@ MAX_NAME: Final = 100
 GRACE: Final = 5.0
 """Seconds that a cancelled step gets to clean up, unless it says otherwise."""
 
+_USUAL: Final = Limits(grace=GRACE)
+
 _FORBIDDEN: Final = frozenset("/[]\\\0\n\r\t")
 
 
@@ -104,6 +106,8 @@ def seconds(value: float | str | None, what: str) -> float | None:
 
 def limits(where: str, timeout: float | str | None, idle: float | str | None, grace: float | str | None) -> Limits:
     """What a call may take."""
+    if timeout is None and idle is None and grace is None:
+        return _USUAL
     try:
         waits = GRACE if grace is None else seconds_of(grace)
     except ValueError as error:
