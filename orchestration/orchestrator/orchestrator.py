@@ -48,6 +48,8 @@ class ProjectOrchestrator:
         python_in_child: run `kind: python` tasks in child processes, as the command line does.
         children: every live process tree, so that all can be ended at once, and who ends them if this process dies.
         environment: what the children's allow-list draws from; this process's own by default.
+        check: whether the files must be fit to be run. Without, what can be read is there to be looked at, and what is
+            done can be cancelled; anything else raises InvalidProject where files are wrong.
 
     Raises:
         NoProject: the folder does not exist.
@@ -63,9 +65,10 @@ class ProjectOrchestrator:
         python_in_child: bool = True,
         children: LiveChildren | None = None,
         environment: Mapping[str, str] | None = None,
+        check: bool = True,
     ) -> None:
         """Load the project; nothing is written."""
-        self.project: Project = load_project(Path(project_root))
+        self.project: Project = load_project(Path(project_root), check=check)
         settings = self.project.settings
         self.registry = registry or AgentRegistry.from_settings(settings)
         self.store: RunStore = store or SqliteStore(self.project.state_folder)
@@ -319,7 +322,7 @@ class ProjectOrchestrator:
 
     async def status(self) -> list[ExecutionResult]:
         """How each task of the backlog stands, in declaration order."""
-        agents = {planned.id: planned.assignment.agent_name for planned in self._shop.plan(Selection(), None, None)}
+        agents = self._shop.agents()
         return await looking.status(self.store, list(agents), agents)
 
     async def runs(self) -> Sequence[RunRecord]:
