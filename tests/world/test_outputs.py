@@ -19,7 +19,10 @@ ROWS = [
     ("a=1\r\n", {"a": "1"}),
     ("ü=ñ", {"ü": "ñ"}),
 ]
-BAD = ["no equals sign", "=value", "{broken", '["a"]', '{"a": NaN}', "[1]=2"]
+BAD = [
+    *("no equals sign", "=value", "{broken", '["a"]', '{"a": NaN}', "[1]=2"),
+    *('{"a": 1e999}', '{"a": [-1e999]}', '{"a": "\\ud800"}', '{"a": ' + "[" * 200 + "]" * 200 + "}"),
+]
 
 
 @pytest.mark.parametrize(("text", "values"), ROWS)
@@ -31,6 +34,13 @@ def test_lines_and_objects_become_values(text: str, values: dict[str, object]) -
 def test_what_is_neither_is_refused_with_its_line(text: str) -> None:
     with pytest.raises(BadOutputs, match="line 2"):
         parse_outputs(f"fine=1\n{text}")
+
+
+def test_what_keeps_an_object_from_being_one_is_said() -> None:
+    with pytest.raises(BadOutputs, match="a number is out of range"):
+        parse_outputs('{"a": 1e999}')
+    with pytest.raises(BadOutputs, match="half of a surrogate pair"):
+        parse_outputs('{"a": "\\ud800"}')
 
 
 @pytest.mark.parametrize(
