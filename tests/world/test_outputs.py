@@ -66,6 +66,13 @@ async def test_whatever_a_task_makes_of_the_file_is_its_own_failure(tmp_path: Pa
     assert other.outputs == {"n": "1"}
 
 
+async def test_a_value_that_no_variable_can_hold_is_a_fault_of_the_values(tmp_path: Path) -> None:
+    task = Task(id="A", agent="shell", description="true", inputs={"zero": "a\0b"}, env={"ZERO": "{{ inputs.zero }}"})
+    result = await TaskExecutor(directory=tmp_path).execute(task)
+    assert (result.status, result.failure) == (ExecutionStatus.FAILED, Failure.INVALID_OUTPUT)
+    assert "env.ZERO: it holds a zero byte" in (result.error or "")
+
+
 def test_long_output_goes_to_a_file_and_its_end_stays(tmp_path: Path) -> None:
     text = "ü" * MAX_INLINE + "the end"
     inline, file = keep_inline(text, tmp_path / "attempt")
