@@ -13,6 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from orchestration.checks import MARKER
 from orchestration.errors import UnmetDependencies, UsageError
 from orchestration.events import Event
 from orchestration.executor import limits_for
@@ -75,7 +76,7 @@ class ProjectOrchestrator:
         self.children = LiveChildren() if children is None else children  # an empty book is false
         seen = dict(os.environ if environment is None else environment)
         self._shop = shop = Workshop(self.project, self.registry, self.children, seen, python_in_child=python_in_child)
-        self._runs = Runs(self.store, shop.assemble, self.children)
+        self._runs = Runs(self.store, shop.assemble, self.children, seen.get(MARKER, ""))
         self._desk = Desk(self.project, self.registry, self.store, shop.at_rest, self.children)
 
     async def __aenter__(self) -> Self:
