@@ -14,13 +14,14 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from orchestration.checks import MARKER
-from orchestration.errors import UnmetDependencies, UsageError
+from orchestration.errors import UnmetDependencies
 from orchestration.events import Event
 from orchestration.executor import limits_for
 from orchestration.kinds import Mode
 from orchestration.loading import Project, load_project
 from orchestration.models import Budget
 from orchestration.orchestrator import looking
+from orchestration.orchestrator.asking import check_limits, checked_selection
 from orchestration.orchestrator.desk import Desk, owner_of
 from orchestration.orchestrator.opening import missing_of
 from orchestration.orchestrator.resuming import driven_before, open_run, selection_of
@@ -182,11 +183,10 @@ class ProjectOrchestrator:
             UnknownAgent: the agent does not exist or is disabled.
             UnknownBackend: the backend does not exist; BrokenPlugin: its package cannot be used.
             GraphChanged: an interrupted run of the same tasks cannot be continued.
-            UsageError: `max_concurrent` is below 1.
+            UsageError: an argument makes no sense.
         """
-        if max_concurrent is not None and max_concurrent < 1:
-            raise UsageError(f"max_concurrent is {max_concurrent}; at least one task must be able to run")
-        planned = self._shop.plan(selection or Selection.of(task_ids), agent, mode)
+        check_limits(max_concurrent, timeout, budget)
+        planned = self._shop.plan(checked_selection(task_ids, selection), agent, mode)
         options = Options(
             slots=max_concurrent or self.project.settings.max_concurrent,
             fail_fast=fail_fast,
@@ -242,8 +242,7 @@ class ProjectOrchestrator:
             GraphChanged: its tasks are not what they were.
             StillAlive: something that it left running cannot be ended.
         """
-        if max_concurrent is not None and max_concurrent < 1:
-            raise UsageError(f"max_concurrent is {max_concurrent}; at least one task must be able to run")
+        check_limits(max_concurrent, timeout, budget)
         record = await open_run(self.store, run_id)
         slots, failed_fast = await driven_before(self.store, record.run_id)
         options = Options(
