@@ -62,7 +62,7 @@ def agents(context: typer.Context) -> None:
     session = session_of(context)
 
     async def work(_: "Interrupts") -> list[dict[str, Any]]:
-        async with session.orchestrator() as orchestrator:
+        async with session.orchestrator(looks=True) as orchestrator:
             for fault in orchestrator.registry.look_for_plugins():
                 say(f"warning: {fault}{f' ({fault.hint})' if fault.hint else ''}")
             return [

@@ -91,7 +91,7 @@ def cancel(context: typer.Context, target: Target, reason: Reason = "") -> None:
     session = session_of(context)
 
     async def work(_: "Interrupts") -> list[str]:
-        async with session.orchestrator() as orchestrator:
+        async with session.orchestrator(looks=True) as orchestrator:
             return await orchestrator.cancel(target, reason=reason)
 
     ids = drive(work)

@@ -3,8 +3,8 @@
 from typing import TYPE_CHECKING
 
 from cli.render.tables import Cell, table
-from cli.render.words import STATUS_COLOURS, STATUS_WORDS, count
-from cli.session import Session, say
+from cli.render.words import STATUS_COLOURS, STATUS_WORDS
+from cli.session import Session
 from cli.values import selection_of
 from orchestration.exporting.facts import status_of, task_facts
 from orchestration.kinds import ExecutionStatus
@@ -40,18 +40,12 @@ def list_tasks(
 def backlog_of(session: Session) -> "tuple[Project, Mapping[str, ExecutionResult]]":
     """The project and how its tasks stand; of a project that is not fit to be run, what can be read."""
     from cli.main import drive
-    from orchestration.errors import InvalidProject
-    from orchestration.loading import load_project
 
     async def work(_: "Interrupts") -> "tuple[Project, list[ExecutionResult]]":
-        async with session.orchestrator() as orchestrator:
+        async with session.orchestrator(looks=True) as orchestrator:
             return orchestrator.project, await orchestrator.status()
 
-    try:
-        project, results = drive(work)
-    except InvalidProject as error:
-        say(f"{count(len(error.problems), 'problem')} in the backlog, what they touch is left out; see: orch validate")
-        return load_project(session.folder, check=False), {}
+    project, results = drive(work)
     return project, {result.task_id: result for result in results}
 
 

@@ -53,7 +53,7 @@ def logs(
     name = "stderr.log" if stderr else "stdout.log"
 
     async def work(_: "Interrupts") -> None:
-        async with session.orchestrator() as orchestrator:
+        async with session.orchestrator(looks=True) as orchestrator:
             live = await _live_run(orchestrator, task_id, run) if follow else None
             if live is not None:
                 await _follow(orchestrator, live, task_id, attempt, name)
@@ -75,7 +75,7 @@ def events(context: typer.Context, run: RunArgument = None, since: Since = None,
     refuse_both("--json", "--follow", both=session.json and follow)
 
     async def work(_: "Interrupts") -> None:
-        async with session.orchestrator() as orchestrator:
+        async with session.orchestrator(looks=True) as orchestrator:
             if session.json:
                 from orchestration.events import to_dict
 

@@ -74,7 +74,7 @@ def graph(context: typer.Context, kind: GraphOption = GraphFormat.TREE) -> None:
     session = session_of(context)
 
     async def work(_: "Interrupts") -> "tuple[Project, dict[str, ExecutionStatus]]":
-        async with session.orchestrator() as orchestrator:
+        async with session.orchestrator(looks=True) as orchestrator:
             return orchestrator.project, {result.task_id: result.status for result in await orchestrator.status()}
 
     project, statuses = drive(work)

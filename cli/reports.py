@@ -34,7 +34,7 @@ def report(context: typer.Context, run: RunArgument = None, kind: Format = "md",
     session = session_of(context)
 
     async def work(_: "Interrupts") -> "RunResult":
-        async with session.orchestrator() as orchestrator:
+        async with session.orchestrator(looks=True) as orchestrator:
             return await orchestrator.run_result(run)
 
     result = drive(work)

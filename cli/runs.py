@@ -42,7 +42,7 @@ def status(context: typer.Context, everything: Everything = False) -> None:
     session = session_of(context)
 
     async def work(_: "Interrupts") -> "tuple[list[ExecutionResult], dict[str, list[Claim]]]":
-        async with session.orchestrator() as orchestrator:
+        async with session.orchestrator(looks=True) as orchestrator:
             live = await live_runs(orchestrator.store)
             return await orchestrator.status(), live
 
@@ -85,7 +85,7 @@ def runs(context: typer.Context, most: Most = None) -> None:
     session = session_of(context)
 
     async def work(_: "Interrupts") -> "list[tuple[RunRecord, bool]]":
-        async with session.orchestrator() as orchestrator:
+        async with session.orchestrator(looks=True) as orchestrator:
             records = (await orchestrator.runs())[: most or SHOWN_RUNS]
             return [(record, orchestrator.store.is_live(record.run_id)) for record in records]
 
@@ -118,7 +118,7 @@ def why(context: typer.Context, task_id: TaskId) -> None:
     session = session_of(context)
 
     async def work(_: "Interrupts") -> list[str]:
-        async with session.orchestrator() as orchestrator:
+        async with session.orchestrator(looks=True) as orchestrator:
             return await orchestrator.why(task_id)
 
     sentences = drive(work)

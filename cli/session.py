@@ -84,13 +84,25 @@ class Session:
 
         return self.start if self.root is not None else find_root(self.start)
 
-    def orchestrator(self) -> "ProjectOrchestrator":
-        """The project's orchestrator; raises what loading raises. What it starts does not outlive this process."""
+    def orchestrator(self, *, looks: bool = False) -> "ProjectOrchestrator":
+        """The project's orchestrator; raises what loading raises. What it starts does not outlive this process.
+
+        Args:
+            looks: whether the command only looks or ends something, for which a project that is not fit to be run will
+                do as far as it can be read.
+        """
         from orchestration.orchestrator import ProjectOrchestrator
         from orchestration.process import LiveChildren
         from orchestration.warden import Warden
 
-        return ProjectOrchestrator(self.folder, environment=self.environment, children=LiveChildren(Warden()))
+        children = LiveChildren(Warden())
+        made = ProjectOrchestrator(self.folder, environment=self.environment, children=children, check=not looks)
+        if made.project.problems:
+            from cli.render.words import count
+
+            found = count(len(made.project.problems), "problem")
+            say(f"{found} in the backlog, what they touch is left out; see: orch validate")
+        return made
 
     def watcher(self, progress: "Progress", past: "Past", *, events: bool = False) -> "Watcher":
         """Who shows a run: JSON lines, nobody, the board on a terminal, or plain lines.

@@ -63,7 +63,10 @@ def add(
 ) -> None:
     """Add a task to the backlog."""
     from orchestration.loading import load_project, next_task_id, write_task
+    from orchestration.models import BUILT_IN_AGENTS
 
+    if not title.strip():
+        raise UsageError("the title is empty", hint="say in a line what is to be done")
     session = session_of(context)
     project = load_project(session.folder, check=False)
     written = {
@@ -76,13 +79,28 @@ def add(
         "labels": labels,
         "verify": verify,
         "estimate_hours": estimate_hours,
-        "description": sys.stdin.read() if description == "-" else description,
+        "description": _from_stdin() if description == "-" else description,
     }
     fields = {name: value for name, value in written.items() if value not in (None, [])}
     _check(project, fields)
-    file = write_task(project.root, fields, folder=_folder_of(project))
+    agents = {**BUILT_IN_AGENTS, **project.settings.agents}
+    file = write_task(project.root, fields, folder=_folder_of(project), agents=agents)
     place = os.path.relpath(file, project.root)
     session.give_line("task", {"id": fields["id"], "title": title, "file": place}, f"added {fields['id']}: {place}")
+
+
+def _from_stdin() -> str:
+    """What standard input has, as text.
+
+    Raises:
+        UsageError: it is closed, or no text.
+    """
+    if sys.stdin is None:
+        raise UsageError("standard input is closed", hint="give the description with -d TEXT")
+    try:
+        return sys.stdin.buffer.read().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UsageError(f"standard input is not UTF-8 at byte {error.start}", hint="a description is text") from error
 
 
 def _check(project: "Project", fields: dict[str, Any]) -> None:

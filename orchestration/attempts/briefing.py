@@ -13,6 +13,7 @@ from typing import Any, Final
 from orchestration import prompts
 from orchestration.attempts.outputs import make_empty, write_inputs
 from orchestration.attempts.place import Assignment, Place
+from orchestration.errors import TemplateError
 from orchestration.ledger import Ledger
 from orchestration.masking import Masker
 from orchestration.models import Agent, Task
@@ -158,7 +159,7 @@ class Briefing:
         """What every command of the attempt may see of ours and of what was written; and the secrets in it."""
         settings = self._place.settings
         written = {**settings.env, **agent.env, **task.env}
-        extra = {name: str(prompts.render(text, context)) for name, text in written.items()}
+        extra = {name: _variable(name, str(prompts.render(text, context))) for name, text in written.items()}
         secrets = await self._secrets((*agent.secrets, *task.secrets))
         return {**self._allowed(self._passed(task, agent)), **extra, **secrets}, secrets
 
@@ -268,6 +269,19 @@ def session_of(outcomes: Sequence[Outcome]) -> Session | None:
 def _remove(path: str) -> None:
     with contextlib.suppress(OSError):  # a task may have made anything of it
         os.unlink(path)  # noqa: PTH108  # once per attempt, and a Path costs more than the call
+
+
+def _variable(name: str, text: str) -> str:
+    """The value of a variable, which may have come from other tasks; raises `TemplateError` where it cannot be one."""
+    if "\0" in text:
+        raise TemplateError(f"env.{name}: it holds a zero byte, which no variable can")
+    try:
+        os.fsencode(text)
+    except UnicodeEncodeError as error:
+        raise TemplateError(
+            f"env.{name}: {text[error.start]!r} is half of a character, which no variable can hold"
+        ) from error
+    return text
 
 
 def _has_templates(task: Task) -> bool:

@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from orchestration.foreign import check_range, object_of
+
 MAX_OUTPUTS_FILE: Final = 1 << 20
 """Bytes of `$ORCH_OUTPUT` that are read; values are facts to pass on, files are for the rest."""
 
@@ -92,7 +94,8 @@ def parse_outputs(text: str) -> dict[str, Any]:
             continue
         name, equals, value = line.partition("=")
         if not equals or not name.strip() or stripped.startswith(("{", "[")):
-            raise BadOutputs(f"line {number} of $ORCH_OUTPUT is neither name=value nor a JSON object: {line[:80]!r}")
+            what = f"line {number} of $ORCH_OUTPUT is neither name=value nor a JSON object"
+            raise BadOutputs(f"{what}: {line[:80]!r}{_why_not(stripped)}")
         values[name.strip()] = value.rstrip("\r")
     return values
 
@@ -101,14 +104,30 @@ def _as_object(text: str) -> dict[str, Any] | None:
     if not text.lstrip().startswith("{"):
         return None
     try:
-        found = json.loads(text, parse_constant=_no_constant)
+        return _read_object(text)
     except (ValueError, RecursionError):
         return None
-    return found if isinstance(found, dict) else None
 
 
-def _no_constant(name: str) -> None:
-    raise ValueError(f"{name} is no JSON")
+def _read_object(text: str) -> dict[str, Any]:
+    found = object_of(text)
+    check_range(found)
+    return found
+
+
+def _why_not(line: str) -> str:
+    """What keeps a line that looks like an object from being one, to be appended."""
+    if not line.startswith("{"):
+        return ""
+    try:
+        _read_object(line)
+    except RecursionError:
+        return ": too many levels"
+    except UnicodeEncodeError:
+        return ": it holds half of a surrogate pair"
+    except ValueError as error:
+        return f": {error}"
+    return ""
 
 
 def keep_inline(output: str, folder: Path) -> tuple[str, str | None]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from orchestration.attempts import Assignment, Place
-from orchestration.errors import OrchError
+from orchestration.errors import OrchError, UsageError
 from orchestration.events import RunStarted
 from orchestration.executor.assembly import LiveRun, assemble, limits_for, new_run_id, open_in
 from orchestration.executor.parts import Planned
@@ -86,7 +86,13 @@ class TaskExecutor:
         pairs: Sequence[tuple[Task, str | None]],
         max_concurrent: int = 3,
     ) -> list[ExecutionResult]:
-        """Run several tasks, at most `max_concurrent` at once; the results are in the order of the pairs."""
+        """Run several tasks, at most `max_concurrent` at once; the results are in the order of the pairs.
+
+        Raises:
+            UsageError: `max_concurrent` is below 1.
+        """
+        if max_concurrent < 1:
+            raise UsageError(f"max_concurrent is {max_concurrent}; at least one task must be able to run")
         planned: list[Planned] = []
         results: dict[int, ExecutionResult] = {}
         places: list[int] = []
@@ -214,12 +220,24 @@ class ExecutorTable:
 
 
 def assignment_of(registry: AgentRegistry, task: Task, agent: str | None, mode: Mode | str | None) -> Assignment:
-    """Who does the task; an unknown or disabled agent is kept as the error that its attempt will fail with."""
+    """Who does the task; an unknown or disabled agent is kept as the error that its attempt will fail with.
+
+    Raises:
+        UsageError: there is no such mode.
+    """
+    how = None if mode is None else _mode(mode)
     try:
-        name, chosen = registry.agent_for(task, agent, None if mode is None else Mode(mode))
+        name, chosen = registry.agent_for(task, agent, how)
     except OrchError as error:
         return Assignment(task, agent or task.agent or "", error)
     return Assignment(task, name, chosen, _fallback(registry, chosen))
+
+
+def _mode(word: str) -> Mode:
+    try:
+        return Mode(word)
+    except ValueError:
+        raise UsageError(f"there is no mode {word!r:.40}", hint=f"the modes are {', '.join(Mode)}") from None
 
 
 def _fallback(registry: AgentRegistry, agent: Agent) -> tuple[str, Agent] | None:

@@ -5,13 +5,11 @@ Edges survived: an object in a fence, with or without a word behind the fence's 
 counts); braces in the text before it; JSON that only some readers accept; objects in objects in objects.
 """
 
-import json
 import re
 from collections.abc import Sequence
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
-MAX_DEPTH: Final = 100
-"""Objects in objects: deeper ones could be read here, but not wherever they are read later."""
+from orchestration.foreign import check_range, object_of
 
 MAX_PLACES: Final = 50
 """Places, counted from the end, from which an object is tried to be read: lines that begin with a brace, and braces."""
@@ -37,12 +35,11 @@ def _object_at_end(text: str) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for place in _places(text):
         try:
-            value = json.loads(text[place:], parse_constant=_refuse_constant)
-            json.dumps(value, ensure_ascii=False).encode()  # half a surrogate pair could be stored nowhere
+            value = object_of(text[place:])
+            check_range(value)
         except (ValueError, RecursionError):
             continue
-        if isinstance(value, dict) and not _is_deeper(value, MAX_DEPTH):
-            found = value
+        found = value
     return found
 
 
@@ -51,14 +48,3 @@ def _places(text: str) -> list[int]:
     lines = [match.start() for match in re.finditer(r"^\{", text, re.MULTILINE)]
     braces = [match.start() for match in re.finditer(r"\{", text)]
     return sorted({*lines[-MAX_PLACES:], *braces[-MAX_PLACES:]}, reverse=True)
-
-
-def _is_deeper(value: object, depth: int) -> bool:
-    if not isinstance(value, dict | list):
-        return False
-    items = value.values() if isinstance(value, dict) else value
-    return depth == 0 or any(_is_deeper(item, depth - 1) for item in items)
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON")

@@ -11,8 +11,9 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import field
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
+from orchestration.foreign import check_range, object_of
 from orchestration.kinds import Failure
 from orchestration.records import dataclass
 from orchestration.results import Usage
@@ -23,9 +24,6 @@ OURS_TO_SAY: Final = frozenset({Failure.CANCELLED, Failure.INTERRUPTED, Failure.
 """Kinds of failure that no agent can report about itself."""
 
 FIELDS: Final = frozenset({"status", "output", "error", "outputs", "model", "usage", "failure"})
-MAX_DEPTH: Final = 100
-"""Objects in objects: deeper ones could be read here, but not wherever they are read later."""
-
 MAX_PLACES: Final = 20
 """Lines beginning with a brace from which a report is tried to be read, the last ones."""
 
@@ -86,7 +84,7 @@ def read_report(text: str, *, cut: bool) -> ScriptReport | None:
     problem: ValueError | RecursionError | None = None
     for candidate in (text[place:] for place in places):
         try:
-            found = _parsed(candidate)
+            found = object_of(candidate, strict=False)
         except (ValueError, RecursionError) as error:
             problem = error if _is_meant(candidate) else problem
             continue
@@ -102,27 +100,6 @@ def read_report(text: str, *, cut: bool) -> ScriptReport | None:
 
 def _is_meant(candidate: str) -> bool:
     return _MEANT.match(candidate) is not None and '"status"' in candidate
-
-
-def _parsed(text: str) -> dict[str, Any]:
-    found = json.loads(text, strict=False, parse_constant=_refuse_constant)
-    if not isinstance(found, dict):
-        raise ValueError("it is no object")  # noqa: TRY004  # a fault of the text, like all the others
-    json.dumps(found, ensure_ascii=False).encode()  # half a surrogate pair could be stored and shown nowhere
-    if _is_deeper(found, MAX_DEPTH):
-        raise ValueError(f"it has more than {MAX_DEPTH} levels")
-    return found
-
-
-def _is_deeper(value: object, depth: int) -> bool:
-    if not isinstance(value, dict | list):
-        return False
-    items = value.values() if isinstance(value, dict) else value
-    return depth == 0 or any(_is_deeper(item, depth - 1) for item in items)
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON")
 
 
 def _checked(found: dict[str, Any]) -> ScriptReport:
@@ -172,6 +149,10 @@ def _outputs(found: Mapping[str, Any]) -> dict[str, Any]:
         return {}
     if not isinstance(outputs, dict):
         raise BadReport(f"outputs in the report on stdout must be an object, not {_kind(outputs)}")
+    try:
+        check_range(outputs)
+    except ValueError as error:
+        raise BadReport(f"outputs in the report on stdout cannot be kept: {error}") from error
     return outputs
 
 

@@ -39,7 +39,11 @@ _AFTER_CRASH = {
 
 @dataclass(slots=True)
 class Entry:
-    """What is known of one task so far; `open` is the start of its open attempt, `closed` are records of the others."""
+    """What is known of one task so far; `open` is the start of its open attempt, `closed` are records of the others.
+
+    So many of the first attempts as `history` says were made before the task was opened again: they say nothing of how
+    it stands now.
+    """
 
     status: ExecutionStatus = ExecutionStatus.PENDING
     agent: str | None = None
@@ -56,6 +60,7 @@ class Entry:
     awaiting: Outcome | None = None
     asked_at: datetime | None = None
     parts: Sequence[str] = ()
+    history: int = 0
 
     @property
     def attempts(self) -> tuple[AttemptRecord, ...]:
@@ -140,6 +145,7 @@ def _answer(entry: Entry, event: TaskInputGiven) -> None:
     entry.given = event
     if event.action == "retry" or (event.action == "approve" and event.attempt is None):
         entry.status, entry.reason, entry.ended_at, entry.prompt = ExecutionStatus.PENDING, None, None, None
+        entry.history = len(entry.attempts)
 
 
 def _skip(entry: Entry, event: TaskSkipped) -> None:

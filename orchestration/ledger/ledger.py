@@ -129,7 +129,7 @@ class Ledger:
             return _adopted_result(task_id, entry.adopted, entry)
         attempts = entry.attempts
         last = attempts[-1] if attempts else None
-        outcome = last.outcome if last else _NO_OUTCOME
+        outcome = last.outcome if last and len(attempts) > entry.history else _NO_OUTCOME
         failure, error = _failure(entry, outcome)
         return ExecutionResult(
             task_id=task_id,
@@ -232,8 +232,9 @@ def _failure(entry: Entry, outcome: Outcome) -> tuple[Failure | None, str | None
     """The failure of a task, and what is said of it."""
     if entry.status is _SUCCESS:
         return None, None
-    if entry.status is _CANCELLED:
-        return Failure.CANCELLED, outcome.error or entry.cause
+    if entry.status is _CANCELLED:  # between two attempts, the latest one says nothing of it
+        said = outcome.error if outcome.failure is Failure.CANCELLED else None
+        return Failure.CANCELLED, said or entry.cause or outcome.error
     return outcome.failure, outcome.error
 
 

@@ -7,7 +7,7 @@ the other way, `schemas` tells editors what may be written; both are imported wh
 
 from typing import TYPE_CHECKING
 
-from orchestration.loading.project import STATE_FOLDER, Project, find_root, load_project
+from orchestration.loading.project import STATE_FOLDER, Project, check_fit, find_root, load_project
 from orchestration.loading.walking import SETTINGS_FILE
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ __all__ = [
     "STATE_FOLDER",
     "Project",
     "agent_schema",
+    "check_fit",
     "find_root",
     "init_project",
     "instructions_of",

@@ -98,9 +98,19 @@ def load_project(root: Path, *, check: bool = True) -> Project:
         raise NoProject(f"{root} is no folder", hint="name the folder of a project with -C")
     with uncollected():
         project = _loaded(root)
-    if check and project.problems:
-        raise _invalid(project.problems)
+    if check:
+        check_fit(project)
     return project
+
+
+def check_fit(project: Project) -> None:
+    """Refuse a project that is not fit to be run.
+
+    Raises:
+        InvalidProject: carries all of its problems.
+    """
+    if project.problems:
+        raise _invalid(project.problems)
 
 
 def _loaded(root: Path) -> Project:

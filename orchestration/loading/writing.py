@@ -16,10 +16,11 @@ from pydantic import ValidationError
 from orchestration.errors import InvalidProject, NoProject, Problem, UsageError
 from orchestration.loading.project import Project
 from orchestration.loading.scalars import plain
+from orchestration.loading.taskcheck import wrong_templates
 from orchestration.loading.unknown import unknown_in_task
 from orchestration.loading.walking import SETTINGS_FILE, find_task_files
 from orchestration.loading.wording import findings_of
-from orchestration.models import Settings, Task
+from orchestration.models import BUILT_IN_AGENTS, Agent, Settings, Task
 
 TASK_FOLDER: Final = "tasks"
 _NUMBERED: Final = re.compile(r"TASK-0*([0-9]{1,9})", re.IGNORECASE)
@@ -63,29 +64,40 @@ def next_task_id(project: Project) -> str:
     return f"TASK-{max(taken, default=0) + 1:0{_WIDTH}}"
 
 
-def write_task(root: Path, fields: Mapping[str, Any], *, folder: str = TASK_FOLDER) -> Path:
+def write_task(
+    root: Path,
+    fields: Mapping[str, Any],
+    *,
+    folder: str = TASK_FOLDER,
+    agents: Mapping[str, Agent] = BUILT_IN_AGENTS,
+) -> Path:
     """Write a task as a Markdown file of its own, named after its id.
 
     Args:
         root: the project's folder.
         fields: of the task, `id` among them; the description becomes the body.
         folder: where the project's tasks are, relative to the root.
+        agents: those of the project, which decide whether its texts are templates.
 
     Returns:
         The new file.
 
     Raises:
-        InvalidProject: the fields do not make a task.
+        InvalidProject: the fields do not make a task that could be run.
         UsageError: there is such a file already, or it cannot be written.
     """
-    task = _valid(fields)
+    task = _valid(fields, agents)
     place = (root.resolve() / folder).resolve()
     if not place.is_relative_to(root.resolve()):
         raise UsageError(f"the folder {folder} is outside of the project", hint="write tasks inside of the project")
     path = place / f"{task.id}.md"
     front = {key: value for key, value in _plain(fields).items() if key != "description"}
     body = str(fields.get("description") or "").strip("\n")
-    _create(path, f"---\n{_header(front)}---\n" + (f"\n{body}\n" if body else ""))
+    try:
+        _create(path, f"---\n{_header(front)}---\n" + (f"\n{body}\n" if body else ""))
+    except UnicodeEncodeError as error:
+        hint = "say it in UTF-8; files of tasks are text"
+        raise UsageError(f"{path} cannot be written: it would hold bytes that are no text", hint=hint) from error
     return path
 
 
@@ -103,6 +115,7 @@ class _Dumper(yaml.SafeDumper):
 
 
 def _as_text(dumper: _Dumper, text: str) -> yaml.ScalarNode:
+    text.encode()  # half of a character would be escaped, and no reader takes that back
     style = None if type(plain(text)) is str else "'"
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style)
 
@@ -135,14 +148,16 @@ def init_project(root: Path) -> list[Path]:
     return written
 
 
-def _valid(fields: Mapping[str, Any]) -> Task:
+def _valid(fields: Mapping[str, Any], agents: Mapping[str, Agent]) -> Task:
     data = dict(fields)
-    problems = []
+    findings = [*unknown_in_task(data)]
     try:
         task = Task.model_validate(data)
     except ValidationError as error:
-        problems += [Problem(finding.message, hint=finding.hint) for finding in findings_of(error, data)]
-    problems += [Problem(finding.message, hint=finding.hint) for finding in unknown_in_task(data)]
+        findings = [*findings_of(error, data), *findings]
+    else:
+        findings += wrong_templates(task, agents)
+    problems = [Problem(finding.message, hint=finding.hint) for finding in findings]
     if any("\0" in str(value) for value in data.values()):
         problems.append(Problem("a task holds a NUL character", hint="remove it; files of tasks are text"))
     if problems:
@@ -172,6 +187,6 @@ def _create(path: Path, text: str) -> None:
     except FileExistsError as error:
         hint = "choose another id, or change that file" if path.suffix == ".md" else "change it, or remove it first"
         raise UsageError(f"{path} exists already", hint=hint) from error
-    except (OSError, UnicodeEncodeError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
+    except OSError as error:
+        reason = error.strerror or str(error)
         raise UsageError(f"{path} cannot be written: {reason}", hint="make the folder writable") from error

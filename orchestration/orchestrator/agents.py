@@ -7,10 +7,13 @@ version, an extra that is not installed, a probe that hangs.
 """
 
 import importlib.util
+import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
@@ -21,8 +24,19 @@ from orchestration.errors import OrchError
 from orchestration.executor import Planned, Surroundings, assemble, limits_for
 from orchestration.executors._versions import Versions, program_of
 from orchestration.kinds import Failure
-from orchestration.models import Agent, ApiAgent, CliAgent, HybridAgent, ScriptAgent, Settings, Task
+from orchestration.models import (
+    Agent,
+    ApiAgent,
+    CliAgent,
+    HybridAgent,
+    PythonAgent,
+    ScriptAgent,
+    Settings,
+    ShellAgent,
+    Task,
+)
 from orchestration.process import child_environment
+from orchestration.process.command_line import command_line
 from orchestration.records import dataclass
 from orchestration.registry import AgentRegistry
 from orchestration.results import Outcome, Usage
@@ -147,7 +161,12 @@ class Inspector:
         if isinstance(agent, ApiAgent):
             return self._service(check, agent, place)
         if isinstance(agent, ScriptAgent):
-            return _elsewhere(_script(check, agent, place), place.backend_of(agent))
+            return _elsewhere(_script(check, agent.command[0], place), place.backend_of(agent))
+        if isinstance(agent, ShellAgent):
+            words = command_line(agent.command or "")[:1]
+            return _elsewhere(_script(check, words[0], place) if words else check, place.backend_of(agent))
+        if isinstance(agent, PythonAgent) and isinstance(agent.function, str):
+            return _elsewhere(self._called(check, agent, agent.function, place), place.backend_of(agent))
         return check
 
     async def _program(self, check: AgentCheck, agent: CliAgent, place: Place, versions: Versions) -> AgentCheck:
@@ -188,6 +207,15 @@ class Inspector:
         if missing:
             problems.append("asking models directly needs the extra `api` (pip install 'orch-tasks[api]')")
         return replace(check, program=binding.provider, keys=keys, missing=missing, problems=tuple(problems))
+
+    def _called(self, check: AgentCheck, agent: PythonAgent, function: str, place: Place) -> AgentCheck:
+        """Whether its package is there; what is in it would have to be executed to be known."""
+        package = function.partition(":")[0].partition(".")[0]
+        told = self._environment(check.name, agent, place).get("PYTHONPATH", "").split(os.pathsep)
+        folders = [str(place.directory), *(str(place.directory / one) for one in told if one)]
+        if PathFinder.find_spec(package, folders) or package in sys.modules or importlib.util.find_spec(package):
+            return check
+        return replace(check, missing=True, problems=(f"there is no module {package}, of which {function} would be",))
 
     def _environment(self, name: str, agent: Agent, place: Place) -> dict[str, str]:
         """What the agent may see, as far as that can be said without a task; of named secrets only that they come."""
@@ -243,8 +271,7 @@ def _about_version(adapter: Adapter, path: str | None, version: str | None) -> I
         yield f"version {version} is not among those that the adapter was tested with ({tested})"
 
 
-def _script(check: AgentCheck, agent: ScriptAgent, place: Place) -> AgentCheck:
-    program = agent.command[0]
+def _script(check: AgentCheck, program: str, place: Place) -> AgentCheck:
     named = str(place.directory / program) if "/" in program else program
     path = shutil.which(named, path=place.environment.get("PATH"))
     problems = () if path else (f"the program {program!r} is not there, or cannot be executed",)

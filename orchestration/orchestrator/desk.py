@@ -17,7 +17,7 @@ from orchestration.events import RunResumed
 from orchestration.executor import LiveRun, Planned
 from orchestration.graph import nearest
 from orchestration.kinds import ExecutionStatus
-from orchestration.loading import Project
+from orchestration.loading import Project, check_fit
 from orchestration.orchestrator import answering
 from orchestration.orchestrator.leftovers import end_what_is_left
 from orchestration.orchestrator.looking import OPEN_RUNS, find_run, ledger_of
@@ -126,6 +126,7 @@ class Desk:
 
     async def _retryable(self, task_ids: Sequence[str], *, failed: bool) -> list[tuple[str, RunRecord]]:
         """The tasks to open again, each with the run in which it ended."""
+        check_fit(self._project)
         records = {record.run_id: record for record in await self._store.runs()}
         standings = await self._store.standings(list(self._project.graph.index))
         ended = {task_id: standing for task_id, standing in standings.items() if standing.run_id in records}
@@ -242,7 +243,8 @@ class Desk:
     # -- finding ------------------------------------------------------------------------------------------------
 
     async def _waiting(self, task_id: str) -> RunRecord:
-        """The newest open run in which the task waits for a person."""
+        """The newest open run in which the task waits for a person; its answer is by what the backlog says."""
+        check_fit(self._project)
         records = await self._store.runs()
         asking = await self._asking(task_id, records)
         if asking is not None:

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import field
 from typing import Final
 
-from orchestration.errors import IllegalEvent, OrchError
+from orchestration.errors import IllegalEvent, OrchError, WrongState
 from orchestration.events import TaskAdopted
 from orchestration.executor import LiveRun
 from orchestration.orchestrator import answering
@@ -33,20 +33,33 @@ MOST_TOLD: Final = 20
 
 @dataclass(slots=True)
 class Drive:
-    """One run while this process owns it."""
+    """One run while this process owns it; `inside` is the marker of the attempt that this process is part of."""
 
     run: LiveRun
     store: RunStore
     standings: Mapping[str, Standing]
     children: LiveChildren
+    inside: str = ""
     waiting: dict[int, CommandRow] = field(default_factory=dict)
 
     async def claim(self) -> None:
-        """Take the run's tasks; those that another live run has are held."""
+        """Take the run's tasks; those that another live run has are held.
+
+        Raises:
+            WrongState: it is the run that this process is part of, which would so wait for itself.
+        """
         wanted = list(self.run.plan.tasks_in(State.WAITING, State.RETRYING, State.NEEDS_INPUT))
         if not wanted:
             return
         taken = await self.store.claim(self.run.run_id, wanted)
+        outer, _, attempt = self.inside.partition("/")
+        if mine := [task_id for task_id, run in taken.items() if run == outer]:
+            await self.store.release(self.run.run_id)
+            raise WrongState(
+                f"this command is part of {attempt.rpartition('/')[0]} in run {outer}, which has to do {_few(mine)}: "
+                "it would wait for itself",
+                hint="leave these tasks to that run, or name others",
+            )
         for task_id, other in taken.items():
             self.run.plan.hold(task_id, f"claimed_by {other}")
         if taken:
@@ -57,8 +70,7 @@ class Drive:
         for other in dict.fromkeys(taken.values()):
             theirs = [task_id for task_id, run in taken.items() if run == other]
             who = next((f" ({told_of(claims[name])})" for name in theirs if name in claims), "")
-            ids = ", ".join(theirs[:MOST_TOLD]) + (" …" if len(theirs) > MOST_TOLD else "")
-            _LOG.warning("run %s%s is doing %s; waiting for what comes of it", other, who, ids)
+            _LOG.warning("run %s%s is doing %s; waiting for what comes of it", other, who, _few(theirs))
 
     async def go(self, slots: int | None, seconds: float | None) -> None:
         """Drive the run to its end or pause, and end it gracefully after so many seconds."""
@@ -171,3 +183,7 @@ class Drive:
 
     def _is_live(self, run_id: str) -> bool:
         return run_id != self.run.run_id and self.store.is_live(run_id)
+
+
+def _few(task_ids: Sequence[str]) -> str:
+    return ", ".join(task_ids[:MOST_TOLD]) + (" …" if len(task_ids) > MOST_TOLD else "")

@@ -47,7 +47,8 @@ async def _why_part(store: RunStore, task_id: str) -> list[str]:
                 result = ledger.result(task_id)
                 told = [sentence for attempt in result.attempts for sentence in _attempt(attempt)]
                 whole = owner if record.is_of_backlog else f"the {record.kind}"
-                return [_state(result), *told, f"It is a part of {whole} in run {record.run_id}."]
+                what = "not in the backlog now; it was done" if task_id == whole else f"a part of {whole}"
+                return [_state(result), *told, f"It is {what} in run {record.run_id}."]
     raise UnknownTask(f"no run has a part {task_id}", hint=f"orch show {owner}")
 
 

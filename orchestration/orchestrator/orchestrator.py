@@ -13,13 +13,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from orchestration.errors import UnmetDependencies, UsageError
+from orchestration.checks import MARKER
+from orchestration.errors import UnmetDependencies
 from orchestration.events import Event
 from orchestration.executor import limits_for
 from orchestration.kinds import Mode
 from orchestration.loading import Project, load_project
 from orchestration.models import Budget
 from orchestration.orchestrator import looking
+from orchestration.orchestrator.asking import check_limits, checked_selection
 from orchestration.orchestrator.desk import Desk, owner_of
 from orchestration.orchestrator.opening import missing_of
 from orchestration.orchestrator.resuming import driven_before, open_run, selection_of
@@ -48,6 +50,8 @@ class ProjectOrchestrator:
         python_in_child: run `kind: python` tasks in child processes, as the command line does.
         children: every live process tree, so that all can be ended at once, and who ends them if this process dies.
         environment: what the children's allow-list draws from; this process's own by default.
+        check: whether the files must be fit to be run. Without, what can be read is there to be looked at, and what is
+            done can be cancelled; anything else raises InvalidProject where files are wrong.
 
     Raises:
         NoProject: the folder does not exist.
@@ -63,16 +67,17 @@ class ProjectOrchestrator:
         python_in_child: bool = True,
         children: LiveChildren | None = None,
         environment: Mapping[str, str] | None = None,
+        check: bool = True,
     ) -> None:
         """Load the project; nothing is written."""
-        self.project: Project = load_project(Path(project_root))
+        self.project: Project = load_project(Path(project_root), check=check)
         settings = self.project.settings
         self.registry = registry or AgentRegistry.from_settings(settings)
         self.store: RunStore = store or SqliteStore(self.project.state_folder)
         self.children = LiveChildren() if children is None else children  # an empty book is false
         seen = dict(os.environ if environment is None else environment)
         self._shop = shop = Workshop(self.project, self.registry, self.children, seen, python_in_child=python_in_child)
-        self._runs = Runs(self.store, shop.assemble, self.children)
+        self._runs = Runs(self.store, shop.assemble, self.children, seen.get(MARKER, ""))
         self._desk = Desk(self.project, self.registry, self.store, shop.at_rest, self.children)
 
     async def __aenter__(self) -> Self:
@@ -178,11 +183,10 @@ class ProjectOrchestrator:
             UnknownAgent: the agent does not exist or is disabled.
             UnknownBackend: the backend does not exist; BrokenPlugin: its package cannot be used.
             GraphChanged: an interrupted run of the same tasks cannot be continued.
-            UsageError: `max_concurrent` is below 1.
+            UsageError: an argument makes no sense.
         """
-        if max_concurrent is not None and max_concurrent < 1:
-            raise UsageError(f"max_concurrent is {max_concurrent}; at least one task must be able to run")
-        planned = self._shop.plan(selection or Selection.of(task_ids), agent, mode)
+        check_limits(max_concurrent, timeout, budget)
+        planned = self._shop.plan(checked_selection(task_ids, selection), agent, mode)
         options = Options(
             slots=max_concurrent or self.project.settings.max_concurrent,
             fail_fast=fail_fast,
@@ -238,8 +242,7 @@ class ProjectOrchestrator:
             GraphChanged: its tasks are not what they were.
             StillAlive: something that it left running cannot be ended.
         """
-        if max_concurrent is not None and max_concurrent < 1:
-            raise UsageError(f"max_concurrent is {max_concurrent}; at least one task must be able to run")
+        check_limits(max_concurrent, timeout, budget)
         record = await open_run(self.store, run_id)
         slots, failed_fast = await driven_before(self.store, record.run_id)
         options = Options(
@@ -319,7 +322,7 @@ class ProjectOrchestrator:
 
     async def status(self) -> list[ExecutionResult]:
         """How each task of the backlog stands, in declaration order."""
-        agents = {planned.id: planned.assignment.agent_name for planned in self._shop.plan(Selection(), None, None)}
+        agents = self._shop.agents()
         return await looking.status(self.store, list(agents), agents)
 
     async def runs(self) -> Sequence[RunRecord]:

@@ -49,8 +49,9 @@ class Options:
 class Runs:
     """The live runs of one orchestrator."""
 
-    def __init__(self, store: RunStore, assemble: Assemble, children: LiveChildren) -> None:
-        """None yet."""
+    def __init__(self, store: RunStore, assemble: Assemble, children: LiveChildren, inside: str = "") -> None:
+        """None yet; `inside` is the marker of the attempt that this process is part of."""
+        self._inside = inside
         self._store = store
         self._children = children
         self._assemble = assemble
@@ -142,7 +143,7 @@ class Runs:
         if run.scheduler.can_do_nothing and (known := await self._known(run)) is not None:
             return await self._tell_again(known, options)
         with self._store.own(run.run_id):
-            drive = Drive(run, self._store, standings, self._children)
+            drive = Drive(run, self._store, standings, self._children, self._inside)
             await drive.claim()
             now = await self._store.standings([task.id for task in planned])
             if not take_news(run, planned, standings, now, force=options.force, reopen=options.reopen):
@@ -167,7 +168,7 @@ class Runs:
         nothing_new = len(run.recorder.pending) == 1 and record.status is RunStatus.PAUSED and not run.plan.is_over
         if run.scheduler.can_do_nothing and nothing_new:
             return await self._tell_again(record, options)
-        drive = Drive(run, self._store, standings, self._children)
+        drive = Drive(run, self._store, standings, self._children, self._inside)
         await drive.claim()
         now = await self._store.standings([task.id for task in planned])
         if any(task.external for task in changed(planned, standings, now)):

@@ -5,7 +5,7 @@ from typing import Self
 
 from orchestration.errors import Problem, UnknownTask
 from orchestration.graph import nearest
-from orchestration.loading import Project
+from orchestration.loading import Project, check_fit
 from orchestration.models import Task
 from orchestration.records import dataclass
 
@@ -55,10 +55,12 @@ def check_known(project: Project, task_ids: Sequence[str]) -> None:
 
     Raises:
         UnknownTask: names each of them, with the nearest known id.
+        InvalidProject: they may be in what could not be read.
     """
     known = project.graph.index
     unknown = [task_id for task_id in dict.fromkeys(task_ids) if task_id not in known]
     if unknown:
+        check_fit(project)
         problems = [Problem(f"there is no task {task_id}", hint=nearest(task_id, known)) for task_id in unknown]
         message = f"there is no task {', '.join(unknown)}"
         raise UnknownTask(message, hint=problems[0].hint or "see `orch list`", problems=problems)

@@ -15,7 +15,7 @@ from orchestration.executor import (
     limits_for,
 )
 from orchestration.kinds import Mode
-from orchestration.loading import Project
+from orchestration.loading import Project, check_fit
 from orchestration.models import LOCAL, Budget, Task
 from orchestration.orchestrator.opening import plan_selection
 from orchestration.orchestrator.selection import Selection
@@ -46,8 +46,14 @@ class Workshop:
         self._limits = limits_for(registry, project.settings)
 
     def plan(self, selection: Selection, agent: str | None, mode: Mode | str | None) -> list[Planned]:
-        """The tasks of a selection with who does them; raises UnknownTask and UnknownAgent."""
+        """The tasks of a selection with who does them; raises UnknownTask, UnknownAgent and InvalidProject."""
+        check_fit(self._project)
         return plan_selection(self._project, self._registry, selection.choose(self._project), agent, mode)
+
+    def agents(self) -> dict[str, str]:
+        """The name of who does each task of the backlog, also of one that is not fit to be run."""
+        planned = plan_selection(self._project, self._registry, self._project.tasks, None, None)
+        return {task.id: task.assignment.agent_name for task in planned}
 
     def backend(self, name: str | None) -> str | None:
         """Where a caller wants attempts to run, None for what agents and settings say.

@@ -99,6 +99,26 @@ def test_only_agents_that_tasks_use_decide_the_exit_code(project: Project, agent
         assert done.last.startswith("orch: 1 agent not ready (heron): the program 'heron' is not there; install it")
 
 
+def test_a_missing_command_or_module_is_found_without_starting_anything(project: Project) -> None:
+    project.settings(
+        """
+agents:
+  there: {kind: python, function: "mine:f"}
+  standard: {kind: python, function: "json.tool:main"}
+  gone: {kind: python, function: "nowhere.deep:f"}
+  direct: {kind: shell, command: no-such-program --all}
+  quoted: {kind: shell, command: "no-such-program | cat"}
+"""
+    )
+    project.write("mine.py", "open('imported', 'w')")
+    found = {one["name"]: one["problems"] for one in project.json("agents", "check")["agents"]}
+    assert found["there"] == found["standard"] == found["quoted"] == found["shell"] == []
+    assert found["gone"] == ["there is no module nowhere, of which nowhere.deep:f would be"]
+    assert found["direct"] == ["the program 'no-such-program' is not there, or cannot be executed"]
+    assert project.orch("agents", "check", "gone").code == 127
+    assert not (project.root / "imported").exists()
+
+
 def test_a_wrong_adapter_file_is_a_problem_of_the_project_with_its_place(project: Project) -> None:
     environment = with_agents(project)
     project.write("heron.yaml", HERON.replace("prompt:", "promt:"))

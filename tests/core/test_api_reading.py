@@ -119,6 +119,7 @@ def test_the_object_at_the_end_of_an_answer_gives_the_declared_values(answer: st
         '{"a": 1} is it',
         '["a"]',
         '{"a": NaN}',
+        '{"a": 1e999}',
         '{"a": "\\ud800"}',
         "}" * 10_000,
         "{" * 10_000 + "}",

@@ -84,6 +84,7 @@ def test_what_is_no_report_is_plain_text(text: str) -> None:
         ('{"error": {}}', "error"),
         ('{"outputs": [1]}', "outputs in the report on stdout must be an object, not [1]"),
         ('{"outputs": "a=1"}', "outputs"),
+        ('{"outputs": {"a": [1e999]}}', "outputs in the report on stdout cannot be kept: a number is out of range"),
         ('{"model": 3}', "model"),
         ('{"usage": 5}', "usage in the report on stdout must be an object"),
         ('{"usage": {"input_tokens": "many"}}', "usage.input_tokens in the report on stdout must be a whole number"),

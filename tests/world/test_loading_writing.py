@@ -102,6 +102,9 @@ def test_what_cannot_be_written_leaves_no_half_of_a_file(tmp_path: Path) -> None
     with pytest.raises(UsageError, match="cannot be written"):
         write_task(tmp_path, {"id": "a", "description": "half a pair: \ud800"})
     assert list((tmp_path / "tasks").iterdir()) == []
+    with pytest.raises(UsageError, match="cannot be written: it would hold bytes that are no text"):
+        write_task(tmp_path, {"id": "a", "title": "no text: \udcff"})
+    assert list((tmp_path / "tasks").iterdir()) == []
 
 
 def test_a_task_is_not_written_out_of_the_project(tmp_path: Path) -> None:
@@ -118,6 +121,8 @@ def test_a_task_is_not_written_out_of_the_project(tmp_path: Path) -> None:
         ({"id": "a", "priority": "x"}, "priority must be one of"),
         ({"id": "a", "titel": "x"}, "unknown key 'titel'"),
         ({"id": "a", "title": "x\0y"}, "NUL"),
+        ({"id": "a", "agent": "interactive", "description": "{{ open"}, "description: {{ open"),
+        ({"id": "a", "when": "1 +"}, "when: 1 +"),
     ],
 )
 def test_what_is_no_task_is_not_written(tmp_path: Path, fields: dict[str, Any], message: str) -> None:

@@ -1,11 +1,14 @@
 """`ProjectOrchestrator` on real files, real processes and a real SQLite file."""
 
 import asyncio
+import math
+import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from orchestration import ProjectOrchestrator
+from orchestration import ProjectOrchestrator, Selection
 from orchestration.errors import (
     GraphChanged,
     UnknownAgent,
@@ -208,6 +211,35 @@ async def test_wrong_names_and_numbers_are_refused_before_anything_happens(tmp_p
         with pytest.raises(UnknownRun):
             await orchestrator.cancel("nothing")
     assert not (root / ".orchestration").exists()
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"task_ids": "TASK-1"}, "task_ids is 'TASK-1'; it is a list of ids"),
+        ({"task_ids": 5}, "task_ids is 5"),
+        ({"task_ids": [1]}, "task_ids has 1"),
+        ({"task_ids": ["TASK-1"], "selection": Selection()}, "exclude each other"),
+        ({"selection": "TASK-1"}, "selection is 'TASK-1'"),
+        ({"max_concurrent": "3"}, "max_concurrent is '3'"),
+        ({"max_concurrent": 2.5}, "max_concurrent is 2.5"),
+        ({"timeout": "30m"}, "timeout is '30m'; it is a number of seconds"),
+        ({"timeout": math.nan}, "timeout is nan"),
+        ({"budget": 5}, "budget is 5; it is a Budget"),
+        ({"mode": "fast"}, "there is no mode 'fast'"),
+    ],
+)
+async def test_what_makes_no_sense_is_refused_and_leaves_no_run(
+    tmp_path: Path, asked: dict[str, Any], said: str
+) -> None:
+    root = make_project(tmp_path, [shell("TASK-1", LOG)])
+    async with ProjectOrchestrator(root) as orchestrator:
+        with pytest.raises(UsageError, match=re.escape(said)):
+            await orchestrator.run_batch(**asked)
+        assert not await orchestrator.runs()
+        if "task_ids" not in asked and "selection" not in asked:
+            with pytest.raises((UsageError, UnknownRun)):
+                await orchestrator.resume(**asked)
 
 
 def _python(code: str) -> list[str]:

@@ -19,7 +19,10 @@ ROWS = [
     ("a=1\r\n", {"a": "1"}),
     ("ü=ñ", {"ü": "ñ"}),
 ]
-BAD = ["no equals sign", "=value", "{broken", '["a"]', '{"a": NaN}', "[1]=2"]
+BAD = [
+    *("no equals sign", "=value", "{broken", '["a"]', '{"a": NaN}', "[1]=2"),
+    *('{"a": 1e999}', '{"a": [-1e999]}', '{"a": "\\ud800"}', '{"a": ' + "[" * 200 + "]" * 200 + "}"),
+]
 
 
 @pytest.mark.parametrize(("text", "values"), ROWS)
@@ -31,6 +34,13 @@ def test_lines_and_objects_become_values(text: str, values: dict[str, object]) -
 def test_what_is_neither_is_refused_with_its_line(text: str) -> None:
     with pytest.raises(BadOutputs, match="line 2"):
         parse_outputs(f"fine=1\n{text}")
+
+
+def test_what_keeps_an_object_from_being_one_is_said() -> None:
+    with pytest.raises(BadOutputs, match="a number is out of range"):
+        parse_outputs('{"a": 1e999}')
+    with pytest.raises(BadOutputs, match="half of a surrogate pair"):
+        parse_outputs('{"a": "\\ud800"}')
 
 
 @pytest.mark.parametrize(
@@ -54,6 +64,13 @@ async def test_whatever_a_task_makes_of_the_file_is_its_own_failure(tmp_path: Pa
     assert (result.status, result.failure) == (ExecutionStatus.FAILED, Failure.INVALID_OUTPUT)
     assert said in (result.error or "")
     assert other.outputs == {"n": "1"}
+
+
+async def test_a_value_that_no_variable_can_hold_is_a_fault_of_the_values(tmp_path: Path) -> None:
+    task = Task(id="A", agent="shell", description="true", inputs={"zero": "a\0b"}, env={"ZERO": "{{ inputs.zero }}"})
+    result = await TaskExecutor(directory=tmp_path).execute(task)
+    assert (result.status, result.failure) == (ExecutionStatus.FAILED, Failure.INVALID_OUTPUT)
+    assert "env.ZERO: it holds a zero byte" in (result.error or "")
 
 
 def test_long_output_goes_to_a_file_and_its_end_stays(tmp_path: Path) -> None:
