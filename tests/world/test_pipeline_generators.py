@@ -111,6 +111,12 @@ async def test_text_that_is_yielded_is_the_output_of_its_step() -> None:
         assert run["gen"].output == "ab"
 
 
+async def test_yielded_text_that_is_a_declared_return_is_not_cut_however_long_it_is() -> None:
+    for task in both(*["x" * 65_536] * 40):
+        run, _ = await made_by(task, "text")
+        assert len(run.outputs["text"]) == 40 * 65_536
+
+
 async def test_items_arrive_while_the_generator_goes_on() -> None:
     gate = asyncio.Event()
 
