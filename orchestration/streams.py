@@ -3,8 +3,8 @@
 The run is a task beside its consumer; events reach the consumer through a bounded buffer, so that one who does not read
 slows the run down instead of filling the memory. Edges it survives: leaving early (the run is cancelled, recorded, and
 awaited), never reading but asking for the result, reading after the end, a run that fails by a fault of ours, several
-who read (each event reaches one of them), an iterator used without `async with` (the run then ends with its consumer's
-loop at the latest).
+who read (each event reaches one of them), an item that is changed after it was yielded, an iterator used without
+`async with` (the run then ends with its consumer's loop at the latest).
 """
 
 import asyncio
@@ -20,6 +20,9 @@ from orchestration.scheduler import cancel_all
 
 BUFFER: Final = 1000
 """Events that wait for a slow consumer before the run waits for it too."""
+
+_CHANGING: Final = (dict, list)
+"""Items of these kinds are told as they are now; who made them may change them while they wait to be read."""
 
 _END: Final = object()
 
@@ -51,7 +54,8 @@ class RunStream:
 
     async def _listen(self, event: Event | TaskChunk) -> None:
         if not self._drains:
-            await self._queue.put(event)
+            told = self._told(event) if type(event) is TaskChunk and type(event.chunk) in _CHANGING else None
+            await self._queue.put((event, told))
 
     async def _run(self) -> RunResult:
         try:
@@ -123,7 +127,8 @@ class RunStream:
             StopAsyncIteration: the run's last event was given before.
             OrchError: what ended the run before its last event.
         """
-        return self._told(await self._next())
+        event, told = await self._next()
+        return self._told(event) if told is None else told
 
     async def items(self) -> AsyncIterator[Any]:
         """What generators yield, item by item, as they yielded it; everything else that happens is passed over.
@@ -133,17 +138,18 @@ class RunStream:
         """
         while True:
             try:
-                event = await self._next()
+                event, _ = await self._next()
             except StopAsyncIteration:
                 return
             if isinstance(event, TaskChunk) and event.stream is None:
                 yield event.chunk
 
-    async def _next(self) -> Event | TaskChunk:
+    async def _next(self) -> tuple[Event | TaskChunk, dict[str, Any] | None]:
+        """The next event, and how it is told where that was found out already."""
         task = self._begin()
-        event = _END if task.done() and self._queue.empty() else await self._queue.get()
-        if isinstance(event, Event | TaskChunk):
-            return event
+        found = _END if task.done() and self._queue.empty() else await self._queue.get()
+        if isinstance(found, tuple):
+            return found
         self._make_room()
         self._queue.put_nowait(_END)  # for others who read
         await asyncio.wait([task])

@@ -3,6 +3,9 @@
 A step waits for the one before it. Where a step has an `on_failure`, its failure is excused, and what comes after it
 waits in vain and is skipped; the handler runs if the step has failed, or the later step that is named goes on from
 there. So ways around a failure are edges and policies of the plan, and no second way to run anything.
+
+Edges survived: a way around that is itself passed over, a handler that has a handler, one that several steps name, a
+branch that is a pipeline with a handler.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,14 +29,26 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class HasFailed:
-    """Whether a sibling has failed: the condition of what handles that."""
+class HasItsTurn:
+    """Whether what handles failures of siblings is to run: one of them has failed, or the way leads to it anyway.
 
-    name: str
+    Attributes:
+        failed: the siblings.
+        before: the one that it comes after where all goes well; None for a handler, to which no other way leads.
+    """
+
+    failed: tuple[str, ...]
+    before: str | None = None
 
     def __call__(self, seat: Seat) -> bool:
         """The value now."""
-        return seat.box.crew.status_of(seat.box.path_of_need(self.name)) is ExecutionStatus.FAILED
+
+        def status(name: str) -> ExecutionStatus:
+            return seat.box.crew.status_of(seat.box.path_of_need(name))
+
+        if self.before is not None and status(self.before) is ExecutionStatus.SUCCESS:
+            return True
+        return any(status(name) is ExecutionStatus.FAILED for name in self.failed)
 
 
 def compiled(pipeline: "AsyncPipeline") -> Program:
@@ -52,28 +67,41 @@ class Compiler:
     def sequence(self, name: str, steps: "Sequence[Step]", around: "tuple[AsyncPipeline, ...]") -> Unit:
         """Steps one after the other, as one unit."""
         units: dict[str, Unit] = {}
-        before: str | None = None
         routes: list[tuple[str, str]] = []
+        before: str | None = None
         for step in steps:
             unit = self.unit(step, () if before is None else (before,), around)
-            handler = getattr(step, "on_failure", None)
-            _add(unit if handler is None else replace(unit, excused=True), units, name)
-            if isinstance(handler, str):
-                routes.append((unit.name, handler))
-            elif handler is not None:
-                handling = self._handler(handler, unit.name, around)
-                _add(handling, units, name)
+            self._take(step, unit, units, routes, name, around)
             before = unit.name
         for source, target in routes:
             units[target] = _routed(units, source, target)
         return _around(name, does.Sequence(units), units)
+
+    def _take(
+        self,
+        step: "Step",
+        unit: Unit,
+        units: dict[str, Unit],
+        routes: list[tuple[str, str]],
+        where: str,
+        around: "tuple[AsyncPipeline, ...]",
+    ) -> None:
+        """Take up one step, and what runs where it has failed."""
+        handler = getattr(step, "on_failure", None)
+        _add(unit if handler is None else replace(unit, excused=True), units, where)
+        if isinstance(handler, str):
+            routes.append((unit.name, handler))
+        elif handler is not None:
+            handling = self.unit(handler, (unit.name,), around)
+            handling = replace(handling, run_when=RunWhen.NONE_FAILED, condition=HasItsTurn((unit.name,)))
+            self._take(handler, handling, units, routes, where, around)
 
     def unit(self, step: "Step", needs: tuple[str, ...], around: "tuple[AsyncPipeline, ...]") -> Unit:
         """One step."""
         from orchestration.pipeline.pipeline import AsyncPipeline  # noqa: PLC0415  # it compiles itself by this
 
         if isinstance(step, AsyncPipeline):
-            return replace(self.branch(checked_name(step.name), step, around), needs=needs)
+            return replace(self._inner(checked_name(step.name), step, around), needs=needs)
         if isinstance(step, Parallel):
             units = {name: self.branch(name, one, around) for name, one in step.branches.items()}
             return _around(step.name, does.Branches(units), units, needs=needs, at_once=step.max_concurrent)
@@ -101,14 +129,18 @@ class Compiler:
         )
 
     def branch(self, name: str, step: "Step", around: "tuple[AsyncPipeline, ...]") -> Unit:
-        """A pipeline, or one step as a pipeline of its own."""
+        """A pipeline, or one step as a pipeline of its own; so is a pipeline with a handler, which stands beside it."""
         from orchestration.pipeline.pipeline import AsyncPipeline  # noqa: PLC0415  # as above
 
-        if not isinstance(step, AsyncPipeline):
+        if not isinstance(step, AsyncPipeline) or step.on_failure is not None:
             return self.sequence(name, [step], around)
-        if any(step is one for one in around):
-            raise UsageError(f"the pipeline {step.name} contains itself", hint="use Loop to do something again")
-        return self.sequence(name, step.steps, (*around, step))
+        return self._inner(name, step, around)
+
+    def _inner(self, name: str, pipeline: "AsyncPipeline", around: "tuple[AsyncPipeline, ...]") -> Unit:
+        """A pipeline inside of another one."""
+        if any(pipeline is one for one in around):
+            raise UsageError(f"the pipeline {pipeline.name} contains itself", hint="use Loop to do something again")
+        return self.sequence(name, pipeline.steps, (*around, pipeline))
 
     def _map(self, step: Map, needs: tuple[str, ...], around: "tuple[AsyncPipeline, ...]") -> Unit:
         unit = self.branch("item", step.branch, around)
@@ -123,10 +155,6 @@ class Compiler:
         default = None if step.default is None else "default"
         work = does.Choice(units, step.parameter, step.condition, keys, default)
         return _around(step.name, work, units, needs=needs)
-
-    def _handler(self, handler: "Step", source: str, around: "tuple[AsyncPipeline, ...]") -> Unit:
-        unit = self.unit(handler, (source,), around)
-        return replace(unit, run_when=RunWhen.NONE_FAILED, condition=HasFailed(source))
 
 
 def _add(unit: Unit, units: dict[str, Unit], where: str) -> None:
@@ -146,8 +174,10 @@ def _routed(units: Mapping[str, Unit], source: str, target: str) -> Unit:
         hint = "use `retry` to try again, or Loop"
         raise UsageError(f"{source}: on_failure names {target}, which does not come after it", hint=hint)
     unit = units[target]
+    turn = unit.condition if isinstance(unit.condition, HasItsTurn) else HasItsTurn((), *unit.needs)
     needs = tuple(dict.fromkeys((*unit.needs, source)))
-    return replace(unit, needs=needs, run_when=RunWhen.NONE_FAILED)
+    turn = replace(turn, failed=(*turn.failed, source))
+    return replace(unit, needs=needs, run_when=RunWhen.NONE_FAILED, condition=turn)
 
 
 def _around(name: str, work: Any, inner: Mapping[str, Unit], **fields: Any) -> Unit:  # noqa: ANN401  # a composite; fields of a unit

@@ -38,7 +38,7 @@ class AsyncPipeline:
         steps: tasks, composites and other pipelines; each waits for the one before it.
         name: how runs are called, and its name where it is a step of another pipeline.
         description: for people.
-        on_failure: where it is a step of another pipeline: what runs instead of the rest when it has failed.
+        on_failure: where it is part of another pipeline: what runs instead of the rest there when it has failed.
         registry: the agents that `AgentStep` can name; the built-in ones by default.
         directory: where tasks work: commands and agents, and files of `catalog`; the current folder by default.
         environment: what the allow-list of commands and agents draws from, and where secrets and `ORCH_PRM_…` are

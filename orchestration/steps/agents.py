@@ -6,6 +6,7 @@ holds is taken for a template.
 """
 
 import asyncio
+import os
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
@@ -178,11 +179,19 @@ def _texts(known: Mapping[str, Any]) -> dict[str, str]:
     left = MAX_VARIABLES
     for name, value in known.items():
         text = text_of(value) if name.isidentifier() else "\0"
-        size = len(text.encode(errors="replace"))
-        if size <= min(MAX_VARIABLE, left) and "\0" not in text:
+        size = _size(text)
+        if size is not None and size <= min(MAX_VARIABLE, left):
             found[name] = text
             left -= size + len(name)
     return found
+
+
+def _size(text: str) -> int | None:
+    """The bytes of a text, None where no variable can hold it."""
+    try:
+        return None if "\0" in text else len(os.fsencode(text))
+    except UnicodeEncodeError:  # half of a character
+        return None
 
 
 def _with_what_is_missing(outcome: Outcome, known: Mapping[str, Any], texts: Mapping[str, str]) -> Outcome:
@@ -190,6 +199,8 @@ def _with_what_is_missing(outcome: Outcome, known: Mapping[str, Any], texts: Map
     missing = [name for name in known if name.isidentifier() and name not in texts]
     if not missing:
         return outcome
-    told = f"no variables, because they are too long or hold a zero: {', '.join(missing)}; they are in $ORCH_INPUTS"
+    names = ", ".join(missing)
+    why = "because they are too long, or hold a zero or half a character"
+    told = f"no variables, {why}: {names}; they are in $ORCH_INPUTS"
     warnings = [*outcome.metadata.get("warnings", ()), told]
     return replace(outcome, metadata={**outcome.metadata, "warnings": warnings})

@@ -9,6 +9,7 @@ iterated, a branch for which there is no key and no default, a condition or redu
 different names, rounds without an end (there is a maximum).
 """
 
+from asyncio import CancelledError
 from collections.abc import Callable, Mapping
 from dataclasses import field
 from typing import Any, Final, Literal
@@ -22,6 +23,9 @@ from orchestration.steps.binding import MISSING, Signature
 from orchestration.steps.box import Box
 from orchestration.steps.ends import failure_of
 from orchestration.steps.unit import Part, Turn, Unit
+
+RAISED: Final = (Exception, SystemExit, GeneratorExit, CancelledError)
+"""Whatever a condition or reducer raises is a failure of its composite, an exit too; only Ctrl-C is none."""
 
 MAX_ITEMS: Final = 1_000_000
 """Items of one map; more in one run are more than a plan can hold."""
@@ -113,6 +117,9 @@ class Items:
         box.crew.items.pop(box.path, None)
         rows = [box.crew.outputs_of(seat) for seat in box.seats]
         names = dict.fromkeys([*self.names, *(name for row in rows for name in row)])
+        if self.reducer is not None:  # it is given values, not what is recorded of them
+            values = zip(box.seats, rows, strict=True)
+            rows = [{name: box.crew.value_of(seat, name) for name in row} for seat, row in values]
         return self._reduced(box, {name: [row.get(name) for row in rows] for name in names})
 
     def _reduced(self, box: Box, outputs: dict[str, list[Any]]) -> Outcome:
@@ -120,7 +127,7 @@ class Items:
             return Outcome(outputs=outputs)
         try:
             return Outcome(outputs={name: _reduced(self.reducer, values) for name, values in outputs.items()})
-        except Exception as error:  # noqa: BLE001  # whatever a reducer of the user's raises
+        except RAISED as error:
             if not any(outputs.values()):  # no items: such as `max` has no answer then, and nothing is what there is
                 return Outcome(outputs=outputs)
             told = f"{box.path}: the reducer raised {type(error).__name__}: {error}"
@@ -140,7 +147,7 @@ def _listed(name: str, value: Any) -> list[Any]:  # noqa: ANN401  # any value
         items = in_order(value)
     except TypeError as error:
         raise _NoItems(f"{name} cannot be iterated over: it is a {type(value).__name__}") from error
-    except Exception as error:
+    except RAISED as error:
         raise _NoItems(f"{name} could not be iterated over: {type(error).__name__}: {error}") from error
     if len(items) > MAX_ITEMS:
         raise _NoItems(f"{name} has {len(items):,} items; at most {MAX_ITEMS:,} can be done in one run")
@@ -171,7 +178,7 @@ class Choice:
         """The chosen branch."""
         try:
             value = self._value(box)
-        except Exception as error:  # noqa: BLE001  # whatever a condition of the user's raises
+        except RAISED as error:
             told = error.message if isinstance(error, OrchError) else f"{type(error).__name__}: {error}"
             return Outcome(failure=Failure.CRASHED, error=f"{box.path}: its condition has no value: {told}")
         chosen = self._chosen(value)
@@ -241,7 +248,7 @@ class Rounds:
         done = len(box.seats)
         try:
             holds = self._holds(box)
-        except Exception as error:  # noqa: BLE001  # whatever a condition of the user's raises
+        except RAISED as error:
             told = error.message if isinstance(error, OrchError) else f"{type(error).__name__}: {error}"
             return Outcome(failure=Failure.CRASHED, error=f"{box.path}: its condition has no value: {told}")
         facts = {"iterations": done, "condition_held": holds}

@@ -26,9 +26,9 @@ from orchestration.steps.current import CurrentStep
 from orchestration.steps.hiding import Hiding, names_in
 from orchestration.steps.home import Home
 from orchestration.steps.logs import StepLog
-from orchestration.steps.returns import restored
+from orchestration.steps.returns import kept_as, restored
 from orchestration.steps.unit import Part, Seat, Turn, Unit
-from orchestration.steps.values import NotKept, as_json
+from orchestration.steps.values import NotKept
 
 _NO_OUTCOME: Final = Outcome()
 
@@ -170,7 +170,9 @@ class StepCrew:
         if not self.is_durable or outcome.failure is not None or getattr(box.unit.work, "reducer", None) is None:
             return outcome
         try:
-            return replace(outcome, outputs={name: as_json(value) for name, value in outcome.outputs.items()})
+            serializers = box.unit.serializers
+            values = {name: kept_as(serializers.get(name), value) for name, value in outcome.outputs.items()}
+            return replace(outcome, outputs=values)
         except NotKept as error:
             return Outcome(
                 failure=Failure.INVALID_OUTPUT, error=f"{box.path}: what the reducer made is not JSON: {error}"

@@ -11,6 +11,7 @@ import inspect
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextvars import Context, copy_context
 from dataclasses import replace
+from functools import partial
 from threading import current_thread, main_thread
 from typing import Any, Final, TypeAlias
 
@@ -103,9 +104,12 @@ class FunctionLeaf:
         context, log, hiding = copy_context(), crew.log_of(seat, attempt), crew.hiding
         printed = Printed() if log is None and hiding is None else LivePrinted(log, hiding.masker if hiding else None)
         context.run(_begin, crew.current(seat, attempt), printed)
-        items = None if self.signature.only_returns else Items(report, self._end_type, log, hiding)
-        if items is not None:
-            items.name = f"{crew.run_id}/{seat.path}/{attempt} {self.signature.name}"
+        listens = partial(Items, report, self._end_type, log, hiding, expected=bool(self.returns))
+        items = (
+            None
+            if self.signature.only_returns
+            else listens(name=f"{crew.run_id}/{seat.path}/{attempt} {self.signature.name}")
+        )
         call = self._calling(crew, context, items, positional, named)
         try:
             mask = _as_it_is if hiding is None else hiding.text
@@ -123,7 +127,7 @@ class FunctionLeaf:
         if left_behind:
             outcome = replace(outcome, abandoned=True)
         if printed:
-            outcome = await _with_prints(outcome, printed, items or Items(report, self._end_type, log, hiding))
+            outcome = await _with_prints(outcome, printed, items or listens())
         if outcome is _DONE and value is None and items is None and not self.returns:
             return _DONE
         if outcome.failure is None:
@@ -203,7 +207,7 @@ class FunctionLeaf:
         items: Items | None,
     ) -> Outcome:
         try:
-            returned = Returned(value) if items is None else items.returned(value, expected=bool(self.returns))
+            returned = Returned(value) if items is None else items.returned(value)
             values = {name: apart(value) for name, value in bind(self.returns, returned).items()}
             outputs = self._outputs(seat, crew, values, returned)
         except BadReturn as error:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from orchestration.steps.hiding import Hiding
 
 MAX_TEXT: Final = 1024 * 1024
-"""Characters of yielded text, the last ones, that become the output."""
+"""Characters of yielded text, the last ones, that become the output; one that is a declared return stays whole."""
 
 BREATH: Final = 0.004
 """Seconds after which others in the loop have a turn, for there are generators that never wait for anything."""
@@ -40,19 +40,29 @@ class ListenerFault(Exception):
 class Items:
     """The items of one attempt, and what came of it."""
 
-    def __init__(self, report: Reporting, end_type: str, log: StepLog | None, hiding: "Hiding | None" = None) -> None:
-        """None yet."""
+    def __init__(
+        self,
+        report: Reporting,
+        end_type: str,
+        log: StepLog | None,
+        hiding: "Hiding | None" = None,
+        *,
+        expected: bool = False,
+        name: str = "",
+    ) -> None:
+        """None yet; `expected` says whether they have to make a return, `name` whose they are."""
         self._report = report
         self._hiding = hiding
         self._end_type = end_type
         self._log = log
         self._texts: deque[str] = deque()
         self._size = 0
+        self._expected = expected
         self._count = 0
         self._breathed = 0.0
         self._only_text = True
         self._end: Mapping[str, Any] | None = None
-        self.name = ""
+        self.name = name
         self.drive: Drive | None = None
         self.handing: HandOver | None = None
         self.thread: asyncio.Future[Ended] | None = None
@@ -123,7 +133,7 @@ class Items:
             return
         self._texts.append(text)
         self._size += len(text)
-        while self._size > MAX_TEXT and len(self._texts) > 1:
+        while self._size > MAX_TEXT and len(self._texts) > 1 and not self._expected:
             self._size -= len(self._texts.popleft())
 
     async def _tell(self, item: Any, stream: str | None) -> None:  # noqa: ANN401  # as above
@@ -161,8 +171,8 @@ class Items:
         """Where what it yielded is kept, None where it is not."""
         return None if self._log is None else self._log.path
 
-    def returned(self, value: Any, *, expected: bool) -> Returned:  # noqa: ANN401  # whatever came of the call
-        """What the function returned; `expected` says whether anything has to be.
+    def returned(self, value: Any) -> Returned:  # noqa: ANN401  # whatever came of the call
+        """What the function returned.
 
         Raises:
             BadReturn: a generator has ended without saying what it returns.
@@ -173,7 +183,7 @@ class Items:
             return Returned(value)
         if self.text is not None:
             return Returned(self.text)
-        if not expected:
+        if not self._expected:
             return Returned(None)
         what = "yielded nothing" if not self._count else f"ended without an item of type {self._end_type!r}"
         raise BadReturn(f"it {what}, so that what it returns is not known")

@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import field
 from typing import Any, Final, Literal, Protocol, TypeAlias
 
@@ -169,6 +170,18 @@ def kept(returns: Sequence[Return], values: Mapping[str, Any]) -> dict[str, Any]
         except Exception as error:
             raise BadReturn(f"the serializer of {one.name} failed: {type(error).__name__}: {error}") from error
     return found
+
+
+def kept_as(serializer: Serializer | None, value: Any) -> Any:  # noqa: ANN401  # any value
+    """What was made of several returns, as a durable store keeps it: by their serializer where that can.
+
+    Raises:
+        NotKept: it cannot, and there is no JSON for the value.
+    """
+    if serializer is not None:
+        with suppress(Exception):  # it is for what was returned, and this may be something else, such as a number
+            return _serialized(serializer, value)
+    return as_json(value)
 
 
 def _serialized(serializer: Serializer, value: Any) -> dict[str, str]:  # noqa: ANN401  # any object

@@ -1,11 +1,12 @@
 """Composites: what their parts see, what they become, and what is known after them."""
 
 import asyncio
+import sys
 from typing import Any
 
 import pytest
 
-from orchestration import AsyncPythonTask, Conditional, Loop, Map, OrchError, Parallel
+from orchestration import AsyncPythonTask, Conditional, Loop, Map, OrchError, Parallel, PythonTask
 from orchestration.kinds import Failure
 from orchestration.steps.binding import CannotBind
 from tests.world.steps import add, echo, made_of, nothing, pipeline_of, returning, statuses
@@ -94,6 +95,33 @@ async def test_a_map_over_what_has_no_items_fails_and_says_so(items: Any, error:
 async def test_a_reducer_makes_one_value_of_each_list(reducer: Any, items: list[int], expected: Any) -> None:  # noqa: ANN401  # any function, any value
     step = Map("m", AsyncPythonTask(add, returns=["s"]), "xs", "x", reducer=reducer)
     assert (await made_of(step, xs=items)).outputs == {"s": expected}
+
+
+@pytest.mark.parametrize(
+    "composite",
+    [
+        Map("c", AsyncPythonTask(add, returns=["s"]), "xs", "x", reducer=lambda _: sys.exit(3)),
+        Map("c", AsyncPythonTask(add, returns=["s"]), "exits", "x"),
+        Conditional("c", {1: AsyncPythonTask(nothing)}, condition=lambda: sys.exit(3)),
+        Loop("c", AsyncPythonTask(nothing), lambda: sys.exit(3), 2),
+    ],
+)
+async def test_a_function_of_a_composite_that_exits_ends_nothing_but_its_composite(composite: Any) -> None:  # noqa: ANN401  # a composite
+    class Exits:
+        def __iter__(self) -> Any:  # noqa: ANN401  # never
+            sys.exit(3)
+
+    run = await made_of(composite, xs=[1], exits=Exits())
+    assert "SystemExit: 3" in (run["c"].error or "")
+
+
+async def test_a_reducer_changes_nothing_that_is_recorded() -> None:
+    def spoil(rows: list[list[int]]) -> int:
+        return len([row.pop() for row in rows])
+
+    step = Map("m", PythonTask(lambda x: [x], "wrap", returns=["row"]), "xs", "x", reducer=spoil)
+    run = await made_of(step, xs=[1, 2])
+    assert (run.outputs, run["m[1]/wrap"].outputs) == ({"row": 2}, {"row": [2]})
 
 
 async def test_a_reducer_that_raises_is_a_failure_of_its_map() -> None:

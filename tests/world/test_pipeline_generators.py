@@ -111,6 +111,35 @@ async def test_text_that_is_yielded_is_the_output_of_its_step() -> None:
         assert run["gen"].output == "ab"
 
 
+async def test_yielded_text_that_is_a_declared_return_is_not_cut_however_long_it_is() -> None:
+    for task in both(*["x" * 65_536] * 40):
+        run, _ = await made_by(task, "text")
+        assert len(run.outputs["text"]) == 40 * 65_536
+
+
+async def test_an_item_is_told_as_it_was_when_it_was_yielded() -> None:
+    async def grows() -> Any:  # noqa: ANN401  # an async generator
+        state: dict[str, Any] = {"text": "", "words": []}
+        for word in ("once", "upon"):
+            state["text"] += word
+            state["words"].append(word)
+            yield state
+
+    def grows_in_thread() -> Any:  # noqa: ANN401  # a generator
+        words: list[str] = []
+        for word in ("once", "upon"):
+            words.append(word)
+            yield words
+
+    whole = {"text": "onceupon", "words": ["once", "upon"]}
+    for task, expected in (
+        (AsyncPythonTask(grows), [{"text": "once", "words": ["once"]}, whole]),
+        (PythonTask(grows_in_thread), [["once"], ["once", "upon"]]),
+    ):
+        async with pipeline_of(task).execute_streaming() as stream:
+            assert [event["chunk"] async for event in stream if event["type"] == "task_chunk"] == expected
+
+
 async def test_items_arrive_while_the_generator_goes_on() -> None:
     gate = asyncio.Event()
 

@@ -129,10 +129,12 @@ async def test_a_command_gets_values_by_variables_and_by_file_and_never_as_text_
 async def test_values_that_no_variable_can_hold_are_in_the_file() -> None:
     read = "import json,os; known = json.load(open(os.environ['ORCH_INPUTS'])); print(len(json.dumps(known)) > 10**6)"
     line = shlex.join([sys.executable, "-I", "-c", read])
-    run = await pipeline_of(ShellTask("s", line, returns=["long"])).execute({"big": "x" * 10**6, "zero": "a\0b"})
+    run = await pipeline_of(ShellTask("s", line, returns=["long"])).execute(
+        {"big": "x" * 10**6, "zero": "a\0b", "half": "\ud800"}
+    )
     assert run.outputs["long"] == "True", run["s"].error
     (told,) = run["s"].metadata["warnings"]
-    assert "big, zero" in told
+    assert "big, zero, half" in told
     assert "ORCH_INPUTS" in told
 
 

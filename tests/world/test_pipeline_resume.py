@@ -244,6 +244,18 @@ async def test_objects_travel_through_a_durable_store_by_their_serializer(tmp_pa
         assert run.outputs["told"] == ["(1+0j)", "(2+0j)"]
 
 
+async def test_a_reducer_is_given_objects_and_what_it_makes_is_kept_as_they_are(tmp_path: Path) -> None:
+    async def make(x: int) -> complex:
+        return complex(x)
+
+    made = AsyncPythonTask(make, returns=[Return("c", "object", serializer=Upper)])
+    for reducer, expected in ((sum, "(3+0j)"), (len, "(2+0j)"), (lambda made: {"all": len(made)}, "{'all': 2}")):
+        told = PythonTask(lambda c: f"{c!r}", "tell", returns=["told"])
+        pipeline = pipeline_of(Map("m", made, "xs", "x", reducer=reducer), told)
+        run = await pipeline.execute({"xs": [1, 2]}, store=tmp_path)
+        assert run.outputs["told"] == expected
+
+
 async def test_models_and_other_records_are_json_in_a_durable_store_live_and_again(tmp_path: Path) -> None:
     async def make() -> dict[str, Any]:
         return {"m": Model(a=1), "t": (1, 2), "s": {2, 1}}
