@@ -121,7 +121,7 @@ WRONG = [
     (["run-batch", "--budget", "tokens=1.5"], "tokens '1.5' cannot be", "for example: --budget 5"),
     (["run-batch", "--budget", "cost=5"], "'cost' is none of cost_usd, tokens, wall", "for example: --budget 5"),
     (["run-batch", "--budget", "wall=1h,wall=2h"], "'wall' is there twice", "for example: --budget 5"),
-    (["run-batch", "--backend", "dask"], "no such option: --backend", "--help"),
+    (["run-batch", "--backend", "dask"], "there is no backend 'dask'", "known backends: local"),
     (["run-batch", "--agnet", "x"], "no such option: --agnet", "--agent"),
     (["run-batch", "thing"], "no task thing", "orch list"),
     (["run-batch", "TASK-0O1"], "no task TASK-0O1", "did you mean TASK-001?"),
