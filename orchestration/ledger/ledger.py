@@ -128,8 +128,8 @@ class Ledger:
         if entry.adopted is not None and not entry.attempts:
             return _adopted_result(task_id, entry.adopted, entry)
         attempts = entry.attempts
-        last = attempts[-1] if attempts else None
-        outcome = last.outcome if last and len(attempts) > entry.history else _NO_OUTCOME
+        last = attempts[-1] if len(attempts) > entry.history else None
+        outcome = last.outcome if last else _NO_OUTCOME
         failure, error = _failure(entry, outcome)
         return ExecutionResult(
             task_id=task_id,

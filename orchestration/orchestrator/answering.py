@@ -19,11 +19,13 @@ from orchestration.events import (
 )
 from orchestration.executor import LiveRun
 from orchestration.kinds import Failure
-from orchestration.plan import FINAL, Phase, State
+from orchestration.ledger import Ledger
+from orchestration.plan import FINAL, STATUS, Phase, State
 from orchestration.results import CheckResult, Outcome
 from orchestration.scheduler import CANCELLED, NOT_STARTED
 
 REOPENABLE = frozenset({State.FAILED, State.CANCELLED, State.BLOCKED, State.NEEDS_INPUT})
+_RETRYABLE = frozenset(STATUS[state] for state in REOPENABLE)
 
 
 def apply(run: LiveRun, action: str, task_id: str, body: Mapping[str, Any]) -> None:
@@ -114,6 +116,23 @@ def retry(run: LiveRun, task_ids: Sequence[str], by: str, note: str | None) -> l
     for task_id in reopened:
         _given(run, task_id, "retry", {"by": by, "note": note})
     return reopened
+
+
+def check_retryable(book: Ledger, task_id: str) -> None:
+    """Refuse a retry, as `retry` will, before anything else is opened again.
+
+    Raises:
+        WrongState: the task has not ended, or it succeeded.
+    """
+    status = book.status_of(task_id)
+    if status not in _RETRYABLE or has_open_attempt(book, task_id):
+        raise WrongState(f"{task_id} is {status.value}; only what failed, was cancelled or blocked can be retried")
+
+
+def has_open_attempt(book: Ledger, task_id: str) -> bool:
+    """Whether an attempt of the task has not ended, be it that a person does it or judges it."""
+    attempts = book.attempts_of(task_id)
+    return bool(attempts) and attempts[-1].completed_at is None
 
 
 def close(run: LiveRun, reason: str, *, resumed: bool) -> None:

@@ -17,8 +17,10 @@ from orchestration.events import RunResumed
 from orchestration.executor import LiveRun, Planned
 from orchestration.graph import nearest
 from orchestration.kinds import ExecutionStatus
+from orchestration.ledger import Ledger
 from orchestration.loading import Project, check_fit
 from orchestration.orchestrator import answering
+from orchestration.orchestrator.answering import check_retryable, has_open_attempt
 from orchestration.orchestrator.leftovers import end_what_is_left
 from orchestration.orchestrator.looking import OPEN_RUNS, find_run, ledger_of
 from orchestration.orchestrator.opening import planned_from, replay
@@ -135,12 +137,14 @@ class Desk:
             kinds = {ExecutionStatus.FAILED, ExecutionStatus.CANCELLED}
             wanted |= dict.fromkeys(task_id for task_id in ended if ended[task_id].status in kinds)
         found: list[tuple[str, RunRecord]] = []
+        books: dict[str, Ledger] = {}
         for task_id in wanted:
-            record = await self._asking(task_id, list(records.values()))
+            record = await self._interrupted_in(task_id, list(records.values()), books)
             record = record or (records[ended[task_id].run_id] if task_id in ended else None)
             record = record or await self._open_run_with(task_id, list(records.values()))
             if record is None:
                 raise WrongState(f"{task_id} has not failed; there is nothing to retry")
+            check_retryable(await self._book(record, books), task_id)
             found.append((task_id, record))
         if not found:
             raise WrongState("nothing has failed, so there is nothing to retry")
@@ -262,6 +266,22 @@ class Desk:
                 if status is ExecutionStatus.NEEDS_INPUT:
                     return record
         return None
+
+    async def _interrupted_in(
+        self, task_id: str, records: Sequence[RunRecord], books: dict[str, Ledger]
+    ) -> RunRecord | None:
+        """The newest open run in which a person is asked whether to try again what was cut off."""
+        for record in records:
+            if record.status in OPEN_RUNS and record.is_of_backlog and task_id in record.tasks:
+                book = await self._book(record, books)
+                if book.status_of(task_id) is ExecutionStatus.NEEDS_INPUT and not has_open_attempt(book, task_id):
+                    return record
+        return None
+
+    async def _book(self, record: RunRecord, books: dict[str, Ledger]) -> Ledger:
+        if record.run_id not in books:
+            books[record.run_id] = await ledger_of(self._store, record.run_id)
+        return books[record.run_id]
 
     async def _open_run_with(self, task_id: str, records: Sequence[RunRecord]) -> RunRecord | None:
         """The open run that has the task; of several the one that has claimed it, for others wait for that one."""

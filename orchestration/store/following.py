@@ -46,6 +46,10 @@ CHANGING: Final = frozenset({*_TASK_ENDS, *_RUN_STATUS, TaskInputGiven, TaskAdop
 """The kinds of events from which something can follow; the others only join the log."""
 
 
+STAYS_DONE: Final = frozenset({ExecutionStatus.SUCCESS, ExecutionStatus.SKIPPED})
+"""Standings from another run that a task's reopening leaves: what was done there is done, and is adopted here."""
+
+
 def ends_task(event: Event) -> TypeGuard[TaskEvent]:
     """Whether the event ends its task in its run: it becomes the task's standing, and the run's claim is over."""
     return end_status(event) is not None

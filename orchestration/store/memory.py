@@ -186,7 +186,9 @@ class MemoryStore:
         elif following.leaves_task(event):
             self._end_claim(event)
         elif following.reopens_task(event):
-            self._standings.pop(event.task_id, None)
+            known = self._standings.get(event.task_id)
+            if known is not None and (known[1].run_id == event.run_id or known[0] not in following.STAYS_DONE):
+                del self._standings[event.task_id]
         elif (run_status := following.run_status(event)) is not None:
             run.status = run_status
             if following.leaves_tasks(event):

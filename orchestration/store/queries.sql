@@ -22,7 +22,8 @@ ON CONFLICT (task_id) DO UPDATE
 SET run_id = excluded.run_id, seq = excluded.seq, status = excluded.status, at = excluded.at
 
 -- delete_standing --
-DELETE FROM standings WHERE task_id = ?
+-- By whom it is taken away; null where that run has just ended the task itself. What another run did stays done.
+DELETE FROM standings WHERE task_id = ?1 AND (run_id = coalesce(?2, run_id) OR status NOT IN ('success', 'skipped'))
 
 -- select_events --
 SELECT body FROM events WHERE run_id = ? AND seq > ? ORDER BY seq

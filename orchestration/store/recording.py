@@ -184,6 +184,7 @@ def _row(run_id: str, event: Event) -> Row:
 def _follow(connection: sqlite3.Connection, events: Iterable[Event], of_backlog: dict[str, bool]) -> None:
     """Fold the events into the last word on each task and run, and write only that."""
     standings: dict[str, tuple[str, str, int, str, str] | None] = {}
+    taken: dict[str, str | None] = {}
     ended: list[tuple[str, str]] = []
     statuses: dict[str, str] = {}
     left: set[str] = set()
@@ -198,6 +199,9 @@ def _follow(connection: sqlite3.Connection, events: Iterable[Event], of_backlog:
         elif following.leaves_task(event):
             ended.append((event.task_id, event.run_id))
         elif following.reopens_task(event):
+            if standings.get(event.task_id):
+                taken[event.task_id] = None
+            taken.setdefault(event.task_id, event.run_id)
             standings[event.task_id] = None
         elif (run_status := following.run_status(event)) is not None:
             statuses[event.run_id] = run_status
@@ -205,7 +209,7 @@ def _follow(connection: sqlite3.Connection, events: Iterable[Event], of_backlog:
                 left.add(event.run_id)
     known = statements()
     _each(connection, known["set_standing"], [row for row in standings.values() if row])
-    _each(connection, known["delete_standing"], [(task_id,) for task_id, row in standings.items() if not row])
+    _each(connection, known["delete_standing"], [(name, taken[name]) for name, row in standings.items() if not row])
     _each(connection, known["end_claim"], ended)
     _each(connection, known["end_claims_of_run"], [(run_id,) for run_id in left])
     _each(connection, known["set_run_status"], [(word, run_id) for run_id, word in statuses.items()])

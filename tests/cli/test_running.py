@@ -271,3 +271,18 @@ def test_a_whole_run_can_be_done_in_another_mode(project: Project) -> None:
     done = project.orch("run-batch", "--mode", "interactive")
     assert done.code == 4
     assert "then: orch complete A" in done.last
+
+
+def test_what_another_run_did_is_done_once_also_for_a_run_in_which_it_had_failed(project: Project) -> None:
+    project.shell("A", "echo x >> log; test -e good")
+    project.shell("B", "true", "A")
+    project.person("P")
+    assert project.orch("run-batch").code == 1
+    project.write("good", "")
+    assert project.orch("execute-task", "A").code == 0
+    assert project.orch("run-batch").code == 4
+    assert project.orch("complete", "P").code == 0
+    assert project.orch("run-batch").code == 0
+    assert project.orch("run-batch", "A", "P").code == 0
+    assert (project.root / "log").read_text() == "x\nx\n"
+    assert {task["status"] for task in project.json("list")["tasks"]} == {"success"}

@@ -43,6 +43,7 @@ def test_a_task_that_was_opened_again_has_not_failed() -> None:
     fed.happen(TaskInputGiven, task_id="a", action="retry")
     result = fed.ledger.result("a")
     assert said(result) == (ExecutionStatus.PENDING, None, None, None, "", None)
+    assert result.started_at is None
     assert [attempt.outcome for attempt in result.attempts] == [WRONG]
     assert fed.ledger.previous_failure("a") == WRONG
 
