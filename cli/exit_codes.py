@@ -80,7 +80,7 @@ def _of_what_remains(results: Sequence[ExecutionResult], *, paused: bool) -> int
         return FAILED
     if any(_waits_for_limit(result) for result in results):
         return RATE_LIMITED
-    if any(result.status is ExecutionStatus.NEEDS_INPUT for result in results):
+    if any(_waits_for_person(result) for result in results):
         return NEEDS_PERSON
     if paused:  # for no person: tasks that were never tried wait for an account as well
         return RATE_LIMITED
@@ -89,6 +89,13 @@ def _of_what_remains(results: Sequence[ExecutionResult], *, paused: bool) -> int
 
 def _failed(result: ExecutionResult) -> bool:
     return result.status is ExecutionStatus.FAILED
+
+
+def _waits_for_person(result: ExecutionResult) -> bool:
+    """Whether it, or a part of it, waits for a person."""
+    from orchestration.exporting.spent import legs_of  # only where something waits
+
+    return ExecutionStatus.NEEDS_INPUT in {result.status, *(leg.status for leg in legs_of(result))}
 
 
 def _waits_for_limit(result: ExecutionResult) -> bool:

@@ -122,7 +122,7 @@ def _problem_parts(run: RunResult, started: int) -> Iterator[str]:
         status: [result.task_id for result in run.results if result.status is status] for status in ExecutionStatus
     }
     failed, blocked = by_status[ExecutionStatus.FAILED], by_status[ExecutionStatus.BLOCKED]
-    cancelled, asked = by_status[ExecutionStatus.CANCELLED], by_status[ExecutionStatus.NEEDS_INPUT]
+    cancelled, asking = by_status[ExecutionStatus.CANCELLED], _asking(run)
     by_name = [task_id for task_id in cancelled if run.by_id[task_id].reason == BY_NAME]
     if run.reason and run.status is not RunStatus.PAUSED:
         yield f"the run ended early: {clean_line(run.reason)}"
@@ -131,15 +131,22 @@ def _problem_parts(run: RunResult, started: int) -> Iterator[str]:
     for ids, word in ((failed, "failed"), (blocked, "blocked"), (cancelled, "cancelled")):
         if ids:
             yield f"{count(len(ids), 'task')} {word} ({listed(ids, 3)})"
-    if asked:
+    if asking:
+        asked = [one.task_id for one in asking]
         yield f"{count(len(asked), 'task')} waiting for a person ({listed(asked, 3)})"
     limited = [result.task_id for result in run.results if _waits_for_limit(result)]
     if limited:
         yield f"{count(len(limited), 'task')} waiting for an account that has reached its limit ({listed(limited, 3)})"
-    if asked and not (failed or by_name or cancelled or blocked):
-        yield f"then: {how_to_answer(asked[0], run.by_id[asked[0]].reason, short=True)}"
+    if asking and not (failed or by_name or cancelled or blocked):
+        yield f"then: {how_to_answer(asking[0].task_id, asking[0].reason, short=True)}"
     else:
         yield _remedy(failed, blocked, cancelled, by_name, limited)
+
+
+def _asking(run: RunResult) -> list[ExecutionResult]:
+    """The tasks that wait for a person, and the parts of tasks."""
+    every = (one for result in run.results for one in (result, *legs_of(result)))
+    return [one for one in every if one.status is ExecutionStatus.NEEDS_INPUT]
 
 
 def _waits_for_limit(result: ExecutionResult) -> bool:

@@ -1,11 +1,13 @@
 """What is really started for an attempt: the executor's own command, or what the attempt's backend makes of it.
 
 Edges survived: a backend that raises, that gives something else than a start, one without a program, or with an
-environment in which the attempt's marker is missing (it is put back: by it the processes of the attempt are found).
+environment that cannot be one, or in which the attempt's marker is missing (it is put back: by it the processes of the
+attempt are found).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
 from typing import Any, Final
 
 from orchestration.errors import AgentMissing, OrchError
@@ -54,7 +56,21 @@ def _rewritten(work: Work, rewrite: Rewrite, start: Start) -> Start:
         made: Any = rewrite(start)
     except OrchError as error:
         raise AgentMissing(f"the backend {work.backend}: {error.message}", hint=error.hint) from error
-    if not isinstance(made, Start) or not made.argv or not all(isinstance(word, str) for word in made.argv):
+    if not isinstance(made, Start) or not _is_command(made.argv):
         raise AgentMissing(f"the backend {work.backend} does not say what is to be started instead of {start.argv[0]}")
+    if not _is_environment(made.environment):
+        raise AgentMissing(f"the backend {work.backend} gives {start.argv[0]} an environment that is not made of texts")
     marker = {MARKER: start.environment[MARKER]} if MARKER in start.environment else {}
     return replace(made, argv=tuple(made.argv), environment={**made.environment, **marker})
+
+
+def _is_command(argv: object) -> bool:
+    return isinstance(argv, tuple | list) and bool(argv) and _are_texts(argv)
+
+
+def _is_environment(variables: object) -> bool:
+    return isinstance(variables, Mapping) and _are_texts(variables, variables.values())
+
+
+def _are_texts(*of: Iterable[Any]) -> bool:
+    return all(isinstance(one, str) for one in chain(*of))

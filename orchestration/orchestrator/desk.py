@@ -261,7 +261,7 @@ class Desk:
 
     async def _asking(self, task_id: str, records: Sequence[RunRecord]) -> RunRecord | None:
         for record in records:
-            if record.status in OPEN_RUNS and record.is_of_backlog and task_id in record.tasks:
+            if record.status in OPEN_RUNS and record.is_of_backlog and owner_of(task_id) in record.tasks:
                 status = (await ledger_of(self._store, record.run_id)).status_of(task_id)
                 if status is ExecutionStatus.NEEDS_INPUT:
                     return record
@@ -288,7 +288,7 @@ class Desk:
         claim = (await self._store.claims()).get(task_id)
         holder = claim.run_id if claim is not None else None
         for record in sorted(records, key=lambda record: record.run_id != holder):
-            if record.status in OPEN_RUNS and record.is_of_backlog and task_id in record.tasks:
+            if record.status in OPEN_RUNS and record.is_of_backlog and owner_of(task_id) in record.tasks:
                 status = (await ledger_of(self._store, record.run_id)).status_of(task_id)
                 if not status.is_final:
                     return record

@@ -85,10 +85,10 @@ def _ask(result: ExecutionResult) -> str:
     if "approval" in (result.reason or ""):
         return f"It waits for a person: `orch approve {name}` or `orch reject {name} --note …`."
     if result.attempts and result.attempts[-1].outcome.failure is Failure.INTERRUPTED:
+        again = f"`orch retry {name}` and then `orch run-batch` do it again, " if "/" not in name else ""
         return (
-            f"orch died while it ran, and `on_crash: ask` leaves to a person what follows: `orch retry {name}` "
-            f"and then `orch run-batch` do it again, `orch fail {name} --reason …` gives it up, "
-            f"`orch complete {name}` says that it was done."
+            f"orch died while it ran, and `on_crash: ask` leaves to a person what follows: {again}"
+            f"`orch fail {name} --reason …` gives it up, `orch complete {name}` says that it was done."
         )
     return f"It waits for a person: `orch complete {name}` or `orch fail {name} --reason …`."
 
@@ -97,6 +97,8 @@ def _parts(result: ExecutionResult) -> Iterator[str]:
     for leg in result.metadata.get("legs", ()):
         why = leg["error"] or leg["reason"] or ""
         yield f"Part {leg['task_id']} by {leg['agent'] or 'nobody'}: {leg['status']}{f': {why}' if why else ''}"
+        if leg["status"] == ExecutionStatus.NEEDS_INPUT:
+            yield _ask(ExecutionResult.from_dict(leg))
 
 
 def _attempt(attempt: AttemptRecord) -> Iterator[str]:

@@ -278,22 +278,22 @@ class ProjectOrchestrator:
             WrongState: nobody waits for it.
             ChecksFailed: its checks did not pass, and it still needs input.
         """
-        check_known(self.project, [task_id])
+        check_known(self.project, [owner_of(task_id)])
         return await self._desk.complete(task_id, output=output, outputs=outputs or {}, by=by)
 
     async def fail(self, task_id: str, reason: str, *, by: str = "") -> ExecutionResult:
         """Say that a person could not do a task; raises WrongState where nobody waits for it."""
-        check_known(self.project, [task_id])
+        check_known(self.project, [owner_of(task_id)])
         return await self._desk.answer(task_id, "fail", note=reason, by=by)
 
     async def approve(self, task_id: str, *, note: str = "", by: str = "") -> ExecutionResult:
         """Approve a task that waits to start, or its result; raises WrongState where nothing waits for that."""
-        check_known(self.project, [task_id])
+        check_known(self.project, [owner_of(task_id)])
         return await self._desk.answer(task_id, "approve", note=note, by=by)
 
     async def reject(self, task_id: str, reason: str = "", *, by: str = "") -> ExecutionResult:
         """Refuse what `approve` would approve: the task is cancelled, or its attempt has failed; raises WrongState."""
-        check_known(self.project, [task_id])
+        check_known(self.project, [owner_of(task_id)])
         return await self._desk.answer(task_id, "reject", note=reason, by=by)
 
     async def cancel(self, target: str, *, reason: str = "") -> list[str]:

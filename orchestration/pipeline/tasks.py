@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from orchestration.calls import is_async, name_of
 from orchestration.errors import UsageError
@@ -31,6 +31,10 @@ class _Task:
         from orchestration.pipeline.pipeline import AsyncPipeline  # noqa: PLC0415  # pipelines are made of tasks
 
         return AsyncPipeline(name=self.name, steps=[self])  # type: ignore[list-item]  # every task is a step
+
+
+_ON_CRASH: Final = (OnCrash.RERUN, OnCrash.FAIL)
+"""Nobody can be asked: steps wait for no person."""
 
 
 @dataclass(kw_only=True)
@@ -83,10 +87,9 @@ def _own_name(function: Callable[..., Any]) -> str:
 
 
 def _on_crash(written: OnCrash | str, where: str) -> OnCrash:
-    try:
-        return OnCrash(written)
-    except ValueError as error:
-        raise UsageError(f"{where}: on_crash is {written!r:.40}; it can be {', '.join(OnCrash)}") from error
+    if written not in _ON_CRASH:
+        raise UsageError(f"{where}: on_crash is {written!r:.40}; it can be {', '.join(_ON_CRASH)}")
+    return OnCrash(written)
 
 
 class AsyncPythonTask(_FunctionTask):

@@ -7,6 +7,7 @@ In either case every cancellation is counted back, so that none reaches the atte
 """
 
 import asyncio
+from typing import Final
 
 from orchestration.errors import IllegalEvent, StoreError
 from orchestration.kinds import Failure
@@ -20,6 +21,9 @@ from orchestration.scheduler.slots import Slots
 from orchestration.scheduler.spending import Spending
 from orchestration.scheduler.stops import BY_CALLER, Stops
 from orchestration.scheduler.waiting import take_back_cancellations
+
+_RAISED: Final = (Exception, SystemExit, GeneratorExit)
+"""Whatever the code that does a task raises by itself, an exit too; only Ctrl-C is for the whole program."""
 
 SELF_CANCELLED = "the agent's code cancelled itself"
 
@@ -83,7 +87,7 @@ class Attempting:
             pass  # whose it was is seen below
         except (StoreError, IllegalEvent):
             raise
-        except Exception as error:  # noqa: BLE001  # whatever one task raises, it touches no other
+        except _RAISED as error:  # it touches no other task
             outcome = Outcome(failure=Failure.INTERNAL, error=f"{type(error).__name__}: {error}")
         if outcome is not None and not task.cancelling():
             return outcome

@@ -185,8 +185,8 @@ class Settler:
             stopped = cause is not None and cause == self._plan.stopping
             word = self.cut_off if stopped else CANCELLED
             self._recorder.emit(TaskCancelled, **end, reason=word, cause=cause or outcome.error or "")
-        elif outcome.failure is Failure.INTERRUPTED:
-            self._recorder.emit(AttemptInterrupted, **end, then=job.on_crash)
+        elif outcome.failure is Failure.INTERRUPTED and self._plan.state_of(start.task_id) is State.RUNNING:
+            self._recorder.emit(AttemptInterrupted, **end, then=job.on_crash)  # else one of its parts was, for good
         elif outcome.failure is None or outcome.needs_input:
             self._ask_in(start, outcome)
         elif outcome.failure is Failure.RATE_LIMITED and outcome.failure not in job.gives_way:

@@ -78,6 +78,7 @@ BAD: list[tuple[str, Callable[[], Any], str]] = [
     ("a retry of zero", lambda: AsyncPythonTask(nothing, retry=0), "retry"),
     ("an unknown retry field", lambda: AsyncPythonTask(nothing, retry={"times": 3}), "retry has no 'times'"),
     ("an unknown on_crash", lambda: AsyncPythonTask(nothing, on_crash="panic"), "on_crash.*rerun"),
+    ("a person who cannot be asked", lambda: ShellTask("s", "true", on_crash="ask"), "on_crash is 'ask'.*rerun, fail"),
     ("a pipeline that is no list", lambda: AsyncPipeline(TASK), "are a list"),  # type: ignore[arg-type]  # as above
     ("a step that is a function", lambda: AsyncPipeline([nothing]), "is no step"),  # type: ignore[list-item]  # as above
     ("two steps of one name", lambda: AsyncPipeline([TASK, TASK]), "two steps called nothing"),

@@ -126,6 +126,20 @@ def test_a_task_that_must_not_run_twice_has_failed(project: Project) -> None:
     assert "interrupted" in project.orch("why", "A").out
 
 
+def test_a_task_of_several_agents_whose_parts_must_not_run_twice_has_failed(project: Project) -> None:
+    project.settings(
+        f"agents:\n  hare: {{kind: shell, command: '{ONCE.format('hare')}'}}\n"
+        f"  tortoise: {{kind: shell, command: '{ONCE.format('tortoise')}'}}\n"
+        "  both: {kind: hybrid, strategy: race, agents: [hare, tortoise]}\n"
+    )
+    project.write("tasks/A.yaml", "{id: A, agent: both, on_crash: fail, kill_grace: 0.5}")
+    kill_in_parts = has_lines(project.root / "tortoise.log"), has_lines(project.root / "hare.log")
+    kill_when(project, lambda: all(begun() for begun in kill_in_parts), "run-batch")
+    assert project.orch("run-batch").code == 1
+    assert "interrupted" in project.orch("why", "A").out
+    assert (project.root / "hare.log").read_text() == "x\n"
+
+
 def test_a_dead_owners_claims_are_taken_over_at_once(project: Project) -> None:
     hang(project, "A")
     project.shell("B", "true")

@@ -109,12 +109,13 @@ def test_jitter_spreads_the_backoff_within_its_fraction() -> None:
     assert max(waits) - min(waits) > 1
 
 
-def test_a_task_that_raises_is_its_own_failure() -> None:
-    script = Script({"a": [Step(error=ZeroDivisionError("oh"))], "b": [Step(1)]})
+@pytest.mark.parametrize("error", [ZeroDivisionError("oh"), SystemExit(4), GeneratorExit("oh")])
+def test_a_task_that_raises_is_its_own_failure(error: BaseException) -> None:
+    script = Script({"a": [Step(error=error)], "b": [Step(1)]})
     played = play([Node("a"), Node("b")], script, 2)
     assert statuses(played.result) == {"a": FAILED, "b": SUCCESS}
     assert played.result.by_id["a"].failure is Failure.INTERNAL
-    assert played.result.by_id["a"].error == "ZeroDivisionError: oh"
+    assert played.result.by_id["a"].error == f"{type(error).__name__}: {error}"
 
 
 def test_an_agent_that_cancels_itself_has_crashed_and_its_slot_goes_on() -> None:

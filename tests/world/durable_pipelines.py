@@ -99,6 +99,12 @@ class Worker:
             ]
         )
 
+    def guarded(self) -> AsyncPipeline:
+        once = self.step("once", lambda **_: 1, "a")
+        once.on_crash = "fail"
+        branches = Parallel("p", {"a": once, "b": self.step("other", lambda **_: 2, "b")})
+        return AsyncPipeline([branches, self.step("end", lambda a, b, **_: a + b, "c")])
+
     def rounds(self) -> AsyncPipeline:
         up = self.step("up", lambda n, i, **_: n + i + 1, "n")
         return AsyncPipeline([Loop("l", up, "n >= 10", 10, index_as="i"), self.step("end", lambda n, **_: n, "m")])

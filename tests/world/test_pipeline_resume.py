@@ -94,6 +94,24 @@ def test_objects_that_lived_in_memory_are_made_again_and_nothing_else_is(tmp_pat
     assert Counter((tmp_path / "log").read_text().split()) == {"make": 2, "middle": 1, "end": 2}
 
 
+@pytest.mark.slow
+def test_a_step_in_a_branch_that_must_not_be_begun_twice_has_failed_and_its_branch_with_it(tmp_path: Path) -> None:
+    assert run_child(tmp_path, "guarded", "p/a/once").returncode == -signal.SIGKILL
+    again = run_child(tmp_path, "guarded")
+    assert again.returncode == 0, again.stderr
+    told = json.loads(again.stdout)
+    assert told["status"] == "failed"
+    assert told["steps"] == {
+        "p": "failed",
+        "p/a": "failed",
+        "p/a/once": "failed",
+        "p/b": "success",
+        "p/b/other": "success",
+        "end": "blocked",
+    }
+    assert Counter((tmp_path / "log").read_text().split()) == {"p/a/once": 1, "p/b/other": 1}
+
+
 # -- in one process --------------------------------------------------------------------------------------------------
 
 
