@@ -4,22 +4,48 @@ Building ten thousand steps, tasks or records makes hundreds of thousands of obj
 collector would walk through all of them several times, which takes longer than building them. So it waits: for the
 length of one piece of work that awaits nothing, calls nothing of the user's that takes time, and is over soon.
 
-Edges survived: somebody who has switched it off stays without it; pieces inside of each other; several threads at once
-(the collector is one for all of them: whichever piece ends first switches it on again, which is only slower).
+The collector is one for the whole process, and so is the count of those who want it to wait: the first one switches it
+off, the last one switches it on again, if it was on. Edges survived: somebody who has switched it off (it stays off),
+pieces inside of each other, several threads at once.
 """
 
 import gc
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
+
+
+class _Waiting:
+    """How many pieces of work the collector waits for, and whether it is to go on afterwards."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._pieces = 0
+        self._was_on = False
+
+    def begin(self) -> None:
+        with self._lock:
+            if not self._pieces:
+                self._was_on = gc.isenabled()
+            self._pieces += 1
+            gc.disable()
+
+    def end(self) -> None:
+        with self._lock:
+            self._pieces -= 1
+            if not self._pieces and self._was_on:
+                gc.enable()
+
+
+_WAITING: Final = _Waiting()
 
 
 @contextmanager
 def uncollected() -> Iterator[None]:
     """Let the collector wait."""
-    was_on = gc.isenabled()
-    gc.disable()
+    _WAITING.begin()
     try:
         yield
     finally:
-        if was_on:
-            gc.enable()
+        _WAITING.end()

@@ -1,6 +1,7 @@
 """The collector waits while something is built, and is afterwards as it was."""
 
 import gc
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -36,3 +37,30 @@ def test_who_has_switched_it_off_stays_without_it() -> None:
     with uncollected():
         assert not gc.isenabled()
     assert not gc.isenabled()
+
+
+def test_the_last_of_several_threads_lets_it_go_on() -> None:
+    """One that began while another one's piece was about to end left it off for good."""
+    first_is_in, second_is_in, first_is_out = threading.Event(), threading.Event(), threading.Event()
+    seen: list[bool] = []
+
+    def first() -> None:
+        with uncollected():
+            first_is_in.set()
+            second_is_in.wait(10)
+        first_is_out.set()
+
+    def second() -> None:
+        first_is_in.wait(10)
+        with uncollected():
+            second_is_in.set()
+            first_is_out.wait(10)
+            seen.append(gc.isenabled())
+
+    threads = [threading.Thread(target=one) for one in (first, second)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(10)
+    assert seen == [False], "the second one still builds"
+    assert gc.isenabled()
