@@ -11,7 +11,9 @@ from collections.abc import Callable, Iterator
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
-from orchestration.errors import OrchError
+from orchestration.errors import OrchError, UnknownBackend
+from orchestration.graph import nearest
+from orchestration.models import LOCAL
 from orchestration.records import dataclass
 
 if TYPE_CHECKING:
@@ -88,6 +90,21 @@ def every(group: str) -> Iterator[Plugin]:
 def find(group: str, name: str) -> Plugin | None:
     """The plug-in of a name; nothing is loaded."""
     return _found(group).get(name)
+
+
+def backend(written: str) -> Plugin:
+    """What is behind `NAME` or `NAME:ADDRESS` of a backend; nothing is loaded.
+
+    Raises:
+        UnknownBackend: no installed package has one of this name. `local` is none, and is not to be taken over.
+    """
+    name = written.partition(":")[0]
+    plugin = find(BACKENDS, name)
+    if plugin is None or name == LOCAL:
+        known = [LOCAL, *names(BACKENDS)]
+        hint = nearest(name, known) or f"known backends: {', '.join(known)}"
+        raise UnknownBackend(f"there is no backend {written[:80]!r}", hint=hint)
+    return plugin
 
 
 def made(plugin: Plugin, **options: Any) -> Any:  # noqa: ANN401  # whatever it makes

@@ -5,9 +5,6 @@ host, an image, a number.
 """
 
 from orchestration import plugins
-from orchestration.errors import UnknownBackend
-from orchestration.graph import nearest
-from orchestration.models import LOCAL
 from orchestration.protocols import Backend
 
 
@@ -31,12 +28,8 @@ class Backends:
 
 
 def _made(written: str) -> Backend:
-    name, colon, address = written.partition(":")
-    plugin = plugins.find(plugins.BACKENDS, name)
-    if plugin is None or name == LOCAL:  # which takes no address, and is not to be taken over
-        known = [LOCAL, *plugins.names(plugins.BACKENDS)]
-        hint = nearest(name, known) or f"known backends: {', '.join(known)}"
-        raise UnknownBackend(f"there is no backend {written[:80]!r}", hint=hint)
+    plugin = plugins.backend(written)
+    _, colon, address = written.partition(":")
     backend: Backend = plugins.made(plugin, **({"address": address} if colon else {}))
     if not callable(getattr(backend, "execute", None)):
         raise plugins.BrokenPlugin(f"{plugin.told} makes no backend: it has no `execute`")

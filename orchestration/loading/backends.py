@@ -6,7 +6,7 @@ Whoever names none, or `local`, has nothing looked for; what is behind a name is
 from collections.abc import Iterator
 
 from orchestration import plugins
-from orchestration.graph import nearest
+from orchestration.errors import UnknownBackend
 from orchestration.loading.findings import FieldPath, Finding
 from orchestration.models import LOCAL, MovableAgent, Settings
 
@@ -14,11 +14,12 @@ from orchestration.models import LOCAL, MovableAgent, Settings
 def wrong_backends(settings: Settings) -> Iterator[Finding]:
     """What is wrong with the names of backends, with paths inside of the settings."""
     for written, path in _named(settings):
-        name = written.partition(":")[0]
-        if written != LOCAL and (name == LOCAL or plugins.find(plugins.BACKENDS, name) is None):
-            known = [LOCAL, *plugins.names(plugins.BACKENDS)]
-            hint = nearest(name, known) or f"known backends: {', '.join(known)}"
-            yield Finding(f"there is no backend {written[:80]!r}", hint=hint, path=path)
+        if written == LOCAL:
+            continue
+        try:
+            plugins.backend(written)
+        except UnknownBackend as error:
+            yield Finding(error.message, hint=error.hint, path=path)
 
 
 def _named(settings: Settings) -> Iterator[tuple[str, FieldPath]]:
