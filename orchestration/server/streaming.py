@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, Final
 from orchestration.errors import OrchError, UsageError
 from orchestration.exporting.envelope import dumps, error_data
 from orchestration.kinds import ExecutionStatus, RunStatus
-from orchestration.results import RunResult
 from orchestration.server.frames import frame
 from orchestration.shown import shown
+from orchestration.streams import RunStream
 
 if TYPE_CHECKING:
     from starlette.responses import StreamingResponse
@@ -95,9 +95,10 @@ async def _frames(source: _Source, *, items: bool) -> AsyncIterator[bytes]:
 
 async def _what_failed(stream: AsyncIterable[Any]) -> OrchError | None:
     """That a run came to no good end, for whoever is told of none of its events."""
-    result = getattr(stream, "result", None)
-    run = None if result is None else await result()
-    if not isinstance(run, RunResult) or run.status not in {RunStatus.FAILED, RunStatus.CANCELLED}:
+    if not isinstance(stream, RunStream):
+        return None
+    run = await stream.result()
+    if run.status not in {RunStatus.FAILED, RunStatus.CANCELLED}:
         return None
     first = next((one for one in run.results if one.status is ExecutionStatus.FAILED), None)
     why = run.reason or run.status.value if first is None else f"{first.task_id}: {first.error}"
