@@ -68,7 +68,7 @@ class AsyncFlowExecutor:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._runs = 0
         self._home = Home(directory)
-        self._compiler = Compiler(self._tools, Cache(rows), Path(directory or ".").resolve())
+        self._compiler = Compiler(self._tools, Cache(rows), self._home.directory)
 
     @property
     def abandoned(self) -> list[str]:

@@ -168,10 +168,9 @@ class Ledger:
         """
         results = tuple(map(self.result, self._listed()))
         measured: Iterable[str] = self._listed()
-        if (
-            self._parts_are_results and self._has_parts
-        ):  # a task that became several lasts as long as these, and did nothing beside
+        if self._lists_parts:  # a task that became several lasts as long as these, and did nothing beside
             measured = (task_id for task_id in measured if not self._parts_of(task_id))
+        critical = critical_path(array("d", map(self.seconds_of, self.tasks))) if critical_path else 0.0
         return RunResult(
             run_id=self.run_id,
             status=self.status,
@@ -179,21 +178,23 @@ class Ledger:
             started_at=self.started_at,
             completed_at=self.completed_at,
             wall_seconds=self.wall_seconds,
-            step_seconds=sum(map(self._seconds_of, measured)),
-            critical_path_seconds=critical_path(array("d", map(self._seconds_of, self.tasks)))
-            if critical_path
-            else 0.0,
+            step_seconds=sum(map(self.seconds_of, measured)),
+            critical_path_seconds=critical,
             reason=self.reason,
         )
 
-    def _seconds_of(self, task_id: str) -> float:
+    def seconds_of(self, task_id: str) -> float:
         """How long all attempts of a task took."""
         entry = self._entries.get(task_id)
         return sum([one.duration_seconds for one in entry.attempts]) if entry else 0
 
     def _listed(self) -> Iterator[str]:
         """The tasks of which the run has results, in order: where parts are results, each task before its parts."""
-        return self._with_parts() if self._parts_are_results and self._has_parts else iter(self.tasks)
+        return self._with_parts() if self._lists_parts else iter(self.tasks)
+
+    @property
+    def _lists_parts(self) -> bool:
+        return self._parts_are_results and self._has_parts
 
     def _with_parts(self) -> Iterator[str]:
         todo = list(reversed(self.tasks))

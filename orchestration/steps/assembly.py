@@ -11,7 +11,7 @@ from orchestration.ledger import Ledger
 from orchestration.plan import Node, Plan
 from orchestration.protocols import Listener
 from orchestration.records import dataclass
-from orchestration.results import AttemptRecord, RunResult
+from orchestration.results import RunResult
 from orchestration.scheduler import Job, Recorder, Scheduler
 from orchestration.steps.box import Box
 from orchestration.steps.crew import Means, StepCrew
@@ -34,7 +34,7 @@ class StepRun:
     def result(self) -> RunResult:
         """The run as far as it is; what composites took is what their parts took."""
         result = self.ledger.run_result()
-        seconds = {one.task_id: _seconds(one.attempts) for one in result.results}
+        seconds = {one.task_id: self.ledger.seconds_of(one.task_id) for one in result.results}
         return replace(result, critical_path_seconds=self._critical(seconds))
 
     def _critical(self, seconds: Mapping[str, float]) -> float:
@@ -46,11 +46,6 @@ class StepRun:
             if box.seats:
                 weights[box.path] = _heaviest(box, weights, rank)
         return weights.get("", 0.0)
-
-
-def _seconds(attempts: Sequence[AttemptRecord]) -> float:
-    """How long all attempts of a step took."""
-    return attempts[0].duration_seconds if len(attempts) == 1 else sum([one.duration_seconds for one in attempts])
 
 
 def _heaviest(box: Box, weights: Mapping[str, float], rank: Mapping[str, int]) -> float:

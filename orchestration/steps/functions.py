@@ -11,7 +11,6 @@ import inspect
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextvars import Context, copy_context
 from dataclasses import replace
-from functools import partial
 from threading import current_thread, main_thread
 from typing import Any, Final, TypeAlias
 
@@ -27,7 +26,7 @@ from orchestration.steps.crew import StepCrew
 from orchestration.steps.current import CurrentStep, enter
 from orchestration.steps.hiding import bound
 from orchestration.steps.items import Items, ListenerFault
-from orchestration.steps.logs import LivePrinted
+from orchestration.steps.logs import LivePrinted, StepLog
 from orchestration.steps.returns import BadReturn, Return, Returned, bind, kept
 from orchestration.steps.unit import Seat
 from orchestration.steps.values import apart, text_of
@@ -104,12 +103,7 @@ class FunctionLeaf:
         context, log, hiding = copy_context(), crew.log_of(seat, attempt), crew.hiding
         printed = Printed() if log is None and hiding is None else LivePrinted(log, hiding.masker if hiding else None)
         context.run(_begin, crew.current(seat, attempt), printed)
-        listens = partial(Items, report, self._end_type, log, hiding, expected=bool(self.returns))
-        items = (
-            None
-            if self.signature.only_returns
-            else listens(name=f"{crew.run_id}/{seat.path}/{attempt} {self.signature.name}")
-        )
+        items = None if self.signature.only_returns else self._items(seat, attempt, report, crew, log)
         call = self._calling(crew, context, items, positional, named)
         try:
             mask = _as_it_is if hiding is None else hiding.text
@@ -127,7 +121,7 @@ class FunctionLeaf:
         if left_behind:
             outcome = replace(outcome, abandoned=True)
         if printed:
-            outcome = await _with_prints(outcome, printed, items or listens())
+            outcome = await _with_prints(outcome, printed, items or Items(report, self._end_type, log, hiding))
         if outcome is _DONE and value is None and items is None and not self.returns:
             return _DONE
         if outcome.failure is None:
@@ -139,6 +133,10 @@ class FunctionLeaf:
         timeout = changes.get("timeout", self._limits.timeout)
         idle = changes.get("idle_timeout", self._limits.idle)
         self._limits = reading.limits(where, timeout, idle, self._limits.grace)
+
+    def _items(self, seat: Seat, attempt: int, report: Reporting, crew: StepCrew, log: StepLog | None) -> Items:
+        name = f"{crew.run_id}/{seat.path}/{attempt} {self.signature.name}"
+        return Items(report, self._end_type, log, crew.hiding, expected=bool(self.returns), name=name)
 
     # -- calling ------------------------------------------------------------------------------------------------
 
