@@ -12,7 +12,10 @@ pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="ch
 
 
 def test_a_child_is_seen_as_long_as_it_lives() -> None:
-    with subprocess.Popen([sys.executable, "-c", "input('')"], stdin=subprocess.PIPE) as child:
+    program = [sys.executable, "-c", "print(flush=True); input('')"]
+    with subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        assert child.stdout
+        child.stdout.readline()  # a process that is just becoming another program has no command line for a moment
         assert child.pid in living_children()
         assert "input('')" in describe(child.pid)
         child.kill()
