@@ -138,12 +138,12 @@ Decision: TypeAlias = Outcome | Expansion | Drop
 class Doer(Protocol):
     """Gets the tasks of one run done, for the scheduler, which knows neither agents nor files."""
 
-    async def perform(
+    def perform(
         self, task_id: str, attempt: int, slot: int, report: Reporting, agent: str | None = None
-    ) -> Outcome | Expansion:
+    ) -> Outcome | Expansion | Awaitable[Outcome | Expansion]:
         """One attempt with all that belongs to it; a failing agent is an outcome. Cancelled: ends what it started.
 
-        `agent` does it instead of the task's own.
+        `agent` does it instead of the task's own. What it comes to may be there at once; else it is to be awaited.
         """
         ...
 

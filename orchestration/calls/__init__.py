@@ -1,6 +1,6 @@
 """Calling functions of others in our own process: driven within limits, in threads, with what they print kept apart."""
 
-from orchestration.calls.drive import NO_LIMITS, Drive, Limits
+from orchestration.calls.drive import NO_LIMITS, NOT_BEGUN, Drive, Limits
 from orchestration.calls.handing import HandOver
 from orchestration.calls.naming import is_async, is_async_generator, name_of
 from orchestration.calls.printing import Printed, listening_to_prints, printed_into
@@ -8,6 +8,7 @@ from orchestration.calls.threads import MAX_THREADS, Ended, Threads
 
 __all__ = [
     "MAX_THREADS",
+    "NOT_BEGUN",
     "NO_LIMITS",
     "Drive",
     "Ended",

@@ -40,6 +40,9 @@ class Limits:
 
 NO_LIMITS: Final = Limits()
 
+NOT_BEGUN: Final = object()
+"""Stands for what a call waits for that was not driven yet."""
+
 
 def _never() -> bool:
     return False
@@ -54,6 +57,7 @@ class Drive:
         limits: what it may take.
         is_ending: whether whoever cancels this task wants this call to end, and not something inside of it.
         starts_later: whether its time runs only from `start` on, because it may have to wait for its turn.
+        waits_for: what it waits for, where it has been driven to its first wait already.
 
     Attributes:
         met: the limit that it met, None where it met none.
@@ -72,6 +76,7 @@ class Drive:
         "_starts_later",
         "_task",
         "_timer",
+        "_waits_for",
         "forced",
         "met",
     )
@@ -84,6 +89,7 @@ class Drive:
         is_ending: Callable[[], bool] = _never,
         *,
         starts_later: bool = False,
+        waits_for: Any = NOT_BEGUN,  # noqa: ANN401  # whatever a loop takes
     ) -> None:
         """Nothing runs yet."""
         self._coroutine = coroutine
@@ -91,6 +97,7 @@ class Drive:
         self._limits = limits
         self._is_ending = is_ending
         self._starts_later = starts_later
+        self._waits_for = waits_for
         self._task: asyncio.Task[Any] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._grace: asyncio.TimerHandle | None = None
@@ -103,7 +110,7 @@ class Drive:
     def __await__(self) -> Generator[Any, Any, Any]:
         run, coroutine = self._context.run, self._coroutine
         try:
-            waits_for = run(coroutine.send, None)
+            waits_for = run(coroutine.send, None) if self._waits_for is NOT_BEGUN else self._waits_for
             self._begin()
             while True:
                 try:

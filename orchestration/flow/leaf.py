@@ -1,7 +1,7 @@
 """The work of a flow's step: the function, what is remembered of it, and who stands in when it has failed for good."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
@@ -15,10 +15,11 @@ from orchestration.results import Outcome
 from orchestration.retry import why_not
 from orchestration.steps.binding import Signature
 from orchestration.steps.caching import Cache, Row, files_of, key_of
+from orchestration.steps.call import Arguments, Call
 from orchestration.steps.crew import StepCrew
-from orchestration.steps.functions import Arguments, FunctionLeaf, by_name, cannot_call
+from orchestration.steps.functions import FunctionLeaf, by_name, cannot_call
 from orchestration.steps.returns import BadReturn
-from orchestration.steps.unit import Seat
+from orchestration.steps.unit import Seat, outcome_of
 from orchestration.steps.values import NotKept, apart, as_json
 
 _NOT_MENDED: Final = frozenset({Failure.CANCELLED, Failure.INTERRUPTED})
@@ -67,15 +68,22 @@ class FlowLeaf(FunctionLeaf):
         """The arguments of a call; raises CannotBind."""
         return self.finder.arguments(seat.box, self.signature, seat.box.crew.given_to(seat.path).secrets)
 
-    async def perform(self, seat: Seat, attempt: int, slot: int, report: Reporting, crew: StepCrew) -> Outcome:
+    def perform(
+        self, seat: Seat, attempt: int, slot: int, report: Reporting, crew: StepCrew
+    ) -> Outcome | Awaitable[Outcome]:
         """Call it once, unless it is known what would come of it; where it fails for good, the fallback."""
+        if self._cache is not None or self._stand_in is not None:
+            return self._performed(seat, attempt, slot, report, crew)
+        return super().perform(seat, attempt, slot, report, crew)
+
+    async def _performed(self, seat: Seat, attempt: int, slot: int, report: Reporting, crew: StepCrew) -> Outcome:
         try:
             arguments = self.arguments(seat)
         except OrchError as error:
             return cannot_call(error)
         key = None if self._cache is None else key_of(self.function, *arguments, *self._said(durable=crew.is_durable))
         if key is None or self._cache is None:
-            outcome = await self.called(arguments, seat, attempt, report, crew)
+            outcome = await outcome_of(Call(self, seat, attempt, report, crew).begin(arguments))
         else:
             outcome = await self._remembered(self._cache, key, arguments, seat, attempt, report, crew)
         if outcome.failure is None or self._stand_in is None or report.is_ending:
@@ -120,7 +128,7 @@ class FlowLeaf(FunctionLeaf):
             )
             if row is not None:
                 return self._known(row)
-            outcome = await self.called(arguments, seat, attempt, report, crew)
+            outcome = await outcome_of(Call(self, seat, attempt, report, crew).begin(arguments))
             if outcome.failure is None:
                 files = await asyncio.to_thread(files_of, self._directory, self._step.files) if self._step.files else {}
                 cache.keep(key, Row(dict(outcome.outputs), outcome.output, files))
@@ -154,7 +162,7 @@ class FlowLeaf(FunctionLeaf):
         report: Reporting,
         crew: StepCrew,
     ) -> Outcome:
-        outcome = await stand_in.perform(seat, attempt, slot, report, crew)
+        outcome = await outcome_of(stand_in.perform(seat, attempt, slot, report, crew))
         if failed.abandoned:
             outcome = replace(outcome, abandoned=True)
         facts = {"fallback_for": failed.failure.value if failed.failure else None, "fallback_error": failed.error}

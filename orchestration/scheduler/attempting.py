@@ -4,9 +4,12 @@ The doer may run the user's own code in the slot's task. So the question after e
 was. An order to stop (`Stops`) and the end of the run are ours: what comes out is an attempt that was cut off, or, if
 it had ended by itself in that moment, its outcome. Any other one is the code's: it cancelled itself, and has crashed.
 In either case every cancellation is counted back, so that none reaches the attempt that comes next in this slot.
+
+An attempt that need not wait, as a step that only computes, is done and recorded in one call: nothing is awaited.
 """
 
 import asyncio
+from collections.abc import Awaitable
 from typing import Final
 
 from orchestration.errors import IllegalEvent, StoreError
@@ -54,41 +57,83 @@ class Attempting:
         self._time = clock_of(asyncio.get_running_loop())
         self.running = 0
 
-    async def attempt(self, start: Startable, slot: int, task: "asyncio.Task[None]") -> bool:
+    def attempt(self, start: Startable, slot: int, task: "asyncio.Task[None]") -> bool | Awaitable[bool]:
         """Do and record one attempt that has been started, in the slot's own task.
 
         Returns:
-            Whether it was abandoned: it still goes on in a thread, and its result will be refused.
+            Whether it was abandoned: it still goes on in a thread, and its result will be refused. What has to be
+            awaited for that where the attempt waits for something.
         """
         began, task_id = self._time(), start.task_id
         self._stops.enter(task_id, task)
         self._spending.begin(task_id, start.attempt)
         try:
-            outcome = await self._perform(start, slot, task)
+            made = self._begun(start, slot)
+        except BaseException:
+            self._leave(task_id)
+            raise
+        if isinstance(made, Outcome) and not task.cancelling():
+            return self._ended(start, made, self._leave(task_id), began)
+        return self._awaited(start, made, task, began)
+
+    def _begun(self, start: Startable, slot: int) -> Outcome | Expansion | Awaitable[Outcome | Expansion] | None:
+        """What the attempt came to, or what is to be awaited for that; None where a cancellation came out of it."""
+        task_id = start.task_id
+        if (ordered := self._stops.cause(task_id)) is not None:
+            return self._cut_off(start, ordered)
+        reporter = self._recorder.reporter(task_id, start.attempt, self._spending.note, self._is_ending)
+        try:
+            return self._doer.perform(task_id, start.attempt, slot, reporter, start.agent)
+        except asyncio.CancelledError:
+            return None  # whose it was is seen later
+        except (StoreError, IllegalEvent):
+            raise
+        except _RAISED as error:
+            return _crashed(error)
+
+    async def _awaited(
+        self,
+        start: Startable,
+        made: Outcome | Expansion | Awaitable[Outcome | Expansion] | None,
+        task: "asyncio.Task[None]",
+        began: float,
+    ) -> bool:
+        """The rest of an attempt that waits for something, or has met a cancellation."""
+        try:
+            outcome = await self._outcome(start, made, task)
         finally:
-            self.running -= 1
-            cause = self._stops.leave(task_id)
+            cause = self._leave(start.task_id)
+        return self._ended(start, outcome, cause, began)
+
+    def _leave(self, task_id: str) -> str | None:
+        """Nothing of the attempt runs any more; returns why it was to be ended, None where it was not."""
+        self.running -= 1
+        return self._stops.leave(task_id)
+
+    def _ended(self, start: Startable, outcome: Outcome | Expansion, cause: str | None, began: float) -> bool:
+        """Record how it ended; whether it was abandoned."""
         if isinstance(outcome, Expansion):
-            self._settler.record_expansion(task_id, start.attempt, outcome)
+            self._settler.record_expansion(start.task_id, start.attempt, outcome)
             return False
         self._settler.record_end(start, outcome, cause, self._time() - began)
         return outcome.abandoned
 
-    async def _perform(self, start: Startable, slot: int, task: "asyncio.Task[None]") -> Outcome | Expansion:
+    async def _outcome(
+        self,
+        start: Startable,
+        made: Outcome | Expansion | Awaitable[Outcome | Expansion] | None,
+        task: "asyncio.Task[None]",
+    ) -> Outcome | Expansion:
         """The attempt's outcome, whatever happens."""
-        task_id = start.task_id
-        if (ordered := self._stops.cause(task_id)) is not None:
-            return self._cut_off(start, ordered)
         outcome: Outcome | Expansion | None = None
         try:
-            reporter = self._recorder.reporter(task_id, start.attempt, self._spending.note, self._is_ending)
-            outcome = await self._doer.perform(task_id, start.attempt, slot, reporter, start.agent)
+            outcome = made if made is None or isinstance(made, Outcome | Expansion) else await made
         except asyncio.CancelledError:
             pass  # whose it was is seen below
         except (StoreError, IllegalEvent):
             raise
-        except _RAISED as error:  # it touches no other task
-            outcome = Outcome(failure=Failure.INTERNAL, error=f"{type(error).__name__}: {error}")
+        except _RAISED as error:
+            outcome = _crashed(error)
         if outcome is not None and not task.cancelling():
             return outcome
         return await self._after_cancellation(start, outcome, task)
@@ -116,3 +161,8 @@ class Attempting:
         left = self._doer.salvage(start.task_id, start.attempt)
         used = self._spending.last_known(start.task_id, start.attempt)
         return self._stops.cut_off(start.task_id, cause, left, used)
+
+
+def _crashed(error: BaseException) -> Outcome:
+    """The outcome of code that raised, which touches no other task."""
+    return Outcome(failure=Failure.INTERNAL, error=f"{type(error).__name__}: {error}")

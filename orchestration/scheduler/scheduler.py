@@ -172,7 +172,7 @@ class Scheduler:
     # -- slots --------------------------------------------------------------------------------------------------
 
     async def _slot(self, number: int) -> None:
-        slots, log, me = self._slots, self._log, asyncio.current_task()
+        slots, log, me, attempt = self._slots, self._log, asyncio.current_task(), self._attempting.attempt
         assert log is not None  # noqa: S101  # slots begin in `run`; this tells the type checker
         assert me is not None  # noqa: S101  # likewise
         while not (self._finished or slots.closing):
@@ -189,7 +189,7 @@ class Scheduler:
                 if not self._finished:
                     self._alarm.set()
                     await slots.undisturbed(slots.idle)
-            elif await self._attempting.attempt(start, number, me) and not slots.closing:
+            elif (ended := attempt(start, number, me)) and (ended is True or await ended) and not slots.closing:
                 await self._hold(number, start)
 
     def _pull(self, number: int) -> Startable | None:

@@ -14,7 +14,7 @@ from orchestration.records import dataclass
 from orchestration.results import Outcome
 from orchestration.steps.catalog import Carrying, read_catalog
 from orchestration.steps.hiding import missing
-from orchestration.steps.unit import Leaf, Seat
+from orchestration.steps.unit import Leaf, Seat, outcome_of
 
 if TYPE_CHECKING:
     from orchestration.steps.crew import StepCrew
@@ -76,13 +76,13 @@ async def _carried(
     carrying: Carrying | None, leaf: Leaf, seat: Seat, attempt: int, slot: int, report: Reporting, crew: "StepCrew"
 ) -> Outcome:
     if carrying is None:
-        return await leaf.perform(seat, attempt, slot, report, crew)
+        return await outcome_of(leaf.perform(seat, attempt, slot, report, crew))
     got: dict[str, Any] = {}
     if carrying.get:
         got, cannot = await crew.catalog.get(carrying.get, crew.home.directory)
         if cannot is not None:
             return cannot
-    outcome = await leaf.perform(seat, attempt, slot, report, crew)
+    outcome = await outcome_of(leaf.perform(seat, attempt, slot, report, crew))
     if got:
         outcome = replace(outcome, metadata={**outcome.metadata, "catalog": {"got": got}})
     if carrying.put and not outcome.needs_input:

@@ -108,9 +108,9 @@ class StepCrew:
 
     # -- for the scheduler --------------------------------------------------------------------------------------
 
-    async def perform(
+    def perform(
         self, task_id: str, attempt: int, slot: int, report: Reporting, agent: str | None = None
-    ) -> Outcome | Expansion:
+    ) -> Outcome | Expansion | Awaitable[Outcome]:
         """One attempt of a leaf, or the parts of a composite."""
         del agent
         seat = self._seats[task_id]
@@ -119,8 +119,8 @@ class StepCrew:
             box = self._boxes[task_id]
             return self._decision(box, seat.unit.composite.first(box))
         if self.hiding is None and seat.unit.around is None:
-            return await work.perform(seat, attempt, slot, report, self)  # type: ignore[union-attr]  # no composite, as was just seen
-        return await perform(work, seat, attempt, slot, report, self)  # type: ignore[arg-type]  # as above
+            return work.perform(seat, attempt, slot, report, self)  # type: ignore[union-attr]  # no composite, as was just seen
+        return perform(work, seat, attempt, slot, report, self)  # type: ignore[arg-type]  # as above
 
     def join(self, task_id: str) -> Decision | None:
         """What becomes of a composite all of whose parts have ended, or one has failed."""

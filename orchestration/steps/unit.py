@@ -1,6 +1,6 @@
 """A step as the engine sees it, and the parts that a composite step becomes. Records; what they do is elsewhere."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from dataclasses import field
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, cast
 
@@ -39,9 +39,19 @@ class Leaf(Protocol):
         """The names under which it passes values on."""
         ...
 
-    async def perform(self, seat: Seat, attempt: int, slot: int, report: Reporting, crew: "StepCrew") -> Outcome:
-        """One attempt; a failure is an outcome. Cancelled: ends what it started."""
+    def perform(
+        self, seat: Seat, attempt: int, slot: int, report: Reporting, crew: "StepCrew"
+    ) -> Outcome | Awaitable[Outcome]:
+        """One attempt; a failure is an outcome. Cancelled: ends what it started.
+
+        What came of it may be there at once; else it is to be awaited.
+        """
         ...
+
+
+async def outcome_of(made: Outcome | Awaitable[Outcome]) -> Outcome:
+    """What came of an attempt, once that is there."""
+    return made if isinstance(made, Outcome) else await made
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,261 @@
+"""One call of a step's function, from its beginning to what came of it.
+
+It begins in the caller's own turn: a function that never waits has returned by the end of `begin`, and nothing was
+awaited for it. One that waits is driven on (`Drive`), within its limits.
+
+Edges survived: whatever a function raises, an exit too; one that cancels itself; one that swallows its cancellation; a
+thread that outlives its deadline (it is abandoned, and its late result refused); generators of both kinds, which wait
+until their items were taken; a listener that fails (that is no fault of the function's); a plain function that returns
+a coroutine.
+"""
+
+import asyncio
+import inspect
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextvars import copy_context
+from dataclasses import replace
+from threading import current_thread, main_thread
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+from orchestration.calls import NOT_BEGUN, Drive, HandOver, Printed, printed_into
+from orchestration.kinds import Failure
+from orchestration.protocols import Reporting
+from orchestration.results import Outcome
+from orchestration.steps.crew import StepCrew
+from orchestration.steps.current import CurrentStep, enter
+from orchestration.steps.items import Items, ListenerFault
+from orchestration.steps.logs import LivePrinted
+from orchestration.steps.unit import Seat
+from orchestration.worker.faults import explained
+
+if TYPE_CHECKING:
+    from orchestration.steps.functions import FunctionLeaf
+
+DONE: Final = Outcome()
+"""What a call came to that did nothing but return."""
+
+Arguments: TypeAlias = tuple[list[Any], dict[str, Any]]
+"""Those by position, and those by name."""
+
+
+class Call:
+    """One call.
+
+    Args:
+        leaf: whose function is called.
+        seat: at which place of the run.
+        attempt: the number of the attempt.
+        report: takes what it yields and prints.
+        crew: knows the run.
+    """
+
+    __slots__ = ("_attempt", "_context", "_crew", "_items", "_leaf", "_log", "_printed", "_report", "_seat")
+
+    def __init__(self, leaf: "FunctionLeaf", seat: Seat, attempt: int, report: Reporting, crew: StepCrew) -> None:
+        """Nothing runs yet."""
+        log, hiding = crew.log_of(seat, attempt), crew.hiding
+        self._leaf = leaf
+        self._seat = seat
+        self._attempt = attempt
+        self._report = report
+        self._crew = crew
+        self._context = copy_context()
+        self._log = log
+        self._printed = (
+            Printed() if log is None and hiding is None else LivePrinted(log, hiding.masker if hiding else None)
+        )
+        self._items = None if leaf.signature.only_returns else self._made_items()
+
+    def begin(self, arguments: Arguments) -> Outcome | Awaitable[Outcome]:
+        """Call it; what came of it, or what is to be awaited for that."""
+        step = self._crew.current(self._seat, self._attempt)
+        if self._items is not None:
+            self._context.run(_enter, step, self._printed)
+            return self._driven(self._coroutine(self._items, arguments))
+        try:
+            coroutine, waits_for = self._context.run(_begun, self._leaf.function, arguments, step, self._printed)
+        except StopIteration as stop:
+            outcome, value = DONE, stop.value
+        except BaseException as error:  # noqa: BLE001  # whatever a function raises is an outcome, but for a few
+            self._let_out(error)
+            outcome, value = self._raised(error), None
+        else:
+            return self._driven(coroutine, waits_for)
+        self._close()
+        return self._told(outcome, value) if self._printed else self._noted(outcome, value)
+
+    # -- calling ------------------------------------------------------------------------------------------------
+
+    def _made_items(self) -> Items:
+        crew, leaf, seat = self._crew, self._leaf, self._seat
+        name = f"{crew.run_id}/{seat.path}/{self._attempt} {leaf.signature.name}"
+        expected = bool(leaf.returns)
+        return Items(self._report, leaf.end_type, self._log, crew.hiding, expected=expected, name=name)
+
+    def _coroutine(self, items: Items, arguments: Arguments) -> Coroutine[Any, Any, Any]:
+        """What is driven of a function that may yield, or needs a thread."""
+        positional, named = arguments
+        function, signature = self._leaf.function, self._leaf.signature
+        if signature.is_async_generator:
+            return items.drawn(self._context.run(function, *positional, **named))
+        if signature.is_async:
+            return _settled(function, positional, named, items)
+        return _in_thread(self._crew, function, positional, named, items)
+
+    async def _driven(self, coroutine: Coroutine[Any, Any, Any], waits_for: Any = NOT_BEGUN) -> Outcome:  # noqa: ANN401  # whatever a loop takes
+        """What came of a call that waits for something, or may have to."""
+        leaf, report, items = self._leaf, self._report, self._items
+        needs_thread = not leaf.signature.is_async
+        drive = Drive(
+            coroutine,
+            self._context,
+            leaf.limits,
+            lambda: report.is_ending,
+            starts_later=needs_thread,
+            waits_for=waits_for,
+        )
+        if items is not None:
+            items.drive = drive
+        outcome, value = DONE, None
+        try:
+            value = await drive
+        except BaseException as error:  # noqa: BLE001  # whatever a function raises is an outcome, but for a few
+            self._let_out(error, was_cut_off=drive.met is not None)
+            if drive.met is None:
+                outcome = self._raised(error)
+        if drive.met is not None:
+            outcome, value = self._cut_off(drive), None
+        if self._close():
+            outcome = replace(outcome, abandoned=True)
+        return await self._told(outcome, value)
+
+    def _let_out(self, error: BaseException, *, was_cut_off: bool = False) -> None:
+        """Raise what is not the function's own: our cancellation, a listener's fault, Ctrl-C."""
+        if isinstance(error, ListenerFault):
+            self._close()
+            raise error.error from None
+        if isinstance(error, asyncio.CancelledError) and not was_cut_off:
+            self._close()
+            if self._printed:
+                self._crew.left[self._seat.path, self._attempt] = _printed(DONE, self._printed)
+            raise error
+        if isinstance(error, KeyboardInterrupt) and self._leaf.signature.is_async and current_thread() is main_thread():
+            self._close()
+            raise error  # only here is it a Ctrl-C; in other threads nobody but the function itself can have raised it
+
+    def _close(self) -> bool:
+        """Nothing more of it counts; returns whether a thread of it was left behind."""
+        if isinstance(self._printed, LivePrinted):
+            self._printed.finish()
+        items = self._items
+        left_behind = (
+            items is not None
+            and items.is_abandoned
+            and self._crew.leave_behind(self._seat.path, self._attempt, items.name, items.thread)
+        )
+        if self._log is not None:
+            self._log.close()
+        return left_behind
+
+    # -- what came of it ----------------------------------------------------------------------------------------
+
+    def _raised(self, error: BaseException) -> Outcome:
+        name, hiding = self._leaf.signature.name, self._crew.hiding
+        if isinstance(error, SystemExit):
+            code = 0 if error.code is None else error.code
+            how = f" with code {code}" if isinstance(code, int) else f": {code}"
+            told = f"{name} exited{how}"
+            return Outcome(failure=Failure.EXIT_CODE, error=told, exit_code=code if isinstance(code, int) else 1)
+        sentence, traceback = explained(error, _as_it_is if hiding is None else hiding.text)
+        metadata = {"exception": type(error).__name__, "traceback": traceback}
+        return Outcome(failure=Failure.CRASHED, error=f"{name} raised {sentence}", metadata=metadata)
+
+    def _cut_off(self, drive: Drive) -> Outcome:
+        """It has met a limit."""
+        items, met = self._items, drive.met
+        still = "; it runs in a thread, which cannot be ended, and still runs" if items and items.is_abandoned else ""
+        told = f"{self._leaf.signature.name} {drive.told()}{still}"
+        return Outcome(failure=met, error=told, ended_by=met.value if met else None)
+
+    async def _told(self, outcome: Outcome, value: Any) -> Outcome:  # noqa: ANN401  # whatever was returned
+        """The same, once what it printed was passed on."""
+        if self._printed:
+            items = self._items or Items(self._report, self._leaf.end_type, self._log, self._crew.hiding)
+            await items.tell_printed(str(self._printed))
+            outcome = _printed(outcome, self._printed)
+        return self._noted(outcome, value)
+
+    def _noted(self, outcome: Outcome, value: Any) -> Outcome:  # noqa: ANN401  # as above
+        """The outcome with what it returned, and where its log is."""
+        if outcome is DONE and value is None and self._items is None and not self._leaf.returns:
+            return DONE
+        if outcome.failure is None:
+            outcome = self._leaf.passed_on(self._seat, self._crew, outcome, value, self._items)
+        return outcome if self._log is None else self._log.noted(outcome)
+
+
+def _enter(step: CurrentStep, printed: Printed) -> None:
+    """Called in the context of a call, before it."""
+    enter(step)
+    printed_into.set(printed)
+
+
+def _begun(
+    function: Callable[..., Any], arguments: Arguments, step: CurrentStep, printed: Printed
+) -> tuple[Coroutine[Any, Any, Any], Any]:
+    """An async function that was called, and what it waits for; called in the context of the call.
+
+    Raises:
+        StopIteration: it has returned already.
+    """
+    _enter(step, printed)
+    positional, named = arguments
+    coroutine: Coroutine[Any, Any, Any] = function(*positional, **named)
+    return coroutine, coroutine.send(None)
+
+
+async def _settled(function: Callable[..., Any], positional: list[Any], named: dict[str, Any], items: Items) -> Any:  # noqa: ANN401  # whatever it returns
+    """Call what only looks like an async function from outside, such as a partial or an object, and await it."""
+    return await _awaited(function(*positional, **named), items)
+
+
+async def _awaited(value: Any, items: Items) -> Any:  # noqa: ANN401  # whatever was returned
+    if hasattr(value, "__await__"):
+        value = await value
+    if isinstance(value, AsyncIterator):
+        return await items.drawn(value)
+    return value
+
+
+async def _in_thread(
+    crew: StepCrew, function: Callable[..., Any], positional: list[Any], named: dict[str, Any], items: Items
+) -> Any:  # noqa: ANN401  # whatever it returns
+    handing = items.handing = HandOver()
+
+    def call() -> Any:  # noqa: ANN401  # whatever it returns
+        value = function(*positional, **named)
+        return items.drawn_in_thread(value, handing) if inspect.isgenerator(value) else value
+
+    ended = await crew.threads.start(call, items.name)
+    items.thread = ended
+    if items.drive is not None:
+        items.drive.start()
+    try:
+        value, error = await asyncio.shield(ended)  # it goes on whatever we do; when it returns is of interest
+    except asyncio.CancelledError:
+        items.abandon()
+        raise
+    if error is not None:
+        raise error
+    return await _awaited(value, items)
+
+
+def _as_it_is(text: str) -> str:
+    return text
+
+
+def _printed(outcome: Outcome, printed: Printed) -> Outcome:
+    """What it printed: its output where it has no other, and in its record in any case."""
+    text = str(printed)
+    facts: dict[str, Any] = {"printed": text} | ({"printed_dropped": printed.dropped} if printed.dropped else {})
+    return replace(outcome, output=text, metadata={**outcome.metadata, **facts})
