@@ -1,14 +1,17 @@
 """Events → results. The only way that a result is made, for a live run as for one read from the store.
 
 A ledger is fed each event once, in order, and answers at any time how far every task is. It believes the events: what
-may follow what is the plan's business. Edges survived: runs that were interrupted (their last session has no end),
-tasks that were reopened after their end, attempts that never ended, adopted tasks, and results asked for half-way.
+may follow what is the plan's business. Nearly every task has just begun, or begun and then succeeded: of these the
+events are kept as they are, and read when somebody asks. Edges survived: runs that were interrupted (their last session
+has no end), tasks that were reopened after their end, attempts that never ended, adopted tasks, and results asked for
+half-way.
 """
 
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from orchestration.events import (
     Event,
@@ -19,17 +22,22 @@ from orchestration.events import (
     RunStarted,
     TaskAdopted,
     TaskCompleted,
+    TaskEvent,
     TaskExpanded,
+    TaskStarted,
 )
 from orchestration.kinds import ExecutionStatus, Failure, RunStatus
 from orchestration.ledger.entries import NOTES, Entry
 from orchestration.nothing import nothing
-from orchestration.results import AttemptRecord, ExecutionResult, Outcome, RunResult, Usage
+from orchestration.results import AttemptRecord, Details, ExecutionResult, Outcome, RunResult, Usage
 
 _CANCELLED, _SUCCESS = ExecutionStatus.CANCELLED, ExecutionStatus.SUCCESS
 """Bound once: until Python 3.12, finding a member in its class takes longer than all that is done with it here."""
 
 _NO_OUTCOME: Final = Outcome()
+
+_Unread: TypeAlias = TaskStarted | tuple[TaskStarted, TaskCompleted]
+"""All events about a task, where it has begun for the first time, or has then succeeded."""
 
 
 class Ledger:
@@ -51,28 +59,48 @@ class Ledger:
         self.completed_at: datetime | None = None
         self.error: RunError | None = None
         self._agents = agents or {}
-        self._entries: dict[str, Entry] = {}
+        self._entries: dict[str, Entry | _Unread] = {}
         self._session_began: datetime | None = None
         self._last: datetime | None = None
         self._wall = 0.0
 
     def apply(self, event: Event) -> None:
         """Take note of the next event."""
-        note = NOTES.get(type(event))
-        if note is None:
-            self._apply_run(event)
+        if isinstance(event, TaskCompleted):
+            task_id = event.task_id
+            self.succeeded.append(task_id)
+            begun = self._entries.get(task_id)
+            if type(begun) is TaskStarted:
+                self._entries[task_id] = (begun, event)
+            else:
+                self._note(task_id, event)
+        elif isinstance(event, TaskStarted) and event.task_id not in self._entries:
+            self._entries[event.task_id] = event
+        elif isinstance(event, TaskEvent):
+            self._note(event.task_id, event)
         else:
-            task_id: str = event.task_id  # type: ignore[attr-defined]  # events about tasks are in the table
-            entry = self._entries.get(task_id)
-            if entry is None:
-                entry = self._entries[task_id] = Entry()
-            note(entry, event)
-            if isinstance(event, TaskCompleted):
-                self.succeeded.append(task_id)
-            elif isinstance(event, TaskExpanded):
-                self._has_parts = True
-                self._agents.update({item["id"]: item.get("agent") or item.get("role", "") for item in event.items})
+            self._apply_run(event)
         self._last = event.at
+
+    def _note(self, task_id: str, event: TaskEvent) -> None:
+        """Take note of what is not so simple."""
+        entry = self._entry(task_id)
+        if entry is None:
+            entry = self._entries[task_id] = Entry()
+        NOTES[type(event)](entry, event)
+        if isinstance(event, TaskExpanded):
+            self._has_parts = True
+            self._agents.update({item["id"]: item.get("agent") or item.get("role", "") for item in event.items})
+
+    def _entry(self, task_id: str) -> Entry | None:
+        """What is known of a task; None for nothing."""
+        known = self._entries.get(task_id)
+        if known is None or isinstance(known, Entry):
+            return known
+        entry = self._entries[task_id] = Entry()
+        for event in known if isinstance(known, tuple) else (known,):
+            NOTES[type(event)](entry, event)
+        return entry
 
     def _apply_run(self, event: Event) -> None:
         if isinstance(event, RunStarted):
@@ -104,27 +132,30 @@ class Ledger:
 
     def attempts_of(self, task_id: str) -> Sequence[AttemptRecord]:
         """The task's attempts so far, the one that runs too."""
-        entry = self._entries.get(task_id)
+        entry = self._entry(task_id)
         return entry.attempts if entry else ()
 
     def awaiting(self, task_id: str) -> Outcome | None:
         """What becomes the task's outcome if a person approves it; None where no result waits for that."""
-        entry = self._entries.get(task_id)
+        entry = self._entry(task_id)
         return entry.awaiting if entry else None
 
     def asked_at(self, task_id: str) -> datetime | None:
         """When the task last began to wait for a person."""
-        entry = self._entries.get(task_id)
+        entry = self._entry(task_id)
         return entry.asked_at if entry else None
 
     def status_of(self, task_id: str) -> ExecutionStatus:
         """How far the task is; pending where nothing has happened yet."""
-        entry = self._entries.get(task_id)
+        known = self._entries.get(task_id)
+        if type(known) is tuple:
+            return _SUCCESS
+        entry = self._entry(task_id)
         return entry.status if entry else ExecutionStatus.PENDING
 
     def result(self, task_id: str) -> ExecutionResult:
         """How the task ended, or how far it is."""
-        entry = self._entries.get(task_id) or Entry()
+        entry = self._entry(task_id) or Entry()
         if entry.adopted is not None and not entry.attempts:
             return _adopted_result(task_id, entry.adopted, entry)
         attempts = entry.attempts
@@ -166,26 +197,31 @@ class Ledger:
         Args:
             critical_path: given each task's measured seconds in declaration order, the heaviest path's seconds.
         """
-        results = tuple(map(self.result, self._listed()))
+        results, seconds, critical = self.details(critical_path)
+        return replace(self.summary(), results=results, step_seconds=seconds, critical_path_seconds=critical)
+
+    def summary(self) -> RunResult:
+        """How the run as a whole is, without its tasks."""
+        return RunResult(
+            run_id=self.run_id,
+            status=self.status,
+            started_at=self.started_at,
+            completed_at=self.completed_at,
+            wall_seconds=self.wall_seconds,
+            reason=self.reason,
+        )
+
+    def details(self, critical_path: Callable[[Sequence[float]], float] | None = None) -> Details:
+        """What is to be said of the tasks as they are: the results, the seconds of all, those of the critical path."""
         measured: Iterable[str] = self._listed()
         if self._lists_parts:  # a task that became several lasts as long as these, and did nothing beside
             measured = (task_id for task_id in measured if not self._parts_of(task_id))
         critical = critical_path(array("d", map(self.seconds_of, self.tasks))) if critical_path else 0.0
-        return RunResult(
-            run_id=self.run_id,
-            status=self.status,
-            results=results,
-            started_at=self.started_at,
-            completed_at=self.completed_at,
-            wall_seconds=self.wall_seconds,
-            step_seconds=sum(map(self.seconds_of, measured)),
-            critical_path_seconds=critical,
-            reason=self.reason,
-        )
+        return tuple(map(self.result, self._listed())), sum(map(self.seconds_of, measured)), critical
 
     def seconds_of(self, task_id: str) -> float:
         """How long all attempts of a task took."""
-        entry = self._entries.get(task_id)
+        entry = self._entry(task_id)
         return sum([one.duration_seconds for one in entry.attempts]) if entry else 0
 
     def _listed(self) -> Iterator[str]:
@@ -204,7 +240,7 @@ class Ledger:
             todo += reversed(self._parts_of(task_id))
 
     def _parts_of(self, task_id: str) -> Sequence[str]:
-        entry = self._entries.get(task_id)
+        entry = self._entry(task_id)
         return entry.parts if entry else ()
 
     @property
@@ -216,7 +252,7 @@ class Ledger:
 
     def previous_failure(self, task_id: str) -> Outcome | None:
         """The outcome of the task's last ended attempt, if that failed."""
-        entry = self._entries.get(task_id)
+        entry = self._entry(task_id)
         ended = [a for a in entry.attempts if a.completed_at is not None] if entry else []
         return ended[-1].outcome if ended and ended[-1].outcome.failure else None
 

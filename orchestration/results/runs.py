@@ -1,13 +1,19 @@
 """How a run ended: one result for every task, and what follows from all of them."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import field, replace
 from datetime import datetime
-from typing import Any, Self
+from typing import Any, Final, Self, TypeAlias
 
 from orchestration.kinds import RunStatus
 from orchestration.records import dataclass
 from orchestration.results.records import ExecutionResult, JsonDict, Usage, iso, time_of
 from orchestration.shown import shown
+
+Details: TypeAlias = tuple[tuple[ExecutionResult, ...], float, float]
+"""The results of all tasks, and the seconds of all attempts and of the critical path."""
+
+_DETAILS: Final = ("results", "step_seconds", "critical_path_seconds")
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -17,6 +23,8 @@ class RunResult:
     `wall_seconds` is monotonic time from the run's start to its end, `step_seconds` the sum over all attempts,
     `critical_path_seconds` the longest chain of dependent tasks by measured durations. `reason` says why the run
     ended as it did where its tasks do not (`timeout`, `cancelled`, `signal 2`).
+
+    What is to be said of each task may be made when somebody first asks (`with_details_later`).
     """
 
     run_id: str
@@ -28,6 +36,28 @@ class RunResult:
     step_seconds: float = 0.0
     critical_path_seconds: float = 0.0
     reason: str | None = None
+    _details: Callable[[], Details] | None = field(default=None, init=False, repr=False, compare=False)
+
+    def with_details_later(self, details: Callable[[], Details]) -> Self:
+        """The same, with results and seconds that are made when somebody first asks for one of them.
+
+        Many only want to know how a run of ten thousand steps came out, and making them takes a tenth of such a run.
+        What `details` looks at must not change any more.
+        """
+        later = replace(self)
+        for name in _DETAILS:
+            object.__delattr__(later, name)
+        object.__setattr__(later, "_details", details)
+        return later
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401  # called only where a field has no value yet
+        """Make the details."""
+        details = self._details if name in _DETAILS else None
+        if details is not None:  # else another thread was faster, or there is no such attribute
+            for known, value in zip(_DETAILS, details(), strict=True):
+                object.__setattr__(self, known, value)
+            object.__setattr__(self, "_details", None)
+        return object.__getattribute__(self, name)
 
     @property
     def by_id(self) -> dict[str, ExecutionResult]:

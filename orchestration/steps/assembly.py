@@ -1,7 +1,6 @@
 """Puts the parts of one run of steps together: crew, graph, plan, ledger, recorder, scheduler; and makes its result."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from orchestration.events import TaskExpanded
@@ -11,7 +10,7 @@ from orchestration.ledger import Ledger
 from orchestration.plan import Node, Plan
 from orchestration.protocols import Listener
 from orchestration.records import dataclass
-from orchestration.results import RunResult
+from orchestration.results import Details, RunResult
 from orchestration.scheduler import Job, Recorder, Scheduler
 from orchestration.steps.box import Box
 from orchestration.steps.crew import Means, StepCrew
@@ -30,12 +29,15 @@ class StepRun:
     scheduler: Scheduler
     crew: StepCrew
 
-    @uncollected()
     def result(self) -> RunResult:
-        """The run as far as it is; what composites took is what their parts took."""
-        result = self.ledger.run_result()
-        seconds = {one.task_id: self.ledger.seconds_of(one.task_id) for one in result.results}
-        return replace(result, critical_path_seconds=self._critical(seconds))
+        """The run as it is at its end; what composites took is what their parts took."""
+        return self.ledger.summary().with_details_later(self._details)
+
+    @uncollected()
+    def _details(self) -> Details:
+        results, seconds, _ = self.ledger.details()
+        each = {one.task_id: self.ledger.seconds_of(one.task_id) for one in results}
+        return results, seconds, self._critical(each)
 
     def _critical(self, seconds: Mapping[str, float]) -> float:
         """The heaviest path through the steps, in seconds; inner boxes first, so that no depth is too deep."""

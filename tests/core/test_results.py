@@ -1,7 +1,11 @@
 """Outcomes and results: they come back from their JSON, add up, and show themselves shortly."""
 
+import copy
 import json
+import pickle
 import tracemalloc
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,6 +18,7 @@ from orchestration.kinds import ExecutionStatus, Failure, RunStatus
 from orchestration.results import (
     AttemptRecord,
     CheckResult,
+    Details,
     ExecutionResult,
     Outcome,
     RunResult,
@@ -214,3 +219,52 @@ def test_values_of_every_kind_are_written_as_json() -> None:
     assert data["results"][0]["attempts"][0]["metadata"] == {"seen": [1, 2]}
     assert RunResult.from_dict(data).to_dict() == data
     assert result.outputs is odd, "what is in memory stays what it is"
+
+
+def later(made: list[int]) -> RunResult:
+    def details() -> Details:
+        made.append(1)
+        return (ExecutionResult("a", "shell", ExecutionStatus.SUCCESS),), 2.5, 1.5
+
+    return RunResult("run", RunStatus.SUCCESS, wall_seconds=3.0).with_details_later(details)
+
+
+@pytest.mark.parametrize(
+    "looked_at",
+    [
+        lambda run: run.results,
+        lambda run: run.step_seconds,
+        lambda run: run.critical_path_seconds,
+        lambda run: run["a"],
+        lambda run: run.to_dict(),
+        lambda run: run == replace(run),
+        copy.copy,
+        copy.deepcopy,
+        lambda run: pickle.loads(pickle.dumps(run)),  # noqa: S301  # our own
+        lambda run: hasattr(run, "results"),
+        repr,
+    ],
+)
+def test_details_are_made_once_and_for_whoever_looks(looked_at: Callable[[RunResult], object]) -> None:
+    made: list[int] = []
+    run = later(made)
+    assert run.succeeded
+    assert (run.wall_seconds, made) == (3.0, [])
+    looked_at(run)
+    assert (run.step_seconds, run.critical_path_seconds, made) == (2.5, 1.5, [1])
+    eager = RunResult("run", RunStatus.SUCCESS, run.results, wall_seconds=3.0, step_seconds=2.5)
+    assert run == replace(eager, critical_path_seconds=1.5)
+    assert pickle.loads(pickle.dumps(run)) == run  # noqa: S301  # our own
+    assert copy.deepcopy(run).to_dict() == run.to_dict()
+
+
+def test_details_that_cannot_be_made_are_an_error_each_time() -> None:
+    def details() -> Details:
+        raise OSError("no such book")
+
+    run = RunResult("run", RunStatus.SUCCESS).with_details_later(details)
+    for _ in range(2):
+        with pytest.raises(OSError, match="no such book"):
+            _ = run.results
+    with pytest.raises(AttributeError, match="nonsense"):
+        _ = run.nonsense
