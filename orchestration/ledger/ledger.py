@@ -219,6 +219,10 @@ class Ledger:
         critical = critical_path(array("d", map(self.seconds_of, self.tasks))) if critical_path else 0.0
         return tuple(map(self.result, self._listed())), sum(map(self.seconds_of, measured)), critical
 
+    def statuses(self) -> Iterator[ExecutionStatus]:
+        """How far each task is of which the run has a result."""
+        return map(self.status_of, self._listed())
+
     def seconds_of(self, task_id: str) -> float:
         """How long all attempts of a task took."""
         entry = self._entry(task_id)

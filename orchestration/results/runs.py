@@ -1,11 +1,12 @@
 """How a run ended: one result for every task, and what follows from all of them."""
 
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import field, replace
 from datetime import datetime
-from typing import Any, Final, Self, TypeAlias
+from typing import Any, Final, Protocol, Self, TypeAlias
 
-from orchestration.kinds import RunStatus
+from orchestration.kinds import ExecutionStatus, RunStatus
 from orchestration.records import dataclass
 from orchestration.results.records import ExecutionResult, JsonDict, Usage, iso, time_of
 from orchestration.shown import shown
@@ -14,6 +15,18 @@ Details: TypeAlias = tuple[tuple[ExecutionResult, ...], float, float]
 """The results of all tasks, and the seconds of all attempts and of the critical path."""
 
 _DETAILS: Final = ("results", "step_seconds", "critical_path_seconds")
+
+
+class Books(Protocol):
+    """Knows what is to be said of each task, and does not change any more."""
+
+    def details(self) -> Details:
+        """All of it."""
+        ...
+
+    def statuses(self) -> Iterable[ExecutionStatus]:
+        """How each task has ended, which is cheap to say."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -36,27 +49,26 @@ class RunResult:
     step_seconds: float = 0.0
     critical_path_seconds: float = 0.0
     reason: str | None = None
-    _details: Callable[[], Details] | None = field(default=None, init=False, repr=False, compare=False)
+    _books: Books | None = field(default=None, init=False, repr=False, compare=False)
 
-    def with_details_later(self, details: Callable[[], Details]) -> Self:
+    def with_details_later(self, books: Books) -> Self:
         """The same, with results and seconds that are made when somebody first asks for one of them.
 
         Many only want to know how a run of ten thousand steps came out, and making them takes a tenth of such a run.
-        What `details` looks at must not change any more.
         """
         later = replace(self)
         for name in _DETAILS:
             object.__delattr__(later, name)
-        object.__setattr__(later, "_details", details)
+        object.__setattr__(later, "_books", books)
         return later
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401  # called only where a field has no value yet
         """Make the details."""
-        details = self._details if name in _DETAILS else None
-        if details is not None:  # else another thread was faster, or there is no such attribute
-            for known, value in zip(_DETAILS, details(), strict=True):
+        books = self._books if name in _DETAILS else None
+        if books is not None:  # else another thread was faster, or there is no such attribute
+            for known, value in zip(_DETAILS, books.details(), strict=True):
                 object.__setattr__(self, known, value)
-            object.__setattr__(self, "_details", None)
+            object.__setattr__(self, "_books", None)
         return object.__getattribute__(self, name)
 
     @property
@@ -78,10 +90,9 @@ class RunResult:
     @property
     def counts(self) -> dict[str, int]:
         """How many tasks are in each status that occurs."""
-        counts: dict[str, int] = {}
-        for result in self.results:
-            counts[result.status.value] = counts.get(result.status.value, 0) + 1
-        return counts
+        books = self._books
+        statuses = (result.status for result in self.results) if books is None else books.statuses()
+        return {status.value: n for status, n in Counter(statuses).items()}
 
     @property
     def usage(self) -> Usage | None:

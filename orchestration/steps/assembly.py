@@ -1,11 +1,12 @@
 """Puts the parts of one run of steps together: crew, graph, plan, ledger, recorder, scheduler; and makes its result."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from orchestration.events import TaskExpanded
 from orchestration.garbage import uncollected
 from orchestration.graph import Graph
+from orchestration.kinds import ExecutionStatus
 from orchestration.ledger import Ledger
 from orchestration.plan import Node, Plan
 from orchestration.protocols import Listener
@@ -31,10 +32,15 @@ class StepRun:
 
     def result(self) -> RunResult:
         """The run as it is at its end; what composites took is what their parts took."""
-        return self.ledger.summary().with_details_later(self._details)
+        return self.ledger.summary().with_details_later(self)
+
+    def statuses(self) -> Iterator[ExecutionStatus]:
+        """How each step has ended."""
+        return self.ledger.statuses()
 
     @uncollected()
-    def _details(self) -> Details:
+    def details(self) -> Details:
+        """What is to be said of each step."""
         results, seconds, _ = self.ledger.details()
         each = {one.task_id: self.ledger.seconds_of(one.task_id) for one in results}
         return results, seconds, self._critical(each)

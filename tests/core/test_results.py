@@ -221,12 +221,21 @@ def test_values_of_every_kind_are_written_as_json() -> None:
     assert result.outputs is odd, "what is in memory stays what it is"
 
 
-def later(made: list[int]) -> RunResult:
-    def details() -> Details:
-        made.append(1)
+class Books:
+    def __init__(self) -> None:
+        self.made = 0
+
+    def details(self) -> Details:
+        self.made += 1
         return (ExecutionResult("a", "shell", ExecutionStatus.SUCCESS),), 2.5, 1.5
 
-    return RunResult("run", RunStatus.SUCCESS, wall_seconds=3.0).with_details_later(details)
+    def statuses(self) -> list[ExecutionStatus]:
+        return [ExecutionStatus.SUCCESS]
+
+
+class Burnt(Books):
+    def details(self) -> Details:
+        raise OSError("no such book")
 
 
 @pytest.mark.parametrize(
@@ -242,16 +251,17 @@ def later(made: list[int]) -> RunResult:
         copy.deepcopy,
         lambda run: pickle.loads(pickle.dumps(run)),  # noqa: S301  # our own
         lambda run: hasattr(run, "results"),
-        repr,
     ],
 )
 def test_details_are_made_once_and_for_whoever_looks(looked_at: Callable[[RunResult], object]) -> None:
-    made: list[int] = []
-    run = later(made)
+    books = Books()
+    run = RunResult("run", RunStatus.SUCCESS, wall_seconds=3.0).with_details_later(books)
     assert run.succeeded
-    assert (run.wall_seconds, made) == (3.0, [])
+    assert (run.counts, repr(run)) == ({"success": 1}, "<RunResult run success: 1 success; 3.000s>")
+    assert (run.wall_seconds, books.made) == (3.0, 0)
     looked_at(run)
-    assert (run.step_seconds, run.critical_path_seconds, made) == (2.5, 1.5, [1])
+    assert (run.step_seconds, run.critical_path_seconds, books.made) == (2.5, 1.5, 1)
+    assert run.counts == {"success": 1}
     eager = RunResult("run", RunStatus.SUCCESS, run.results, wall_seconds=3.0, step_seconds=2.5)
     assert run == replace(eager, critical_path_seconds=1.5)
     assert pickle.loads(pickle.dumps(run)) == run  # noqa: S301  # our own
@@ -259,10 +269,7 @@ def test_details_are_made_once_and_for_whoever_looks(looked_at: Callable[[RunRes
 
 
 def test_details_that_cannot_be_made_are_an_error_each_time() -> None:
-    def details() -> Details:
-        raise OSError("no such book")
-
-    run = RunResult("run", RunStatus.SUCCESS).with_details_later(details)
+    run = RunResult("run", RunStatus.SUCCESS).with_details_later(Burnt())
     for _ in range(2):
         with pytest.raises(OSError, match="no such book"):
             _ = run.results
