@@ -255,9 +255,9 @@ def test_masking_takes_time_in_proportion_to_the_data() -> None:
 
     def seconds(size: int) -> float:
         chunks = [b"a" * 1000 + TOKEN.encode()[:9]] * size
-        begin = time.perf_counter()
+        begin = time.process_time()
         streamed(masker, chunks)
-        return time.perf_counter() - begin
+        return time.process_time() - begin
 
     seconds(10)
     assert min(seconds(1000) for _ in range(3)) < 40 * min(seconds(100) for _ in range(3)) + 0.05

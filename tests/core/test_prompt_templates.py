@@ -228,7 +228,7 @@ def test_prompts_of_a_megabyte_are_made_fast(piece: str) -> None:
     description = piece * (MEGABYTE // len(piece))
     context = {"run_id": "r"}
     task = Task(id="T", description=description, labels=("bug",))
-    begin = time.perf_counter()
+    begin = time.process_time()
     prompt = prompt_for(task, context, templates=TYPES, instructions="x" * MAX_INSTRUCTIONS)
-    assert time.perf_counter() - begin < 10
+    assert time.process_time() - begin < 10
     assert len(prompt) > 0.9 * MEGABYTE
