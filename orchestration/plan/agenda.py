@@ -84,10 +84,10 @@ class Agenda:
 
     def consequences(self) -> list[Consequence]:
         """What is to be recorded or ended because of what happened, no task twice."""
-        found: list[Consequence] = []
-        if not (self._book.has_changed or self._failing or self._unwanted):
+        book, found = self._book, list[Consequence]()
+        if not (book.changed or book.everything_changed or self._failing or self._unwanted):
             return found
-        phase = self._book.phase
+        phase = book.phase
         if phase is _OPEN or phase is _PAUSED:
             for i in self._book.take_changed():
                 self._examine(i, found)
@@ -108,7 +108,7 @@ class Agenda:
         if state is State.EXPANDED:
             self._examine_expanded(i, found)
             return
-        decided = book.ends.verdict(i) if state is _WAITING else _WAIT
+        decided = book.ends.verdicts[i] if state is _WAITING else _WAIT
         if decided is _BLOCK:
             found.append(self._block(i))
         elif decided is _SKIP:

@@ -33,7 +33,7 @@ from orchestration.events import (
 from orchestration.graph import Graph
 from orchestration.kinds import Failure, OnCrash
 from orchestration.plan.nodes import Node
-from orchestration.plan.states import FINAL, State, row_of
+from orchestration.plan.states import FINAL, State
 from orchestration.plan.verdicts import Ends, Verdict
 
 
@@ -51,19 +51,22 @@ _START, _FAILED = Verdict.START, State.FAILED
 
 
 class Book:
-    """The facts of one run; what is kept by task is kept by its index."""
+    """The facts of one run; what is kept by task is kept by its index.
+
+    Nobody has looked since at the tasks that are `changed`, or at any one where `everything_changed`.
+    """
 
     __slots__ = (
-        "_changed",
-        "_everything_changed",
         "_is_changed",
         "approved",
         "attempts",
         "cancels",
+        "changed",
         "conditions",
         "counts",
         "due",
         "ends",
+        "everything_changed",
         "fail_fast",
         "failed_fast",
         "faulted",
@@ -114,9 +117,9 @@ class Book:
         self.parent: dict[int, int] = {}
         self.parts: dict[int, list[int]] = {}
         self.open_parts: dict[int, int] = {}
-        self._changed: list[int] = []
+        self.changed: list[int] = []
         self._is_changed = bytearray(size)
-        self._everything_changed = False
+        self.everything_changed = False
 
     # -- looking ------------------------------------------------------------------------------------------------
 
@@ -126,7 +129,7 @@ class Book:
 
     def may_start(self, i: int) -> bool:
         """Whether a waiting task's dependencies, its condition and the person it asks for all let it start."""
-        if self.ends.verdict(i) is not _START:
+        if self.ends.verdicts[i] is not _START:
             return False
         node = self.nodes[i]
         if node.conditional:
@@ -135,30 +138,27 @@ class Book:
                 return False
         return not node.approve or i in self.approved
 
-    @property
-    def has_changed(self) -> bool:
-        """Whether `take_changed` would name any task."""
-        return bool(self._changed) or self._everything_changed
-
     def take_changed(self) -> Sequence[int]:
         """The tasks whose situation is another than when this was last asked, each once."""
-        changed, marked = self._changed, self._is_changed
-        if self._everything_changed:
-            self._everything_changed = False
-            waits = self.ends.verdict  # those that wait for others as they did when nothing had happened are left out
+        changed, marked = self.changed, self._is_changed
+        if self.everything_changed:
+            self.everything_changed = False
+            verdicts = (
+                self.ends.verdicts
+            )  # those that wait for others as they did when nothing had happened are left out
             waiting, wait, every = State.WAITING, Verdict.WAIT, enumerate(self.state)
-            changed = [i for i, state in every if state is not waiting or marked[i] or waits(i) is not wait]
-        if self._changed:
-            for i in self._changed:
+            changed = [i for i, state in every if state is not waiting or marked[i] or verdicts[i] is not wait]
+        if self.changed:
+            for i in self.changed:
                 marked[i] = False
-            self._changed = []
+            self.changed = []
         return changed
 
     def mark_changed(self, i: int) -> None:
         """Have a task looked at again."""
         if not self._is_changed[i]:
             self._is_changed[i] = True
-            self._changed.append(i)
+            self.changed.append(i)
 
     # -- the run ------------------------------------------------------------------------------------------------
 
@@ -185,15 +185,13 @@ class Book:
                 if state is State.RETRYING:
                     self.due.setdefault(i, event.at)
         self.take_changed()
-        self._everything_changed = True
+        self.everything_changed = True
 
     # -- tasks --------------------------------------------------------------------------------------------------
 
-    def record_task(self, i: int, event: TaskEvent) -> State:
-        """Let a checked event about a task happen; returns the state that it is in now."""
+    def record_task(self, i: int, before: State, after: State, event: TaskEvent) -> None:
+        """Let a checked event about a task happen, which moves it from one state to another."""
         self.seq, self.last_at = event.seq, event.at
-        before = self.state[i]
-        after = row_of(event)[before]  # type: ignore[index]  # it has been checked
         if after is not before:
             self._move(i, before, after)
         note = _NOTES.get(type(event))
@@ -201,7 +199,6 @@ class Book:
             note(self, i, event)
         if after in _LOOKED_AT_AGAIN:
             self.mark_changed(i)
-        return after
 
     def _move(self, i: int, before: State, after: State) -> None:
         self.state[i] = after

@@ -34,8 +34,8 @@ from orchestration.plan.agenda import Agenda
 from orchestration.plan.book import Book, Phase
 from orchestration.plan.limits import Limits
 from orchestration.plan.nodes import Consequence, Node, Startable
-from orchestration.plan.rules import legal_task, refuse_illegal
-from orchestration.plan.states import FINAL, State
+from orchestration.plan.rules import legal_move, refuse_illegal
+from orchestration.plan.states import FINAL, State, row_of
 
 
 class Plan:
@@ -81,7 +81,9 @@ class Plan:
     def apply(self, event: Event) -> None:
         """Let a checked event happen."""
         if isinstance(event, TaskEvent):
-            self._apply_task(self.graph.index[event.task_id], event)
+            i = self.graph.index[event.task_id]
+            row = row_of(event) or {}
+            self._move(i, row[self._book.state[i]], event)
         else:
             self._apply_run(event)
 
@@ -92,15 +94,17 @@ class Plan:
             IllegalEvent: as `check`.
         """
         if isinstance(event, TaskEvent):
-            self._apply_task(legal_task(self._book, event), event)
+            i, after = legal_move(self._book, event)
+            self._move(i, after, event)
         else:
             self.check(event)
             self._apply_run(event)
 
-    def _apply_task(self, i: int, event: TaskEvent) -> None:
+    def _move(self, i: int, after: State, event: TaskEvent) -> None:
         book = self._book
         before = book.state[i]
-        self._agenda.follow(i, before, book.record_task(i, event), event)
+        book.record_task(i, before, after, event)
+        self._agenda.follow(i, before, after, event)
         if type(event) is TaskExpanded:
             self._grow(i, event)
         if book.stop_cause is not None:

@@ -62,7 +62,7 @@ def refuse_illegal(book: Book, event: Event) -> None:
         IllegalEvent: says which rule it breaks.
     """
     if isinstance(event, TaskEvent):
-        legal_task(book, event)
+        legal_move(book, event)
     else:
         _refuse_other(book, event)
         _refuse_run(book, event)
@@ -87,8 +87,8 @@ def _refuse_run(book: Book, event: Event) -> None:
             raise IllegalEvent(f"{event.type} is not possible while the run is ended and no task was opened again")
 
 
-def legal_task(book: Book, event: TaskEvent) -> int:
-    """The index of the task of an event that can follow.
+def legal_move(book: Book, event: TaskEvent) -> tuple[int, State]:
+    """The index of the task of an event that can follow, and the state that this moves it to.
 
     Raises:
         IllegalEvent: it cannot; says which rule it breaks.
@@ -99,7 +99,8 @@ def legal_task(book: Book, event: TaskEvent) -> int:
     if i is None:
         raise IllegalEvent(f"{event.type}: the run has no task {event.task_id}")
     row = row_of(event)
-    if row is None or book.state[i] not in row:
+    after = None if row is None else row.get(book.state[i])
+    if after is None:
         raise IllegalEvent(f"{word_of(event)} is not possible while {event.task_id} is {book.state[i]}")
     phase = book.phase
     if phase is not _OPEN and phase is not _PAUSED and not (phase is Phase.ENDED and _reopens(event)):
@@ -108,7 +109,7 @@ def legal_task(book: Book, event: TaskEvent) -> int:
     broken = None if rule is None else rule(book, i, event)
     if broken is not None:
         raise IllegalEvent(f"{word_of(event)} of {event.task_id}: {broken}")
-    return i
+    return i, after
 
 
 def _reopens(event: TaskEvent) -> bool:
@@ -162,7 +163,7 @@ def _expand(book: Book, i: int, event: TaskExpanded) -> str | None:
 
 
 def _ask(book: Book, i: int, event: TaskNeedsInput) -> str | None:
-    if book.state[i] is State.WAITING and book.ends.verdict(i) is not Verdict.START:
+    if book.state[i] is State.WAITING and book.ends.verdicts[i] is not Verdict.START:
         return "its dependencies do not let it start"
     if book.state[i] is State.EXPANDED and book.has_open_parts(i):
         return "parts of it have not ended"
@@ -172,7 +173,7 @@ def _ask(book: Book, i: int, event: TaskNeedsInput) -> str | None:
 def _decide(book: Book, i: int, _: ConditionDecided) -> str | None:
     if not book.nodes[i].conditional:
         return "it has no condition"
-    if book.ends.verdict(i) is not Verdict.START:
+    if book.ends.verdicts[i] is not Verdict.START:
         return "its dependencies do not let it start"
     return _OUTSIDE if book.nodes[i].external else None
 

@@ -65,16 +65,20 @@ _ALL_SUCCEEDED, _SUCCEEDED = RunWhen.ALL_SUCCEEDED, State.SUCCEEDED
 
 
 class Ends:
-    """How many dependencies of each task ended how, and what that means for it; all by index."""
+    """How many dependencies of each task ended how, and what that means for it; all by index.
 
-    __slots__ = ("_open", "_policies", "_skipped", "_succeeded", "_unsuccessful", "_verdicts")
+    Attributes:
+        verdicts: what the ends of its dependencies mean for each task now.
+    """
+
+    __slots__ = ("_open", "_policies", "_skipped", "_succeeded", "_unsuccessful", "verdicts")
 
     def __init__(self, policies: Iterable[RunWhen], needs: Iterable[Sequence[int]]) -> None:
         """Nothing has ended yet."""
         self._policies = list(policies)
         self._open = array("i", map(len, needs))
         self._succeeded, self._unsuccessful, self._skipped = (array("i", bytes(4 * len(self._open))) for _ in range(3))
-        self._verdicts = [verdict(policy, n, 0, 0, 0) for policy, n in zip(self._policies, self._open, strict=True)]
+        self.verdicts = [verdict(policy, n, 0, 0, 0) for policy, n in zip(self._policies, self._open, strict=True)]
 
     def grow(self, policies: Iterable[RunWhen], needs: Iterable[Sequence[int]]) -> None:
         """Count for more tasks, whose dependencies have not ended."""
@@ -83,7 +87,7 @@ class Ends:
             self._open.append(len(row))
             for counts in (self._succeeded, self._unsuccessful, self._skipped):
                 counts.append(0)
-            self._verdicts.append(verdict(policy, len(row), 0, 0, 0))
+            self.verdicts.append(verdict(policy, len(row), 0, 0, 0))
 
     def settle(self, dependants: Iterable[int], end: State, by: int) -> list[int]:
         """Count one end (`by` 1), or take it back (-1), in each dependant.
@@ -104,15 +108,11 @@ class Ends:
             if left and decides_nothing_alone and policies[i] is _ALL_SUCCEEDED:
                 continue
             means = verdict(policies[i], still_open[i], self._succeeded[i], self._unsuccessful[i], self._skipped[i])
-            if means is not self._verdicts[i]:
-                self._verdicts[i] = means
+            if means is not self.verdicts[i]:
+                self.verdicts[i] = means
                 changed.append(i)
         return changed
 
     def are_open(self, i: int) -> bool:
         """Whether some dependency has not ended."""
         return self._open[i] > 0
-
-    def verdict(self, i: int) -> Verdict:
-        """What the ends of its dependencies mean for the task now."""
-        return self._verdicts[i]
