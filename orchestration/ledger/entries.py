@@ -196,11 +196,5 @@ def _record(begun: AttemptRecord, event: AttemptEnd, entry: Entry) -> AttemptRec
     outcome = event.outcome
     if outcome.usage is None and begun.outcome.usage is not None:
         outcome = replace(outcome, usage=begun.outcome.usage)  # an attempt that was cut off used it nevertheless
-    return replace(
-        begun,
-        completed_at=event.at,
-        duration_seconds=event.duration_seconds,
-        status=status,
-        reason=entry.reason,
-        outcome=outcome,
-    )
+    duration, reason = event.duration_seconds, entry.reason
+    return AttemptRecord(begun.number, begun.agent, begun.started_at, event.at, duration, status, reason, outcome)

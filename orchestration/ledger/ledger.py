@@ -135,6 +135,14 @@ class Ledger:
         entry = self._entry(task_id)
         return entry.attempts if entry else ()
 
+    def outcome_of(self, task_id: str) -> Outcome | None:
+        """The outcome of the task's latest attempt; None where none has begun."""
+        known = self._entries.get(task_id)
+        if type(known) is tuple:
+            return known[1].outcome
+        attempts = self.attempts_of(task_id)
+        return attempts[-1].outcome if attempts else None
+
     def awaiting(self, task_id: str) -> Outcome | None:
         """What becomes the task's outcome if a person approves it; None where no result waits for that."""
         entry = self._entry(task_id)

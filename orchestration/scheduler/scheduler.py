@@ -177,7 +177,7 @@ class Scheduler:
         assert me is not None  # noqa: S101  # likewise
         while not (self._finished or slots.closing):
             if self._turn.is_too_long():
-                await self._let_others_have_a_turn()
+                await self._turn.give_way(slots.undisturbed)
             start = self._pull(number)
             if self.recorder.pending:
                 committing = self.recorder.commit(log)
@@ -217,11 +217,7 @@ class Scheduler:
             await self._slots.refuse_cancellation()
             await self._slots.undisturbed(lambda: self.recorder.commit(log))
         if self._turn.is_too_long():
-            await self._let_others_have_a_turn()
-
-    async def _let_others_have_a_turn(self) -> None:
-        while self._turn.is_too_long():
-            await self._slots.undisturbed(self._turn.end)
+            await self._turn.give_way(self._slots.undisturbed)
 
     async def _hold(self, number: int, start: Startable) -> None:
         """Keep a slot until the thread that its attempt had to leave behind has returned."""

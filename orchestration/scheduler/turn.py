@@ -3,20 +3,23 @@
 A doer need not ever wait: steps of a pipeline may just compute, and a store in memory answers at once. Then a slot
 would do one step after the other, and the rest of the program would stand still. One clock serves all slots, as they
 may all be woken in the same turn of the loop.
+
+Those that wait are admitted one by one, each by the one before it, and one by every turn of the loop: there may be
+thousands, of which a few use up the turn, and to wake the others would be to do so in vain.
 """
 
 import asyncio
 from collections import deque
-from typing import Final
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeAlias
 
 from orchestration.scheduler.clock import clock_of
 
 BREATH: Final = 0.004
 """Seconds of work in one turn: few beside what a host can stand, and many beside what a turn of the loop costs."""
 
-
-ADMITTED: Final = 64
-"""Slots that may go on in each turn: as many as can do a step in it, so that thousands do not each ask in vain."""
+Undisturbed: TypeAlias = Callable[[Callable[[], Awaitable[None]]], Awaitable[None]]
+"""Awaits what a function gives, again if somebody cancels who is not entitled to that."""
 
 
 class Turn:
@@ -40,17 +43,26 @@ class Turn:
         return now - self._began > BREATH
 
     def _begin(self) -> None:
-        """Let those go on who waited longest."""
         self._began = None
-        for _ in range(min(ADMITTED, len(self._waiting))):
-            admitted = self._waiting.popleft()
-            if not admitted.done():
-                admitted.set_result(None)
+        self._admit()
         if self._waiting:
             self.is_too_long()  # it has begun, and another one will follow
 
-    def end(self) -> "asyncio.Future[None]":
-        """What to wait for until all others in the loop have had their turn."""
+    def _admit(self) -> None:
+        """Let the one go on who has waited longest; it sees to the next one."""
+        while self._waiting:
+            admitted = self._waiting.popleft()
+            if not admitted.done():
+                admitted.set_result(None)
+                return
+
+    async def give_way(self, undisturbed: Undisturbed) -> None:
+        """Wait until all others in the loop have had their turn; `undisturbed` awaits what it is given."""
+        while self.is_too_long():
+            await undisturbed(self._end)
+        self._admit()
+
+    def _end(self) -> "asyncio.Future[None]":
         admitted = self._loop.create_future()
         self._waiting.append(admitted)
         return admitted

@@ -287,8 +287,7 @@ class StepCrew:
 
     def outcome_of(self, path: str) -> Outcome:
         """The outcome of a step's last attempt."""
-        attempts = self.ledger.attempts_of(path)
-        return attempts[-1].outcome if attempts else _NO_OUTCOME
+        return self.ledger.outcome_of(path) or _NO_OUTCOME
 
     def outputs_of(self, seat: Seat) -> Mapping[str, Any]:
         """What a step has passed on, as it is recorded."""
