@@ -74,7 +74,7 @@ def invocation_of(form: Form, name: str, launch: Launch) -> Invocation:
     wrong = [text for _, text in wrong_settings(form, agent)] + _wrong_prompt(form, launch.prompt)
     if wrong:
         raise _refused(name, wrong)
-    resumed = launch.session if launch.session and form.session.resume else None
+    resumed = launch.session if launch.session and form.session.resume and not _is_option(launch.session) else None
     values = _values(launch, resumed, options)
     silence = None if launch.own_retries else form.own_retries_off
     words, silencing = _words(form, launch, values, silence)
@@ -210,9 +210,16 @@ def _warnings(form: Form, launch: Launch, *, is_silent: bool) -> list[str]:
     ]
     if launch.session and not form.session.resume:
         found.append("this agent cannot go on with a session; it starts afresh")
+    elif launch.session and _is_option(launch.session):
+        found.append(f"the session {launch.session!r:.80} would be read as an option; it starts afresh")
     if not launch.own_retries and not is_silent:
         found.append("this agent's own retries cannot be switched off")
     return found
+
+
+def _is_option(session: str) -> bool:
+    """Whether a session, which the agent itself has named, would be taken for something else among its arguments."""
+    return session.startswith("-")
 
 
 def _refused(name: str, wrong: list[str]) -> LaunchError:

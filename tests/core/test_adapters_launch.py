@@ -125,6 +125,14 @@ def test_a_session_is_resumed_or_assigned() -> None:
     assert (again.argv, again.assigned, again.resumed) == (("helper", "-r", "s-1"), None, "s-1")
 
 
+def test_a_session_that_would_be_an_option_is_not_gone_on_with() -> None:
+    words = ["go", {"if": "resume", "add": ["{session}"]}, {"unless": "resume", "add": ["-n", "{new_session}"]}]
+    adapter = small(arguments=words, session={"assigned": True, "resume": True})
+    fresh = adapter.invocation(launch(session="--allow-everything", new_session="n-1"))
+    assert (fresh.argv, fresh.assigned, fresh.resumed) == (("helper", "go", "-n", "n-1"), "n-1", None)
+    assert fresh.warnings == ("the session '--allow-everything' would be read as an option; it starts afresh",)
+
+
 def test_own_retries_are_switched_off_by_words_and_variables() -> None:
     off = {"arguments": ["--retries", "0"], "environment": {"RETRIES": "0"}}
     adapter = small(own_retries_off=off, arguments=["{own_retries_off}", "run"])
