@@ -71,6 +71,17 @@ async def test_every_answer_is_what_the_openapi_document_says(tmp_path: Path) ->
             model.model_validate_json((await server.client.post(address, json=body)).content)
 
 
+@pytest.mark.parametrize("address", ["/", "/version", "/runs", "/status", "/tasks/A", "/tasks/Z", "/runs/{run}/events"])
+async def test_the_head_of_an_answer_can_be_asked_for_alone(tmp_path: Path, address: str) -> None:
+    async with serving_project(project_of_all_sorts(tmp_path)) as server:
+        run = await server.start()
+        await server.read(run)
+        head = await server.client.head(address.format(run=run))
+        whole = await server.client.get(address.format(run=run))
+    assert (head.status_code, head.headers["content-type"]) == (whole.status_code, whole.headers["content-type"])
+    assert head.content == b""
+
+
 def references(value: object) -> Iterator[str]:
     if isinstance(value, dict):
         if isinstance(value.get("$ref"), str):
