@@ -13,6 +13,7 @@ from orchestration.errors import UsageError
 from orchestration.flow.compiling import Compiler
 from orchestration.flow.door import Door
 from orchestration.flow.flow import Flow
+from orchestration.flow.waiting import Waiting
 from orchestration.plan import Limits
 from orchestration.protocols import Listener
 from orchestration.results import RunResult
@@ -65,6 +66,7 @@ class AsyncFlowExecutor:
         for name, function in (tools or {}).items():
             self.register(name, function)
         rows = None if cache is None else FolderRows(cache)
+        self._waiting = Waiting(max_concurrent)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._runs = 0
         self._home = Home(directory)
@@ -136,9 +138,9 @@ class AsyncFlowExecutor:
         leave: Callable[[RunResult], None] | None = None,
     ) -> RunResult:
         options = self._options(deadline, run_id, listener)
-        options = replace(options, parameters_file=parameters_file, leave=leave)
+        options = replace(options, parameters_file=parameters_file, leave=leave, around=self._waiting.running)
         program = self.program(flow)
-        with self._in_one_loop():
+        with self._in_one_loop(), self._waiting.entered():
             return await run_program(program, inputs, options)
 
     @contextmanager

@@ -11,7 +11,7 @@ the middle, a store that was given as a folder (opened and closed here) or as an
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, TypeAlias
@@ -47,6 +47,10 @@ THREADS: Final = Threads()
 """Where the plain functions of all runs of this process run; bounded together, as they share its memory."""
 
 
+def _nothing_around(_: str) -> AbstractContextManager[None]:
+    return nullcontext()
+
+
 @dataclass(frozen=True, slots=True)
 class Options:
     """How a program is run.
@@ -62,6 +66,7 @@ class Options:
         control: ends the run from outside.
         listener: told of events and chunks.
         leave: told what the run came to, if whoever awaits it is cancelled.
+        around: entered with the id of the run before anything of it is done, and left at its end.
         parameters_file: a YAML or JSON file with parameters that are not given.
         overrides: path of a step → what is different about it in this run.
         logs: the folder for the logs of a run in memory; none are kept by default.
@@ -77,6 +82,7 @@ class Options:
     control: Control | None = None
     listener: Listener | None = None
     leave: Callable[[RunResult], None] | None = None
+    around: Callable[[str], AbstractContextManager[None]] = _nothing_around
     parameters_file: str | Path | None = None
     overrides: Mapping[str, Mapping[str, Any]] | None = None
     logs: str | Path | None = None
@@ -104,7 +110,7 @@ async def run_program(program: Program, parameters: Mapping[str, Any] | None, op
         program.check(program.root, given)
         run_id = new_run_id() if options.run_id is None else options.run_id
         run = assemble(program, run_id, given, _means(program, options, store), options.listener)
-        with store.own(run.run_id):
+        with store.own(run.run_id), options.around(run.run_id):
             if run.crew.hiding is not None:
                 await run.crew.hiding.look_ahead(given)
             is_cancelled = await _opened_whole(_open(program, run, store, options))
@@ -275,7 +281,7 @@ async def _continue(
         return run.result()
     given = again(program, stored, given, options.home, options.parameters_file)
     program.check(program.root, given)
-    with store.own(record.run_id):
+    with store.own(record.run_id), options.around(record.run_id):
         run = assemble(program, record.run_id, given, means, options.listener)
         _replay(run, await store.events(record.run_id))
         await end_what_is_left(run.crew.home, record)
