@@ -1,5 +1,6 @@
 """Takes all figures and writes `bench/RESULTS.md`; `--quick` takes fewer rounds and writes nothing."""
 
+import argparse
 import shutil
 import sys
 import tempfile
@@ -18,7 +19,9 @@ from bench.steps import steps
 
 def main() -> None:
     """Measure everything; takes some minutes."""
-    quick = "--quick" in sys.argv[1:]
+    parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="only print, from a few rounds, in a minute")
+    quick = parser.parse_args().quick
     orch = str(Path(sys.executable).with_name("orch"))
     memory = Path("/dev/shm")  # noqa: S108  # state on tmpfs, so that the disk's mood does not count
     folder = Path(tempfile.mkdtemp(prefix="orch-bench-", dir=memory if memory.is_dir() else None))
