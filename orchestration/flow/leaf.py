@@ -40,6 +40,8 @@ class FlowLeaf(FunctionLeaf):
 
     __slots__ = ("_cache", "_directory", "_stand_in", "_step", "finder")
 
+    passes_all_on = True
+
     def __init__(
         self,
         step: FlowStep,

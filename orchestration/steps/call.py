@@ -89,8 +89,15 @@ class Call:
     def _made_items(self) -> Items:
         crew, leaf, seat = self._crew, self._leaf, self._seat
         name = f"{crew.run_id}/{seat.path}/{self._attempt} {leaf.signature.name}"
-        expected = bool(leaf.returns)
-        return Items(self._report, leaf.end_type, self._log, crew.hiding, expected=expected, name=name)
+        return Items(
+            self._report,
+            leaf.end_type,
+            self._log,
+            crew.hiding,
+            expected=bool(leaf.returns),
+            whole=leaf.passes_all_on,
+            name=name,
+        )
 
     def _coroutine(self, items: Items, arguments: Arguments) -> Coroutine[Any, Any, Any]:
         """What is driven of a function that may yield, or needs a thread."""

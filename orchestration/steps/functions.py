@@ -45,6 +45,8 @@ class FunctionLeaf:
     )
 
     kind = "python"
+    passes_all_on = False
+    """Whether what it returns is given to later steps although nothing is declared."""
 
     def __init__(
         self,
@@ -111,10 +113,13 @@ class FunctionLeaf:
         output = text_of(None if returned.is_end_event else returned.value) if text is None else text
         if outcome is DONE and not output and not outputs:
             return DONE
-        facts = {one.name: values[one.name] for one in self.returns if one.kind == "metric"}
-        if outcome is DONE and not facts:
+        metrics = {one.name: values[one.name] for one in self.returns if one.kind == "metric"}
+        dropped = 0 if items is None else items.dropped
+        if outcome is DONE and not metrics and not dropped:
             return Outcome(output=output, outputs=outputs)
-        metadata = {**outcome.metadata, "metrics": shown(facts)} if facts else outcome.metadata
+        facts: dict[str, Any] = {"metrics": shown(metrics)} if metrics else {}
+        facts |= {"output_truncated_characters": dropped} if dropped else {}
+        metadata = {**outcome.metadata, **facts} if facts else outcome.metadata
         return replace(outcome, output=output or outcome.output, outputs=outputs, metadata=metadata)
 
     def undeclared(self, value: Any, *, durable: bool) -> dict[str, Any]:  # noqa: ANN401  # whatever was returned

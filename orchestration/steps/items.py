@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from orchestration.steps.hiding import Hiding
 
 MAX_TEXT: Final = 1024 * 1024
-"""Characters of yielded text, the last ones, that become the output; one that is a declared return stays whole."""
+"""Characters of yielded text, the last ones, that become the output; what later steps are given stays whole."""
 
 BREATH: Final = 0.004
 """Seconds after which others in the loop have a turn, for there are generators that never wait for anything."""
@@ -48,9 +48,14 @@ class Items:
         hiding: "Hiding | None" = None,
         *,
         expected: bool = False,
+        whole: bool = False,
         name: str = "",
     ) -> None:
-        """None yet; `expected` says whether they have to make a return, `name` whose they are."""
+        """None yet.
+
+        `expected` says whether they have to make a return, `whole` whether their text is kept whole, however long it
+        is, and `name` whose they are.
+        """
         self._report = report
         self._hiding = hiding
         self._end_type = end_type
@@ -58,6 +63,8 @@ class Items:
         self._texts: deque[str] = deque()
         self._size = 0
         self._expected = expected
+        self._whole = whole or expected
+        self.dropped = 0
         self._count = 0
         self._breathed = 0.0
         self._only_text = True
@@ -133,8 +140,10 @@ class Items:
             return
         self._texts.append(text)
         self._size += len(text)
-        while self._size > MAX_TEXT and len(self._texts) > 1 and not self._expected:
-            self._size -= len(self._texts.popleft())
+        while self._size > MAX_TEXT and len(self._texts) > 1 and not self._whole:
+            dropped = len(self._texts.popleft())
+            self._size -= dropped
+            self.dropped += dropped
 
     async def _tell(self, item: Any, stream: str | None) -> None:  # noqa: ANN401  # as above
         try:
