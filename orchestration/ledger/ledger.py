@@ -29,7 +29,7 @@ from orchestration.events import (
 from orchestration.kinds import ExecutionStatus, Failure, RunStatus
 from orchestration.ledger.entries import NOTES, Entry
 from orchestration.nothing import nothing
-from orchestration.results import AttemptRecord, Details, ExecutionResult, Outcome, RunResult, Usage
+from orchestration.results import AttemptRecord, ExecutionResult, Outcome, RunResult, Usage
 
 _CANCELLED, _SUCCESS = ExecutionStatus.CANCELLED, ExecutionStatus.SUCCESS
 """Bound once: until Python 3.12, finding a member in its class takes longer than all that is done with it here."""
@@ -205,10 +205,10 @@ class Ledger:
         Args:
             critical_path: given each task's measured seconds in declaration order, the heaviest path's seconds.
         """
-        results, seconds, critical = self.details(critical_path)
-        return replace(self.summary(), results=results, step_seconds=seconds, critical_path_seconds=critical)
+        critical = critical_path(array("d", map(self.seconds_of, self.tasks))) if critical_path else 0.0
+        return replace(self.summary(critical), results=self.results())
 
-    def summary(self) -> RunResult:
+    def summary(self, critical_path_seconds: float) -> RunResult:
         """How the run as a whole is, without its tasks."""
         return RunResult(
             run_id=self.run_id,
@@ -216,27 +216,34 @@ class Ledger:
             started_at=self.started_at,
             completed_at=self.completed_at,
             wall_seconds=self.wall_seconds,
+            step_seconds=self._step_seconds(),
+            critical_path_seconds=critical_path_seconds,
             reason=self.reason,
         )
 
-    def details(self, critical_path: Callable[[Sequence[float]], float] | None = None) -> Details:
-        """What is to be said of the tasks as they are: the results, the seconds of all, those of the critical path."""
-        measured: Iterable[str] = self._listed()
+    def _step_seconds(self) -> float:
+        measured: Iterable[str] = self.listed()
         if self._lists_parts:  # a task that became several lasts as long as these, and did nothing beside
             measured = (task_id for task_id in measured if not self._parts_of(task_id))
-        critical = critical_path(array("d", map(self.seconds_of, self.tasks))) if critical_path else 0.0
-        return tuple(map(self.result, self._listed())), sum(map(self.seconds_of, measured)), critical
+        return sum(map(self.seconds_of, measured))
+
+    def results(self) -> tuple[ExecutionResult, ...]:
+        """What is to be said of the tasks as they are."""
+        return tuple(map(self.result, self.listed()))
 
     def statuses(self) -> Iterator[ExecutionStatus]:
         """How far each task is of which the run has a result."""
-        return map(self.status_of, self._listed())
+        return map(self.status_of, self.listed())
 
     def seconds_of(self, task_id: str) -> float:
         """How long all attempts of a task took."""
+        known = self._entries.get(task_id)
+        if type(known) is tuple:
+            return known[1].duration_seconds
         entry = self._entry(task_id)
         return sum([one.duration_seconds for one in entry.attempts]) if entry else 0
 
-    def _listed(self) -> Iterator[str]:
+    def listed(self) -> Iterator[str]:
         """The tasks of which the run has results, in order: where parts are results, each task before its parts."""
         return self._with_parts() if self._lists_parts else iter(self.tasks)
 
@@ -252,8 +259,8 @@ class Ledger:
             todo += reversed(self._parts_of(task_id))
 
     def _parts_of(self, task_id: str) -> Sequence[str]:
-        entry = self._entry(task_id)
-        return entry.parts if entry else ()
+        entry = self._entries.get(task_id)
+        return entry.parts if isinstance(entry, Entry) else ()  # what is unread tells of none
 
     @property
     def wall_seconds(self) -> float:

@@ -9,13 +9,12 @@ from orchestration.results.records import (
     StepRecord,
     Usage,
 )
-from orchestration.results.runs import Details, RunResult, is_part
+from orchestration.results.runs import RunResult, is_part
 
 __all__ = [
     "OUTCOME_FIELDS",
     "AttemptRecord",
     "CheckResult",
-    "Details",
     "ExecutionResult",
     "Outcome",
     "RunResult",

@@ -4,23 +4,18 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import field, replace
 from datetime import datetime
-from typing import Any, Final, Protocol, Self, TypeAlias
+from typing import Any, Protocol, Self
 
 from orchestration.kinds import ExecutionStatus, RunStatus
 from orchestration.records import dataclass
 from orchestration.results.records import ExecutionResult, JsonDict, Usage, iso, time_of
 from orchestration.shown import shown
 
-Details: TypeAlias = tuple[tuple[ExecutionResult, ...], float, float]
-"""The results of all tasks, and the seconds of all attempts and of the critical path."""
-
-_DETAILS: Final = ("results", "step_seconds", "critical_path_seconds")
-
 
 class Books(Protocol):
     """Knows what is to be said of each task, and does not change any more."""
 
-    def details(self) -> Details:
+    def results(self) -> tuple[ExecutionResult, ...]:
         """All of it."""
         ...
 
@@ -37,7 +32,7 @@ class RunResult:
     `critical_path_seconds` the longest chain of dependent tasks by measured durations. `reason` says why the run
     ended as it did where its tasks do not (`timeout`, `cancelled`, `signal 2`).
 
-    What is to be said of each task may be made when somebody first asks (`with_details_later`).
+    What is to be said of each task may be made when somebody first asks (`with_results_later`).
     """
 
     run_id: str
@@ -51,23 +46,21 @@ class RunResult:
     reason: str | None = None
     _books: Books | None = field(default=None, init=False, repr=False, compare=False)
 
-    def with_details_later(self, books: Books) -> Self:
-        """The same, with results and seconds that are made when somebody first asks for one of them.
+    def with_results_later(self, books: Books) -> Self:
+        """The same, with results that are made when somebody first asks for them.
 
         Many only want to know how a run of ten thousand steps came out, and making them takes a tenth of such a run.
         """
         later = replace(self)
-        for name in _DETAILS:
-            object.__delattr__(later, name)
+        object.__delattr__(later, "results")
         object.__setattr__(later, "_books", books)
         return later
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401  # called only where a field has no value yet
-        """Make the details."""
-        books = self._books if name in _DETAILS else None
+        """Make the results."""
+        books = self._books if name == "results" else None
         if books is not None:  # else another thread was faster, or there is no such attribute
-            for known, value in zip(_DETAILS, books.details(), strict=True):
-                object.__setattr__(self, known, value)
+            object.__setattr__(self, "results", books.results())
             object.__setattr__(self, "_books", None)
         return object.__getattribute__(self, name)
 

@@ -11,12 +11,26 @@ from orchestration.ledger import Ledger
 from orchestration.plan import Node, Plan
 from orchestration.protocols import Listener
 from orchestration.records import dataclass
-from orchestration.results import Details, RunResult
+from orchestration.results import ExecutionResult, RunResult
 from orchestration.scheduler import Job, Recorder, Scheduler
 from orchestration.steps.box import Box
 from orchestration.steps.crew import Means, StepCrew
 from orchestration.steps.program import Program
 from orchestration.steps.unit import Unit
+
+
+@dataclass(frozen=True, slots=True)
+class _Books:
+    """The ledger of a run that is over; of the run itself, and what it was given, nothing is kept for later."""
+
+    ledger: Ledger
+
+    def statuses(self) -> Iterator[ExecutionStatus]:
+        return self.ledger.statuses()
+
+    @uncollected()
+    def results(self) -> tuple[ExecutionResult, ...]:
+        return self.ledger.results()
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,25 +46,15 @@ class StepRun:
 
     def result(self) -> RunResult:
         """The run as it is at its end; what composites took is what their parts took."""
-        return self.ledger.summary().with_details_later(self)
+        return self.ledger.summary(self._critical()).with_results_later(_Books(self.ledger))
 
-    def statuses(self) -> Iterator[ExecutionStatus]:
-        """How each step has ended."""
-        return self.ledger.statuses()
-
-    @uncollected()
-    def details(self) -> Details:
-        """What is to be said of each step."""
-        results, seconds, _ = self.ledger.details()
-        each = {one.task_id: self.ledger.seconds_of(one.task_id) for one in results}
-        return results, seconds, self._critical(each)
-
-    def _critical(self, seconds: Mapping[str, float]) -> float:
+    def _critical(self) -> float:
         """The heaviest path through the steps, in seconds; inner boxes first, so that no depth is too deep."""
-        boxes, graph = self.crew.boxes, self.plan.graph
-        rank = {graph.ids[i]: rank for rank, i in enumerate(graph.order)}
-        weights = dict(seconds)
-        for box in [*reversed([*boxes.values()]), self.crew.root]:
+        graph, boxes = self.plan.graph, [*reversed([*self.crew.boxes.values()]), self.crew.root]
+        waits = any(seat.unit.needs for box in boxes for seat in box.seats)
+        rank = {graph.ids[i]: rank for rank, i in enumerate(graph.order)} if waits else {}
+        weights = {task_id: self.ledger.seconds_of(task_id) for task_id in self.ledger.listed()}
+        for box in boxes:
             if box.seats:
                 weights[box.path] = _heaviest(box, weights, rank)
         return weights.get("", 0.0)

@@ -18,7 +18,6 @@ from orchestration.kinds import ExecutionStatus, Failure, RunStatus
 from orchestration.results import (
     AttemptRecord,
     CheckResult,
-    Details,
     ExecutionResult,
     Outcome,
     RunResult,
@@ -225,16 +224,16 @@ class Books:
     def __init__(self) -> None:
         self.made = 0
 
-    def details(self) -> Details:
+    def results(self) -> tuple[ExecutionResult, ...]:
         self.made += 1
-        return (ExecutionResult("a", "shell", ExecutionStatus.SUCCESS),), 2.5, 1.5
+        return (ExecutionResult("a", "shell", ExecutionStatus.SUCCESS),)
 
     def statuses(self) -> list[ExecutionStatus]:
         return [ExecutionStatus.SUCCESS]
 
 
 class Burnt(Books):
-    def details(self) -> Details:
+    def results(self) -> tuple[ExecutionResult, ...]:
         raise OSError("no such book")
 
 
@@ -242,8 +241,6 @@ class Burnt(Books):
     "looked_at",
     [
         lambda run: run.results,
-        lambda run: run.step_seconds,
-        lambda run: run.critical_path_seconds,
         lambda run: run["a"],
         lambda run: run.to_dict(),
         lambda run: run == replace(run),
@@ -253,23 +250,21 @@ class Burnt(Books):
         lambda run: hasattr(run, "results"),
     ],
 )
-def test_details_are_made_once_and_for_whoever_looks(looked_at: Callable[[RunResult], object]) -> None:
+def test_results_are_made_once_and_for_whoever_looks(looked_at: Callable[[RunResult], object]) -> None:
     books = Books()
-    run = RunResult("run", RunStatus.SUCCESS, wall_seconds=3.0).with_details_later(books)
+    run = RunResult("run", RunStatus.SUCCESS, wall_seconds=3.0).with_results_later(books)
     assert run.succeeded
     assert (run.counts, repr(run)) == ({"success": 1}, "<RunResult run success: 1 success; 3.000s>")
     assert (run.wall_seconds, books.made) == (3.0, 0)
     looked_at(run)
-    assert (run.step_seconds, run.critical_path_seconds, books.made) == (2.5, 1.5, 1)
-    assert run.counts == {"success": 1}
-    eager = RunResult("run", RunStatus.SUCCESS, run.results, wall_seconds=3.0, step_seconds=2.5)
-    assert run == replace(eager, critical_path_seconds=1.5)
+    assert (run["a"].agent, run.counts, books.made) == ("shell", {"success": 1}, 1)
+    assert run == RunResult("run", RunStatus.SUCCESS, run.results, wall_seconds=3.0)
     assert pickle.loads(pickle.dumps(run)) == run  # noqa: S301  # our own
     assert copy.deepcopy(run).to_dict() == run.to_dict()
 
 
-def test_details_that_cannot_be_made_are_an_error_each_time() -> None:
-    run = RunResult("run", RunStatus.SUCCESS).with_details_later(Burnt())
+def test_results_that_cannot_be_made_are_an_error_each_time() -> None:
+    run = RunResult("run", RunStatus.SUCCESS).with_results_later(Burnt())
     for _ in range(2):
         with pytest.raises(OSError, match="no such book"):
             _ = run.results

@@ -1,6 +1,7 @@
 """Pipelines at work: what runs at once and how much of it, many runs in one process, and a loop that is never held."""
 
 import asyncio
+import gc
 import itertools
 import json
 import os
@@ -8,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -212,6 +214,24 @@ def test_nine_hundred_runs_more_take_no_memory() -> None:
     done = subprocess.run(command, env=environment, capture_output=True, check=True, text=True)
     before, after = map(int, done.stdout.split())
     assert after <= before * 1.1
+
+
+class Large:
+    """A parameter that nobody wants to have twice."""
+
+
+async def test_a_result_keeps_nothing_that_its_run_was_given() -> None:
+    large = Large()
+    known = weakref.ref(large)
+
+    async def look(large: Large) -> str:
+        return type(large).__name__
+
+    run = await pipeline_of(AsyncPythonTask(look, returns=["kind"])).execute({"large": large})
+    del large
+    gc.collect()
+    assert known() is None
+    assert run.results[0].outputs == {"kind": "Large"}
 
 
 def test_a_second_pipeline_runs_in_the_same_process() -> None:
