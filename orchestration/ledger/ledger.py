@@ -97,9 +97,10 @@ class Ledger:
         known = self._entries.get(task_id)
         if known is None or isinstance(known, Entry):
             return known
-        entry = self._entries[task_id] = Entry()
+        entry = Entry()
         for event in known if isinstance(known, tuple) else (known,):
             NOTES[type(event)](entry, event)
+        self._entries[task_id] = entry  # whole, because results may be looked at in several threads
         return entry
 
     def _apply_run(self, event: Event) -> None:

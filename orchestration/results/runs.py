@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import field, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Protocol, Self
 
@@ -24,8 +24,16 @@ class Books(Protocol):
         ...
 
 
+class _Later:
+    """Where it is kept who makes the results of a run; no field of the record."""
+
+    __slots__ = ("_books",)
+
+    _books: Books | None
+
+
 @dataclass(frozen=True, slots=True, repr=False)
-class RunResult:
+class RunResult(_Later):
     """How a run ended: one result for every task, in declaration order.
 
     `wall_seconds` is monotonic time from the run's start to its end, `step_seconds` the sum over all attempts,
@@ -44,7 +52,6 @@ class RunResult:
     step_seconds: float = 0.0
     critical_path_seconds: float = 0.0
     reason: str | None = None
-    _books: Books | None = field(default=None, init=False, repr=False, compare=False)
 
     def with_results_later(self, books: Books) -> Self:
         """The same, with results that are made when somebody first asks for them.
@@ -58,6 +65,8 @@ class RunResult:
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401  # called only where a field has no value yet
         """Make the results."""
+        if name == "_books":
+            return None
         books = self._books if name == "results" else None
         if books is not None:  # else another thread was faster, or there is no such attribute
             object.__setattr__(self, "results", books.results())

@@ -57,12 +57,16 @@ class Turn:
                 return
 
     async def give_way(self, undisturbed: Undisturbed) -> None:
-        """Wait until all others in the loop have had their turn; `undisturbed` awaits what it is given."""
-        while self.is_too_long():
-            await undisturbed(self._end)
-        self._admit()
+        """Wait until all others in the loop have had their turn; `undisturbed` awaits what it is given.
+
+        Whoever was admitted goes on, however much of the new turn is over: others may use all of every turn.
+        """
+        await undisturbed(self._end)
+        if not self.is_too_long():
+            self._admit()
 
     def _end(self) -> "asyncio.Future[None]":
+        self.is_too_long()  # another turn is to follow, also where somebody was cancelled and waits again
         admitted = self._loop.create_future()
         self._waiting.append(admitted)
         return admitted

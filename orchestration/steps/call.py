@@ -217,7 +217,10 @@ def _begun(
     """
     _enter(step, printed)
     positional, named = arguments
-    coroutine: Coroutine[Any, Any, Any] = function(*positional, **named)
+    try:
+        coroutine: Coroutine[Any, Any, Any] = function(*positional, **named)
+    except StopIteration as stop:  # a plain function that is marked as one that makes coroutines
+        raise RuntimeError("the call raised StopIteration") from stop
     return coroutine, coroutine.send(None)
 
 

@@ -5,7 +5,7 @@ import json
 import pickle
 import tracemalloc
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -270,3 +270,10 @@ def test_results_that_cannot_be_made_are_an_error_each_time() -> None:
             _ = run.results
     with pytest.raises(AttributeError, match="nonsense"):
         _ = run.nonsense
+
+
+def test_where_results_come_from_is_no_field() -> None:
+    run = RunResult("run", RunStatus.SUCCESS).with_results_later(Books())
+    assert "_books" not in {one.name for one in fields(run)}
+    assert [*asdict(replace(run, results=()))] == [one.name for one in fields(RunResult)]
+    assert RunResult(**{one.name: getattr(run, one.name) for one in fields(run)}) == run

@@ -1,0 +1,77 @@
+"""Calls of steps that end before they wait for anything: what comes of them is what would have come of them later."""
+
+import asyncio
+import inspect
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import pytest
+
+from orchestration.pipeline import AsyncPipeline, AsyncPythonTask
+from orchestration.results import ExecutionResult
+
+
+async def value() -> int:
+    return 3
+
+
+class Marked:
+    """A plain callable that passes for an async function, as `inspect.markcoroutinefunction` makes them."""
+
+    __name__ = __qualname__ = "marked"
+    __code__, __defaults__, __kwdefaults__ = value.__code__, None, None
+
+    def __init__(self, call: Callable[[], Coroutine[Any, Any, Any]]) -> None:
+        self._call = call
+
+    def __call__(self) -> Coroutine[Any, Any, Any]:
+        return self._call()
+
+
+async def result_of(function: Callable[..., Any]) -> ExecutionResult:
+    assert inspect.iscoroutinefunction(function)
+    run = await AsyncPipeline([AsyncPythonTask(function, "s", returns=["n"])]).execute()
+    return run.results[0]
+
+
+def nobody_there() -> Coroutine[Any, Any, int]:
+    return next(iter([]))
+
+
+async def raises_stop_iteration() -> int:
+    return next(iter([]))
+
+
+async def cancels_itself() -> int:
+    task = asyncio.current_task()
+    assert task is not None
+    task.cancel()
+    return 3
+
+
+async def raises_a_cancellation() -> int:
+    raise asyncio.CancelledError
+
+
+async def exits() -> int:
+    raise SystemExit(4)
+
+
+@pytest.mark.parametrize(
+    ("function", "failure", "told"),
+    [
+        (value, None, None),
+        (Marked(value), None, None),
+        (Marked(nobody_there), "crashed", "the call raised StopIteration"),
+        (raises_stop_iteration, "crashed", "coroutine raised StopIteration"),
+        (cancels_itself, "crashed", "the agent's code cancelled itself"),
+        (raises_a_cancellation, "crashed", "the agent's code cancelled itself"),
+        (exits, "exit_code", "exits exited with code 4"),
+    ],
+)
+async def test_a_call_that_ends_at_once_comes_to_what_it_is(
+    function: Callable[..., Any], failure: str | None, told: str | None
+) -> None:
+    result = await result_of(function)
+    assert (result.failure, result.outputs) == (failure, {} if failure else {"n": 3})
+    assert told is None or told in (result.error or "")
