@@ -25,7 +25,7 @@ from orchestration.loading.walking import SETTINGS_FILE
 from orchestration.loading.wording import findings_of
 from orchestration.loading.yamlerrors import NotYaml
 from orchestration.loading.yamltext import Document, parse
-from orchestration.models import BUILT_IN_AGENTS, KINDS, PluginAgent, Settings
+from orchestration.models import BUILT_IN_AGENTS, KINDS, HybridAgent, PluginAgent, Settings
 from orchestration.records import dataclass
 
 _OTHER_NAMES = ("orchestration.yml", "orchestration.json", "orchestration.toml")
@@ -87,7 +87,9 @@ def settings_document(root: Path, *, every_line: bool = False) -> Document:
 def _checked(data: dict[str, Any]) -> SettingsCatch:
     catch = SettingsCatch()
     catch.findings += unknown_in_settings(data)
-    while True:
+    size = -1
+    while size != _size(data):  # as long as something that was wrong could be left out
+        size = _size(data)
         try:
             catch.settings = Settings.model_validate(data)
             break
@@ -97,9 +99,14 @@ def _checked(data: dict[str, Any]) -> SettingsCatch:
     for name, agent in catch.settings.agents.items():
         catch.findings += [ignored.within(SETTINGS_FILE, ("agents", name)) for ignored in ignored_in(agent)]
     catch.names_tasks = "tasks" in data
-    catch.findings += _default_that_is_disabled(catch.settings)
+    catch.findings += [*_default_that_is_disabled(catch.settings), *_parts_that_are_disabled(catch.settings)]
     catch.findings = [finding.within(SETTINGS_FILE, ()) for finding in catch.findings]
     return catch
+
+
+def _size(data: dict[str, Any]) -> int:
+    agents = data.get("agents")
+    return len(data) + (len(agents) if isinstance(agents, dict) else 0)
 
 
 def _leave_out(finding: Finding, data: dict[str, Any], catch: SettingsCatch) -> Finding:
@@ -127,6 +134,21 @@ def _default_that_is_disabled(settings: Settings) -> list[Finding]:
         return []
     what = f"default_agent {name!r} is disabled"
     return [Finding(what, hint="enable it, or name another one", path=("default_agent",), grave=False)]
+
+
+def _parts_that_are_disabled(settings: Settings) -> list[Finding]:
+    """What a hybrid agent or a fallback counts on has to be enabled when it is its turn."""
+    agents = settings.agents
+    found = [
+        (name, other)
+        for name, agent in agents.items()
+        for other in (*(agent.members if isinstance(agent, HybridAgent) else ()), agent.fallback)
+        if other in agents and not agents[other].enabled
+    ]
+    return [
+        Finding(f"{name} counts on {other}, which is disabled", hint="enable it", path=("agents", name), grave=False)
+        for name, other in found
+    ]
 
 
 def _given(data: dict[str, Any]) -> dict[str, Any]:

@@ -43,6 +43,7 @@ _LIMITS: Final = {
     "less_than_equal": ("at most", "le"),
     "less_than": ("less than", "lt"),
 }
+_COUNTS_ON: Final = "agent_counts_on"
 _QUOTED: Final = re.compile(r"'([^']*)'")
 _LONGEST_SHOWN: Final = 60
 
@@ -58,6 +59,8 @@ def findings_of(error: ValidationError, data: object) -> list[Finding]:
 
 def _real_path(detail: ErrorDetails, data: Any) -> FieldPath:  # noqa: ANN401  # whatever was written
     """The error's path without the names of union branches, which pydantic puts between."""
+    if detail["type"] == _COUNTS_ON:  # which is found when all agents are known, so that no field is blamed for it
+        return "agents", detail["ctx"]["agent"]
     path: list[str | int] = []
     for step in detail["loc"]:
         is_key = isinstance(data, Mapping) and step in data
@@ -150,10 +153,15 @@ def _no_kind(name: str, _: ErrorDetails) -> tuple[str, str | None]:
     return f"{name} has no kind", "write `kind: shell`, or another kind of agent"
 
 
+def _counts_on(_: str, detail: ErrorDetails) -> tuple[str, str | None]:
+    return detail["msg"], "name single agents that are in `agents` or built in"
+
+
 _SPECIAL: Final[dict[str, Callable[[str, Any], tuple[str, str | None]]]] = {
     "missing": _missing,
     "too_short": _too_short,
     "value_error": _own,
     "union_tag_invalid": _unknown_kind,
     "union_tag_not_found": _no_kind,
+    _COUNTS_ON: _counts_on,
 }

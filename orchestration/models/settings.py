@@ -3,6 +3,7 @@
 from typing import Annotated, Any, Self
 
 from pydantic import BeforeValidator, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from orchestration.models.agents import BUILT_IN_AGENTS, AgentByKind, Binding, HybridAgent
 from orchestration.models.fields import AgentName, BackendName, Duration, Limit, Texts, Variables, Written, or_empty
@@ -73,10 +74,10 @@ class Settings(Written):
         for name, agent in self.agents.items():
             members = agent.members if isinstance(agent, HybridAgent) else ()
             for other in (*members, *([agent.fallback] if agent.fallback else [])):
-                if other not in known:
-                    raise ValueError(f"the agent {name} counts on {other}, which does not exist; add it to `agents`")
-                if isinstance(known[other], HybridAgent):
-                    raise ValueError(f"the agent {name} counts on {other}, which is a hybrid one; name single agents")  # noqa: TRY004  # for pydantic
+                why = _why_not(known.get(other), is_itself=other == name)
+                if why is not None:
+                    facts = {"agent": name, "other": other, "why": why}
+                    raise PydanticCustomError("agent_counts_on", "the agent {agent} counts on {other}, {why}", facts)
         return self
 
     @model_validator(mode="after")
@@ -84,3 +85,12 @@ class Settings(Written):
         if self.default_agent is not None and self.default_agent not in {*self.agents, *BUILT_IN_AGENTS}:
             raise ValueError(f"default_agent {self.default_agent!r} is not among the agents")
         return self
+
+
+def _why_not(other: object, *, is_itself: bool) -> str | None:
+    """Why no agent can count on this one; None where one can."""
+    if is_itself:
+        return "which is itself"
+    if other is None:
+        return "which is not among the agents"
+    return "which is a hybrid one; name single agents" if isinstance(other, HybridAgent) else None
