@@ -238,15 +238,21 @@ def won(winner: Leg, legs: Sequence[Leg]) -> Outcome:
     )
 
 
+_NOT_TRIED: Final = frozenset({Failure.AGENT_MISSING, Failure.CANCELLED})
+"""Failures of parts that say nothing of the task where another part has tried it."""
+
+
 def lost(legs: Sequence[Leg], why: str | None = None, failure: Failure | None = None) -> Outcome:
-    """The task's outcome when none of its parts did it."""
+    """The task's outcome when none of its parts did it: that of the last one that could try, which is told first."""
     failed = [leg for leg in legs if leg.result.failure is not None]
+    failed.sort(key=lambda leg: leg.result.failure not in _NOT_TRIED)
+    failed.reverse()
     told = [f"{leg.id} ({leg.result.agent or leg.role}): {leg.result.error or leg.result.reason}" for leg in failed]
-    kind = failure or (failed[-1].result.failure if failed else None) or Failure.EXIT_CODE
+    kind = failure or (failed[0].result.failure if failed else None) or Failure.EXIT_CODE
     return Outcome(
         failure=kind,
         error="\n".join([*([why] if why else []), *told]) or "no part of the task succeeded",
-        checks=failed[-1].result.checks if failed else (),
+        checks=failed[0].result.checks if failed else (),
         usage=_used(legs),
         metadata={"sum_of_parts": True},
     )

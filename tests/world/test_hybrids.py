@@ -231,6 +231,20 @@ def test_the_losers_of_a_race_are_dead_before_its_result_is_recorded(tmp_path: P
     events_of(project)
 
 
+@pytest.mark.parametrize("order", [("broken", "missing"), ("missing", "broken")])
+def test_a_race_has_failed_as_the_one_did_that_could_run(tmp_path: Path, order: tuple[str, str]) -> None:
+    project = prepare(tmp_path, {"race": hybrid("race", *order)}, race={"retry": {"max": 2, "backoff": 0}})
+    missing = {"kind": "script", "command": ["./nowhere"]}
+    settings = yaml.safe_load((tmp_path / "orchestration.yaml").read_text())
+    project.write(
+        "orchestration.yaml", yaml.safe_dump({**settings, "agents": {**settings["agents"], "missing": missing}})
+    )
+    assert project.orch("run-batch").code == 1
+    tried = [event for event in events_of(project) if event["type"] == "task_error" and event["task_id"] == "RACE"]
+    assert [(event["failure"], event["final"]) for event in tried] == [("exit_code", False), ("exit_code", True)]
+    assert f"leg-{order.index('broken') + 1} (broken): cannot" in tried[0]["error"].splitlines()[0]
+
+
 def test_a_hybrid_task_is_approved_tried_again_and_limited_as_a_whole(tmp_path: Path) -> None:
     project = prepare(
         tmp_path,
