@@ -46,7 +46,12 @@ def run_summary(run: RunResult, started: int, colour: bool = False) -> str:
 
 
 def _all_done(run: RunResult) -> str:
-    return f"all {len(run.results)} tasks are done" if len(run.results) > 1 else f"{run.results[0].task_id} is done"
+    if len(run.results) == 1:
+        return f"{run.results[0].task_id} is {STATUS_WORDS[run.results[0].status]}"
+    skipped = run.counts.get(ExecutionStatus.SKIPPED.value, 0)
+    if not skipped:
+        return f"all {len(run.results)} tasks are done"
+    return f"all {len(run.results)} tasks are done or skipped ({skipped} skipped)"
 
 
 def task_summary(result: ExecutionResult, colour: bool = False) -> str:

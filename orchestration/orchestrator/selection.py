@@ -1,13 +1,16 @@
 """Which tasks of the backlog are meant."""
 
 from collections.abc import Sequence
-from typing import Self
+from typing import Final, Self
 
-from orchestration.errors import Problem, UnknownTask
+from orchestration.errors import Problem, UnknownTask, UsageError
 from orchestration.graph import nearest
 from orchestration.loading import Project, check_fit
 from orchestration.models import Task
 from orchestration.records import dataclass
+
+MAX_TOLD: Final = 20
+"""Labels or phases that an error lists."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,23 @@ class Selection:
         """
         check_known(project, self.task_ids or ())
         return [task for task in project.tasks if self.matches(task)]
+
+    def check_words(self, project: Project) -> None:
+        """Refuse labels and phases that no task has: they are misspelt, or what they mean is missing.
+
+        Raises:
+            UsageError: names the first of them, with the nearest known one.
+            InvalidProject: they may be in what could not be read.
+        """
+        labels = {label.lower(): label for task in project.tasks for label in task.labels}
+        phases = {task.phase.lower(): task.phase for task in project.tasks if task.phase}
+        for wanted, known, what in ((self.labels, labels, "label"), (self.phases, phases, "phase")):
+            for word in wanted:
+                if word.lower() not in known:
+                    check_fit(project)
+                    told = f"known: {', '.join(sorted(known.values())[:MAX_TOLD])}" if known else "no task has any"
+                    hint = nearest(word.lower(), known) or told
+                    raise UsageError(f"no task has the {what} {word!r:.80}", hint=hint)
 
 
 def _any_of(wanted: Sequence[str], has: Sequence[str]) -> bool:

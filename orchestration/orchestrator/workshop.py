@@ -48,6 +48,7 @@ class Workshop:
     def plan(self, selection: Selection, agent: str | None, mode: Mode | str | None) -> list[Planned]:
         """The tasks of a selection with who does them; raises UnknownTask, UnknownAgent and InvalidProject."""
         check_fit(self._project)
+        selection.check_words(self._project)
         return plan_selection(self._project, self._registry, selection.choose(self._project), agent, mode)
 
     def agents(self) -> dict[str, str]:

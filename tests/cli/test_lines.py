@@ -1,5 +1,6 @@
 """What people read of each event, and of the end of a run."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -144,6 +145,10 @@ def test_when_all_is_done_already_it_says_so() -> None:
     assert run_summary(done, 0) == "nothing to do: all 2 tasks are done"
     assert run_summary(done, 1).startswith("run r: success")
     assert run_summary(RunResult("r", RunStatus.SUCCESS), 0) == "nothing to do: no task is selected"
+    skipped = RunResult("r", RunStatus.SUCCESS, (result("A", ExecutionStatus.SKIPPED),))
+    assert run_summary(skipped, 0) == "nothing to do: A is skipped"
+    both = replace(skipped, results=(*skipped.results, *done.results))
+    assert run_summary(both, 0) == "nothing to do: all 3 tasks are done or skipped (1 skipped)"
 
 
 def test_a_run_with_many_problems_shows_the_first_and_counts_the_rest() -> None:

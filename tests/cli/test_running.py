@@ -110,6 +110,24 @@ def test_a_selection_runs_only_what_fits(project: Project, arguments: list[str],
     assert {result["task_id"] for result in done.data["results"]} == ran
 
 
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--label", "fsat"], "orch: no task has the label 'fsat' (did you mean fast?)"),
+        (["--phase", "2"], "orch: no task has the phase '2' (known: 1)"),
+        (["--label", "fast", "--label", "none"], "orch: no task has the label 'none' (known: fast)"),
+    ],
+)
+def test_a_word_that_no_task_has_is_refused_and_no_run_is_made(
+    project: Project, arguments: list[str], told: str
+) -> None:
+    project.shell("A", "true", labels=["fast"], phase="1")
+    for command in (["run-batch"], ["run-batch", "--dry-run"]):
+        done = project.orch(*command, *arguments)
+        assert (done.code, done.last) == (2, told)
+    assert project.json("runs") == []
+
+
 def test_exit_codes_of_runs(project: Project) -> None:
     project.shell("gone", "no-such-program-at-all")
     project.write("orchestration.yaml", "agents:\n  missing: {kind: script, command: [no-such-agent-at-all]}\n")
