@@ -103,6 +103,17 @@ FIELD_ROWS: Final = (
         "tasks:\n  - id: a\n  - b\n",
         (3, "a task in a list has to be a mapping", "- id:"),
     ),
+    task_row(
+        "everything at once",
+        'tasks:\n- id: c\n  depends_on: [b]\n  priority: urgent\n  uses: [nix]\n  when: "{{ 1 +"\n  agent: nobody\n'
+        "- {id: b, depends_on: [c]}\n",
+        (3, "cycle: c → b → c", "remove one"),
+        (4, "priority must be one of critical, high, medium, low; got 'urgent'", ""),
+        (5, "there is no pool 'nix'", "add it"),
+        (6, "when: {{ 1 +: unexpected", "Jinja"),
+        (7, "there is no agent 'nobody'", "known agents"),
+    ),
+    task_row("a shell task without a command", "id: a\nagent: shell\n", (2, "there is nothing to run", "description")),
     task_row("a list item without an id", "- id: a\n- title: b\n", (2, "id is missing", "`id: …`")),
     task_row("tasks that are no list", "tasks:\n  a: {title: b}\n", (1, "tasks must be a list", "- id:")),
     task_row("a file that is only text", "just words\n", (1, "there is no task in this file", "key: value")),

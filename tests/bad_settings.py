@@ -90,9 +90,9 @@ AGENT_ROWS: Final = (
         "fallbacks in a row to one that does not exist, and a wrong default",
         "default_agent: nobody\nagents:\n  a: {kind: shell, fallback: b}\n"
         "  b: {kind: cli, adapter: codex, fallback: nope}\n",
+        (1, "default_agent 'nobody' is not among the agents", "known agents"),
         (3, "the agent a counts on b, which is not among the agents", "name single agents"),
         (4, "the agent b counts on nope, which is not among the agents", "name single agents"),
-        (1, "default_agent 'nobody' is not among the agents", "known agents"),
     ),
 )
 

@@ -12,18 +12,19 @@ from orchestration.graph import MAX_HINTS, Graph, cycle_problem, cycles, nearest
 from orchestration.loading.findings import FieldPath, Finding
 from orchestration.loading.settings import SettingsCatch
 from orchestration.loading.taskcheck import wrong_templates
-from orchestration.models import BUILT_IN_AGENTS, Task
+from orchestration.models import BUILT_IN_AGENTS, ShellAgent, Task
 from orchestration.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """A task, and where it was written."""
+    """A task, and where it was written; one that is not whole is looked at, and is not in the backlog."""
 
     task: Task
     file: str
     line: int
     path: FieldPath
+    is_whole: bool = True
 
     @property
     def place(self) -> str:
@@ -113,8 +114,13 @@ def wrong_names(placed: Iterable[Placed], catch: SettingsCatch) -> Iterator[Find
 
 
 def wrong_texts(placed: Iterable[Placed], catch: SettingsCatch) -> Iterator[Finding]:
-    """Conditions and templates of tasks that cannot be read."""
+    """Conditions and templates of tasks that cannot be read, and commands that are not there."""
     agents = {**BUILT_IN_AGENTS, **catch.settings.agents}
     for one in placed:
         for finding in wrong_templates(one.task, agents):
             yield finding.within(one.file, one.path)
+        agent = agents.get(one.task.agent or "")
+        runs_description = isinstance(agent, ShellAgent) and agent.enabled and agent.command is None
+        if runs_description and one.is_whole and not one.task.description.strip():
+            what = f"there is nothing to run: the agent {one.task.agent} has no command, and there is no description"
+            yield one.finding(what, "write the command as the task's description", "agent")

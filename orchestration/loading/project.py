@@ -125,12 +125,12 @@ def _loaded(root: Path) -> Project:
         findings += found.findings
         lost |= found.lost
         for draft in found.drafts:
-            task, wrong = checked(draft)
+            task, wrong, is_whole = checked(draft)
             findings += wrong
-            if task is None:
+            if not is_whole:
                 lost.add(str(draft.fields.get("id")))
-            else:
-                placed.append(Placed(sharing.with_shared(task), draft.file, draft.line, draft.path))
+            if task is not None:
+                placed.append(Placed(sharing.with_shared(task), draft.file, draft.line, draft.path, is_whole))
     placed, doubles = unique(placed)
     findings += doubles
     findings += wrong_dependencies(placed, lost)
@@ -138,6 +138,9 @@ def _loaded(root: Path) -> Project:
     findings += wrong_texts(placed, catch)
     graph, knots = graph_of(placed)
     findings += knots
+    if not all(one.is_whole for one in placed):
+        placed = [one for one in placed if one.is_whole]
+        graph, _ = graph_of(placed)
     return _assembled(root, catch, placed, graph, with_lines(bounded(findings), root, files))
 
 

@@ -1,6 +1,6 @@
 """A draft → a task, with everything that is wrong with it alone."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from pydantic import ValidationError
@@ -16,17 +16,30 @@ from orchestration.prompts import check_syntax
 _PROSE = ("description", "notes")
 
 
-def checked(draft: Draft) -> tuple[Task | None, list[Finding]]:
-    """The task, unless something grave is wrong with it, and everything that is wrong."""
+def checked(draft: Draft) -> tuple[Task | None, list[Finding], bool]:
+    """The task, everything that is wrong with it, and whether it is whole.
+
+    Where something grave is wrong with a field, the task is without that field, for whatever else may be wrong with it;
+    None where that leaves no task.
+    """
     fields = draft.fields
     findings = [*_given_twice(fields), *unknown_in_task(fields)]
-    task = None
+    is_whole, task = True, None
     try:
         task = Task.model_validate(fields)
         findings += unavailable_in(task)
     except ValidationError as error:
-        findings += findings_of(error, fields)
-    return task, [finding.within(draft.file, draft.path) for finding in findings]
+        wrong = findings_of(error, fields)
+        findings += wrong
+        is_whole, task = False, _without(fields, {finding.path[0] for finding in wrong if finding.path})
+    return task, [finding.within(draft.file, draft.path) for finding in findings], is_whole
+
+
+def _without(fields: Mapping[str, Any], wrong: Collection[str | int]) -> Task | None:
+    try:
+        return Task.model_validate({name: value for name, value in fields.items() if name not in wrong})
+    except ValidationError:
+        return None
 
 
 def _given_twice(fields: dict[str, Any]) -> Iterator[Finding]:
