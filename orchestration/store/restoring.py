@@ -17,11 +17,12 @@ moment, and a run that begins meanwhile (its first write waits for the lock, and
 import os
 import shutil
 import sqlite3
-from contextlib import closing, suppress
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from orchestration.errors import StoreError, UsageError, WrongState
+from orchestration.errors import NewerStore, StoreError, UsageError, WrongState
 from orchestration.records import dataclass
 from orchestration.store.backup import Copy, back_up, backups_folder, passing_copy, write_locked
 from orchestration.store.faults import said_clearly
@@ -58,7 +59,7 @@ def restore(folder: Path, backup: Path) -> Restored:
     files.check_links()
     with write_locked(files), closing(_opened(backup)) as source:
         refuse_live(folder)
-        with said_clearly(backup):
+        with _about(backup):
             version_of(source, backup, schema)  # before anything is written
         with passing_copy(source, files.database, schema) as (passing, facts):
             kept, verified = _keep(files)
@@ -87,8 +88,21 @@ def run_folders(folder: Path) -> list[str]:
 def _opened(backup: Path) -> sqlite3.Connection:
     """A backup has no log; a plain copy of a state that was in use has one, which belongs to it."""
     log = backup.with_name(f"{backup.name}-wal")
-    with said_clearly(backup):
+    with _about(backup):
         return connect(backup, "mode=ro" if log.exists() and log.stat().st_size else "mode=ro&immutable=1")
+
+
+@contextmanager
+def _about(backup: Path) -> Iterator[None]:
+    """Say what is wrong with a backup; what would be done about a state is no advice for it."""
+    try:
+        with said_clearly(backup):
+            yield
+    except NewerStore:
+        raise
+    except StoreError as error:
+        error.hint = "name a file that `orch backup` has made"
+        raise
 
 
 def _keep(files: StateFiles) -> tuple[Path | None, bool]:

@@ -203,8 +203,9 @@ async def test_only_a_backup_of_ours_is_restored(store: SqliteStore, folder: Pat
         (tmp_path / "missing", UsageError, "no such file"),
         (folder / "state.db", UsageError, "the state itself"),
     ):
-        with pytest.raises(kind, match=match):
+        with pytest.raises(kind, match=match) as refused:
             restore(folder, file)
+        assert kind is not StoreError or "orch backup" in (refused.value.hint or "")
         assert (folder / "state.db").read_bytes() == before, file
     assert not passing(folder)
     assert not (folder / "backups").exists()
