@@ -67,6 +67,14 @@ COMMANDS: Final[Mapping[str, Entry]] = {  # a name of two words is a command of 
 }
 
 
+NOT_YET: Final[Mapping[str, str]] = {
+    "merge": "tasks work in the project's folder, so there is nothing to merge",
+    "export": "orch report --json has what there is to export",
+    "clean": "what a run has left is in .orchestration/runs, a folder for each run",
+}
+"""Commands that other versions have, and what is to be done here."""
+
+
 class Commands(TyperGroup):
     """A group of commands, each of which is built when it is asked for: all of them, or those of one command."""
 
@@ -83,6 +91,8 @@ class Commands(TyperGroup):
             UsageError: there is no such command.
         """
         entry = COMMANDS.get(self.family + cmd_name)
+        if entry is None and self.family + cmd_name in NOT_YET:
+            raise UsageError(f"this version has no command {cmd_name!r} yet", hint=NOT_YET[cmd_name])
         if entry is None:
             raise UsageError(f"there is no command {self.family + cmd_name!r}", hint=self._hint_for(cmd_name))
         return build(self.family + cmd_name, entry)

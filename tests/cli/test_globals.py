@@ -254,3 +254,10 @@ def test_our_own_fault_costs_one_line_and_says_where_to_look(project: Project) -
     traced = Project(project.root, {**variables, "ORCH_DEBUG": "1"}).orch("validate")
     assert "Traceback" in traced.err
     assert traced.last.startswith("orch: internal error")
+
+
+@pytest.mark.parametrize("command", ["merge", "export", "clean"])
+def test_a_command_of_another_version_is_said_to_be_one(project: Project, command: str) -> None:
+    done = project.orch(command)
+    assert (done.code, done.out) == (2, "")
+    assert done.last.startswith(f"orch: this version has no command '{command}' yet (")
