@@ -1,8 +1,9 @@
 """The full sets of crashes, by hand: scripts/soak [--cycles N] [--minutes M] [--share I/N] [PART…].
 
 Parts: kills (random kills), calls (a death before every system call), cuts (every power cut), lies (a store that says
-it failed). Prints a table, and for whatever is wrong how to try it again and where its files are. Not part of CI. A
-share is every N-th try, beginning with the I-th: N shares together are the whole, and may be run when there is time.
+it failed), habits (any commands in any order). Prints a table, and for whatever is wrong how to try it again and where
+its files are. Not part of CI. A share is every N-th try, beginning with the I-th: N shares together are the whole, and
+may be run when there is time.
 """
 
 import argparse
@@ -19,6 +20,7 @@ from typing import Final, TypeAlias
 import pytest
 
 from tests.crash import cutting, cycles, dying, lying, tracing
+from tests.crash import habits as user
 
 CYCLES: Final = 1_000
 MINUTES: Final = 90.0
@@ -89,11 +91,19 @@ def lies(folder: Path, lot: Lot) -> Iterator[Try]:
             yield f"lies --first {seed} --cycles 1", place, runner.run(lying.lived(place, seed)).wrong
 
 
+def habits(folder: Path, lot: Lot) -> Iterator[Try]:
+    """Any commands in any order; a seed takes as long as ten kills, so there are a tenth as many."""
+    for seed in list(lot.seeds)[: max(1, lot.count // 10)]:
+        place = folder / f"habits-{seed}"
+        yield f"habits --first {seed} --cycles 1", place, user.wrong_with(place, seed)
+
+
 PARTS: Final[Mapping[str, Callable[[Path, Lot], Iterator[Try]]]] = {
     "kills": kills,
     "calls": calls,
     "cuts": cuts,
     "lies": lies,
+    "habits": habits,
 }
 
 
