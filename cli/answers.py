@@ -32,7 +32,8 @@ def complete(
 ) -> None:
     """Say that a task which waits for a person is done.
 
-    Its checks run first; if one fails, the task still waits.
+    Its checks run first; if one fails, the task still waits. With `approve: after`, what came of it then waits for
+    approval.
     """
     session = session_of(context)
     outputs = dict(_pair(text) for text in values or [])

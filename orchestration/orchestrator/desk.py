@@ -69,6 +69,7 @@ class Desk:
         """See `ProjectOrchestrator.complete`."""
         record = await self._waiting(task_id)
         run = await self._replayed(record)
+        answering.expect_work(run, task_id, "complete")
         checks = await run.crew.check(task_id, run.plan.attempt_of(task_id) or 1, outputs)
         failed = [check for check in checks if not check.passed]
         if failed:
