@@ -178,12 +178,15 @@ def cancel_at_rest(run: LiveRun, task_ids: Sequence[str], cause: str, *, by_name
     for task_id in (*reversed(open_parts), *cancelled):  # parts end before what they are parts of
         attempt = run.plan.attempt_of(task_id)
         outcome = Outcome() if attempt is None else Outcome(failure=Failure.CANCELLED, error=cause)
+        died = run.plan.state_of(task_id) is State.RUNNING  # nobody knows when
+        seconds = 0.0 if died else run.ledger.seconds_in(task_id, run.recorder.at())
         run.recorder.emit(
             TaskCancelled,
             task_id=task_id,
             attempt=attempt,
             reason=CANCELLED if by_name or run.plan.attempts_of(task_id) else NOT_STARTED,
             cause=cause,
+            duration_seconds=seconds,
             outcome=outcome,
         )
     run.scheduler.settle()

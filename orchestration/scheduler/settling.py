@@ -163,6 +163,7 @@ class Settler:
             agent=self._jobs.get(task_id, NO_JOB).agent,
             reason=reason or (self.cut_off if began else NOT_STARTED),
             cause=cause,
+            duration_seconds=self._recorder.ledger.seconds_in(task_id, self._recorder.at()),
             outcome=Outcome() if attempt is None else Outcome(failure=Failure.CANCELLED, error=cause),
         )
 
