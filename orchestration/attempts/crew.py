@@ -180,6 +180,10 @@ class Crew:
         finally:
             self._briefing.forget(work)
 
+    def keep(self, task_id: str, attempt: int, output: str) -> tuple[str, str | None]:
+        """The output of a person as it goes into the event, and the file that has all of it where it is long."""
+        return keep_inline(output, self._briefing.folder(task_id, attempt))
+
     def forget(self, task_id: str, attempt: int) -> None:
         """Remove what an attempt left that ended together with its `orch`, and that only the attempt needed."""
         self._briefing.forget_cut_off(task_id, attempt)

@@ -35,7 +35,8 @@ def apply(run: LiveRun, action: str, task_id: str, body: Mapping[str, Any]) -> N
         WrongState: the task is in no state for it.
     """
     if action == "complete":
-        _end(run, task_id, body, Outcome(output=body.get("output") or "", checks=_checks(body), **_outputs(body)))
+        said = {name: body[name] for name in ("output", "output_file") if body.get(name)}
+        _end(run, task_id, body, Outcome(checks=_checks(body), **said, **_outputs(body)))
     elif action == "fail":
         reason = body.get("note") or "a person said so"
         _end(run, task_id, body, Outcome(failure=Failure.EXIT_CODE, error=reason, claim="failed"))

@@ -69,15 +69,18 @@ class Desk:
         record = await self._waiting(task_id)
         run = await self._replayed(record)
         answering.expect_work(run, task_id, "complete")
-        checks = await run.crew.check(task_id, run.plan.attempts_of(task_id) or 1, outputs)
+        attempt = run.plan.attempts_of(task_id) or 1
+        checks = await run.crew.check(task_id, attempt, outputs)
         failed = [check for check in checks if not check.passed]
         if failed:
             problems = [Problem(describe_failed([check])) for check in failed]
-            names = ", ".join(check.name for check in failed)
+            names = ", ".join(f"{check.kind} {check.name}" for check in failed)
             message = f"{task_id} is not done: {len(failed)} of {len(checks)} checks failed: {names}"
             hint = f"mend it, then `orch complete {task_id}` again; it still needs input"
             raise ChecksFailed(message, hint=hint, problems=problems)
-        body = {"output": output, "outputs": dict(outputs), "by": by, "checks": [check.to_dict() for check in checks]}
+        kept, file = run.crew.keep(task_id, attempt, output or "")
+        passed = [check.to_dict() for check in checks]
+        body = {"output": kept, "output_file": file, "outputs": dict(outputs), "by": by, "checks": passed}
         return await self._answer(record, "complete", task_id, body)
 
     async def answer(self, task_id: str, action: str, *, note: str = "", by: str) -> ExecutionResult:

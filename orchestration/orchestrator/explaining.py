@@ -58,7 +58,7 @@ async def _why_part(store: RunStore, task_id: str) -> list[str]:
 
 def _state(result: ExecutionResult) -> str:
     said = f"{result.task_id} is {result.status.value}"
-    reason, error = result.reason or "", result.error or ""
+    reason, error = result.reason or "", _in_a_line(result.error or "")
     details = [text for text in (reason, error if error not in reason else "") if text]
     return f"{said}: {'; '.join(details)}" if details else f"{said}."
 
@@ -110,7 +110,7 @@ def _attempt(attempt: AttemptRecord, now: datetime | None) -> Iterator[str]:
     outcome = attempt.outcome
     how = attempt.status.value if outcome.failure is None else f"{attempt.status.value} ({outcome.failure.value})"
     code = f", exit code {outcome.exit_code}" if outcome.exit_code is not None else ""
-    error = f": {outcome.error}" if outcome.error else ""
+    error = f": {_in_a_line(outcome.error)}" if outcome.error else ""
     which = f"Attempt {attempt.number} by" if attempt.number else "Without an attempt, for"
     yield f"{which} {attempt.agent or 'nobody'}: {how}{code}{_time(attempt, now)}{error}"
     for check in outcome.checks:
@@ -118,6 +118,13 @@ def _attempt(attempt: AttemptRecord, now: datetime | None) -> Iterator[str]:
             yield f"Attempt {attempt.number}, check failed: {check.kind} {check.name}"
     if outcome.log_path:
         yield f"Attempt {attempt.number}, logs: {outcome.log_path}"
+
+
+def _in_a_line(text: str) -> str:
+    """A text of several lines as one; what stands below a line that ends in a colon belongs to it."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    ends = [" " if line.endswith((":", ";", ",", ".")) else "; " for line in lines]
+    return "".join(part for pair in zip(lines, ends, strict=True) for part in pair).strip().removesuffix(";")
 
 
 def _time(attempt: AttemptRecord, now: datetime | None) -> str:
