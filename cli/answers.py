@@ -1,5 +1,8 @@
 """What a person decides about tasks and runs, from any terminal: done, failed, approved, rejected, cancelled, again."""
 
+import contextlib
+import os
+import pwd
 from collections.abc import Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -8,14 +11,16 @@ import typer
 from cli.options import By, TaskId
 from cli.render.words import count, listed
 from cli.session import Session, session_of
-from cli.values import refuse_both
+from cli.values import from_stdin, refuse_both
 from orchestration.errors import UsageError
 
 if TYPE_CHECKING:
     from cli.interrupts import Interrupts
     from orchestration.results import ExecutionResult
 
-Output = Annotated[str | None, typer.Option("--output", "-o", metavar="TEXT", help="What came of it.")]
+Output = Annotated[
+    str | None, typer.Option("--output", "-o", metavar="TEXT", help="What came of it; - reads standard input.")
+]
 Values = Annotated[
     list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A value for the tasks after it (repeatable).")
 ]
@@ -32,10 +37,13 @@ def complete(
 ) -> None:
     """Say that a task which waits for a person is done.
 
-    Its checks run first; if one fails, the task still waits.
+    Its checks run first; if one fails, the task still waits. With `approve: after`, what came of it then waits for
+    approval.
     """
     session = session_of(context)
     outputs = dict(_pair(text) for text in values or [])
+    if output == "-":
+        output = from_stdin("the output", "-o").rstrip("\r\n")  # as of what programs print
 
     async def work(_: "Interrupts") -> "ExecutionResult":
         async with session.orchestrator() as orchestrator:
@@ -137,5 +145,10 @@ def _pair(text: str) -> tuple[str, str]:
 
 
 def _person(session: Session) -> str:
-    """Who is asking, as far as the environment says."""
-    return session.environment.get("USER") or session.environment.get("LOGNAME") or ""
+    """Who is asking, by the environment, or else by the system; nobody where neither knows."""
+    named = session.environment.get("USER") or session.environment.get("LOGNAME")
+    if named:
+        return named
+    with contextlib.suppress(KeyError):  # a container may run with a number that no user has
+        return pwd.getpwuid(os.getuid()).pw_name
+    return ""

@@ -107,6 +107,20 @@ def _budget_parts(text: str) -> dict[str, str]:
     return given
 
 
+def from_stdin(what: str, option: str) -> str:
+    """What standard input has, as text.
+
+    Raises:
+        UsageError: it is closed, or no text; says what was to be read, and with which option it can be given.
+    """
+    if sys.stdin is None:
+        raise UsageError("standard input is closed", hint=f"give {what} with {option} TEXT")
+    try:
+        return sys.stdin.buffer.read().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UsageError(f"standard input is not UTF-8 at byte {error.start}", hint=f"{what} is text") from error
+
+
 def refuse_both(first: str, second: str, *, both: bool) -> None:
     """Refuse two options that exclude each other.
 

@@ -1,13 +1,13 @@
 """`init` and `add`: the two commands that write what users otherwise write by hand. Neither replaces a file."""
 
 import os
-import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cli.options import AgentName
 from cli.session import session_of
+from cli.values import from_stdin
 from orchestration.errors import UsageError
 from orchestration.kinds import Priority
 
@@ -79,7 +79,7 @@ def add(
         "labels": labels,
         "verify": verify,
         "estimate_hours": estimate_hours,
-        "description": _from_stdin() if description == "-" else description,
+        "description": from_stdin("the description", "-d") if description == "-" else description,
     }
     fields = {name: value for name, value in written.items() if value not in (None, [])}
     _check(project, fields)
@@ -87,20 +87,6 @@ def add(
     file = write_task(project.root, fields, folder=_folder_of(project), agents=agents)
     place = os.path.relpath(file, project.root)
     session.give_line("task", {"id": fields["id"], "title": title, "file": place}, f"added {fields['id']}: {place}")
-
-
-def _from_stdin() -> str:
-    """What standard input has, as text.
-
-    Raises:
-        UsageError: it is closed, or no text.
-    """
-    if sys.stdin is None:
-        raise UsageError("standard input is closed", hint="give the description with -d TEXT")
-    try:
-        return sys.stdin.buffer.read().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise UsageError(f"standard input is not UTF-8 at byte {error.start}", hint="a description is text") from error
 
 
 def _check(project: "Project", fields: dict[str, Any]) -> None:

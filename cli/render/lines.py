@@ -56,7 +56,8 @@ def line_of(event: events.Event | events.TaskChunk, tail: str = "") -> Line | No
             again = f", attempt {event.attempt}" if (event.attempt or 1) > 1 else ""
             return Line("started", event.task_id, f"{event.agent or ''}{again}", "cyan")
         case events.TaskCompleted():
-            return Line("done", event.task_id, f"in {duration(event.duration_seconds)}", "green")
+            took = "" if event.attempt is None else f"in {duration(event.duration_seconds)}"
+            return Line("done", event.task_id, took, "green")
         case events.TaskError():
             return _failed(event, tail)
         case events.RetryScheduled():
@@ -120,8 +121,9 @@ def last_lines(text: str, most: int = EVIDENCE_LINES) -> tuple[str, ...]:
 
 
 def _failed(event: events.TaskError, tail: str) -> Line:
-    after = f" (after {duration(event.duration_seconds)}, attempt {event.attempt})"
-    text = why_failed(event.outcome) + after
+    text = why_failed(event.outcome)
+    if event.attempt is not None:
+        text += f" (after {duration(event.duration_seconds)}, attempt {event.attempt})"
     if not event.final:
         return Line("failed", event.task_id, f"{text}; it will be tried again", "yellow")
     return Line("failed", event.task_id, text, "red", evidence_of(event.outcome, tail), problem=True)

@@ -86,7 +86,9 @@ def _legs(result: ExecutionResult) -> list[str]:
 def _result_line(result: ExecutionResult, colour: bool) -> str:
     word = painted(f"{STATUS_WORDS[result.status]:<{VERB_CELLS}}", STATUS_COLOURS.get(result.status), colour)
     if result.succeeded:
-        return f"  {word} {result.task_id}  in {duration(result.duration_seconds)}"
+        is_measured = not result.attempts or result.attempts[-1].took is not None
+        took = f"in {duration(result.duration_seconds)}" if is_measured else ""
+        return f"  {word} {result.task_id}  {took}".rstrip()
     asks = result.status is ExecutionStatus.NEEDS_INPUT
     said = how_to_answer(result.task_id, result.reason) if asks else clean_line(why(result))
     log = f"  [{clean_line(result.log_path)}]" if result.log_path and result.failure else ""

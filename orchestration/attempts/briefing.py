@@ -151,6 +151,12 @@ class Briefing:
             if path != self._no_inputs:
                 _remove(path)
 
+    def forget_cut_off(self, task_id: str, attempt: int) -> None:
+        """Remove the same of an attempt that ended together with its `orch`; nothing of it is alive any more."""
+        name = f"{task_id.replace('/', '~')}.{attempt}"
+        for path in (f".outputs/{name}", f".inputs/{name}.json", f"{task_id}/{attempt}/supervisor.json"):
+            _remove(f"{self._folder}/{path}")
+
     # -- the environment ----------------------------------------------------------------------------------------
 
     async def _chosen(

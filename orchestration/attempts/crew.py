@@ -175,7 +175,18 @@ class Crew:
         if isinstance(assignment.agent, OrchError):
             raise assignment.agent
         work = await self._briefing.work(task_id, assignment, assignment.agent, attempt, 0)
-        return await check_work(work, outputs, self._place.children)
+        try:
+            return await check_work(work, outputs, self._place.children)
+        finally:
+            self._briefing.forget(work)
+
+    def keep(self, task_id: str, attempt: int, output: str) -> tuple[str, str | None]:
+        """The output of a person as it goes into the event, and the file that has all of it where it is long."""
+        return keep_inline(output, self._briefing.folder(task_id, attempt))
+
+    def forget(self, task_id: str, attempt: int) -> None:
+        """Remove what an attempt left that ended together with its `orch`, and that only the attempt needed."""
+        self._briefing.forget_cut_off(task_id, attempt)
 
     async def brief(self, task_id: str) -> Work:
         """The attempt that would come next, with everything that it would be given; nothing is started."""

@@ -30,7 +30,7 @@ def describe_failed(failed: list[CheckResult]) -> str:
     return "\n".join(
         f"{check.kind} failed: {check.name}"
         + (f" (exit code {check.exit_code})" if check.exit_code is not None else "")
-        + (f"\n{check.log[-MAX_EVIDENCE:].rstrip()}" if check.log else "")
+        + (f":\n{check.log[-MAX_EVIDENCE:].rstrip()}" if check.log else "")
         for check in failed
     )
 

@@ -101,7 +101,8 @@ def _details(run: RunResult) -> Iterator[str]:
         for attempt in result.attempts:
             ended = attempt.outcome.failure.value if attempt.outcome.failure else attempt.status.value
             log = f", log {_escaped(attempt.outcome.log_path)}" if attempt.outcome.log_path else ""
-            yield from ("", f"- attempt {attempt.number}: {ended} after {attempt.duration_seconds:.1f} s{log}")
+            took = "" if attempt.took is None else f" after {attempt.took:.1f} s"
+            yield from ("", f"- attempt {attempt.number}: {ended}{took}{log}")
 
 
 def _is_worth_details(result: ExecutionResult) -> bool:

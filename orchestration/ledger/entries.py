@@ -138,13 +138,16 @@ def _ask(entry: Entry, event: TaskNeedsInput) -> None:
     entry.status, entry.prompt, entry.reason = ExecutionStatus.NEEDS_INPUT, event.prompt, event.reason
     entry.awaiting, entry.asked_at = event.result, event.at
     if event.attempt is not None:
-        entry.change_last(replace(entry.attempts[-1], status=ExecutionStatus.NEEDS_INPUT))
+        last = entry.attempts[-1]
+        took = max(0.0, (event.at - last.started_at).total_seconds()) if event.result is not None else 0.0
+        entry.change_last(replace(last, status=ExecutionStatus.NEEDS_INPUT, duration_seconds=took))
 
 
 def _answer(entry: Entry, event: TaskInputGiven) -> None:
     entry.given = event
     if event.action == "retry" or (event.action == "approve" and event.attempt is None):
         entry.status, entry.reason, entry.ended_at, entry.prompt = ExecutionStatus.PENDING, None, None, None
+        entry.awaiting = None
         entry.history = len(entry.attempts)
 
 

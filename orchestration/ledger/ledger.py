@@ -149,10 +149,20 @@ class Ledger:
         entry = self._entry(task_id)
         return entry.awaiting if entry else None
 
-    def asked_at(self, task_id: str) -> datetime | None:
-        """When the task last began to wait for a person."""
+    def asks_to_begin(self, task_id: str) -> bool:
+        """Whether a person is asked if the task may begin, and not to do it or to say what a crash left of it."""
         entry = self._entry(task_id)
-        return entry.asked_at if entry else None
+        if entry is None or entry.prompt is None or entry.awaiting is not None:
+            return False
+        return not entry.attempts or entry.attempts[-1].completed_at is not None
+
+    def seconds_in(self, task_id: str, at: datetime) -> float:
+        """How long the work of the task's open attempt took: until `at`, or until it began to wait for approval."""
+        entry = self._entry(task_id)
+        if entry is None or not entry.attempts or entry.attempts[-1].completed_at is not None:
+            return 0.0
+        end = at if entry.awaiting is None else entry.asked_at or at
+        return max(0.0, (end - entry.attempts[-1].started_at).total_seconds())
 
     def status_of(self, task_id: str) -> ExecutionStatus:
         """How far the task is; pending where nothing has happened yet."""

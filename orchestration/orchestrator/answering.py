@@ -35,7 +35,8 @@ def apply(run: LiveRun, action: str, task_id: str, body: Mapping[str, Any]) -> N
         WrongState: the task is in no state for it.
     """
     if action == "complete":
-        _end(run, task_id, body, Outcome(output=body.get("output") or "", checks=_checks(body), **_outputs(body)))
+        said = {name: body[name] for name in ("output", "output_file") if body.get(name)}
+        _end(run, task_id, body, Outcome(checks=_checks(body), **said, **_outputs(body)))
     elif action == "fail":
         reason = body.get("note") or "a person said so"
         _end(run, task_id, body, Outcome(failure=Failure.EXIT_CODE, error=reason, claim="failed"))
@@ -56,23 +57,42 @@ def _checks(body: Mapping[str, Any]) -> tuple[CheckResult, ...]:
     return tuple(CheckResult.from_dict(check) for check in body.get("checks", ()))
 
 
-def _end(run: LiveRun, task_id: str, body: Mapping[str, Any], outcome: Outcome) -> None:
+def expect_work(run: LiveRun, task_id: str, action: str) -> None:
+    """Refuse to complete or fail a task of which nothing is left to be done by a person, who is asked to approve it.
+
+    Raises:
+        WrongState: it waits for that, or for nobody.
+    """
     _expect(run, task_id, State.NEEDS_INPUT)
-    attempt = run.plan.attempt_of(task_id)
-    _given(run, task_id, "fail" if outcome.failure else "complete", body)
-    agent = run.ledger.result(task_id).agent
-    ending: dict[str, Any] = {"task_id": task_id, "attempt": attempt, "agent": agent}
-    if outcome.failure is None:
-        run.recorder.emit(TaskCompleted, **ending, outcome=outcome)
+    if run.ledger.awaiting(task_id) is not None:
+        waits = "it is done, and its result waits for approval"
+    elif run.ledger.asks_to_begin(task_id):
+        waits = "it has not begun, and waits for approval"
     else:
-        run.recorder.emit(TaskError, **ending, outcome=outcome, final=True, reason=outcome.error)
+        return
+    no = f"orch reject {task_id} --note TEXT"
+    hint = no if action == "fail" else f"orch approve {task_id}, or {no}"
+    raise WrongState(f"{task_id} is not for a person to {action}: {waits}", hint=hint)
+
+
+def _end(run: LiveRun, task_id: str, body: Mapping[str, Any], outcome: Outcome) -> None:
+    action = "fail" if outcome.failure else "complete"
+    expect_work(run, task_id, action)
+    attempt = run.plan.attempt_of(task_id)
+    seconds = run.ledger.seconds_in(task_id, run.recorder.at())
+    _given(run, task_id, action, body)
+    agent = run.ledger.result(task_id).agent
+    if outcome.failure is None:
+        run.scheduler.settler.complete(task_id, attempt, agent, outcome, seconds)
+        return
+    ending: dict[str, Any] = {"task_id": task_id, "attempt": attempt, "agent": agent, "duration_seconds": seconds}
+    run.recorder.emit(TaskError, **ending, outcome=outcome, final=True, reason=outcome.error)
 
 
 def _approve(run: LiveRun, task_id: str, action: str, body: Mapping[str, Any]) -> None:
     _expect(run, task_id, State.NEEDS_INPUT)
-    attempt = run.plan.attempt_of(task_id)
-    if attempt is not None:
-        _judge_result(run, task_id, attempt, action, body)
+    if run.plan.attempt_of(task_id) is not None or run.ledger.awaiting(task_id) is not None:
+        _judge_result(run, task_id, action, body)
         return
     _given(run, task_id, action, body)
     if action == "reject":
@@ -80,19 +100,23 @@ def _approve(run: LiveRun, task_id: str, action: str, body: Mapping[str, Any]) -
         run.recorder.emit(TaskCancelled, task_id=task_id, reason=CANCELLED, cause=cause)
 
 
-def _judge_result(run: LiveRun, task_id: str, attempt: int, action: str, body: Mapping[str, Any]) -> None:
-    """What an attempt made counts, or the attempt has failed and may be followed by another one."""
-    outcome = run.ledger.awaiting(task_id)
+def _judge_result(run: LiveRun, task_id: str, action: str, body: Mapping[str, Any]) -> None:
+    """What an attempt made counts, or the attempt has failed and may be followed by another one.
+
+    Where a person has done what a crash had cut off, no attempt is open: then it is the one before that is judged.
+    """
+    outcome, attempt = run.ledger.awaiting(task_id), run.plan.attempt_of(task_id)
     if outcome is None:
-        raise WrongState(f"{task_id} waits to be done, not to be approved", hint=f"orch complete {task_id}")
-    last = run.ledger.attempts_of(task_id)[-1]
-    seconds = max(0.0, ((run.ledger.asked_at(task_id) or last.started_at) - last.started_at).total_seconds())
-    _given(run, task_id, action, body)
+        hint = f"orch complete {task_id}" if action == "approve" else f"orch fail {task_id} --reason TEXT"
+        raise WrongState(f"{task_id} waits to be done, not to be approved", hint=hint)
+    agent = run.ledger.result(task_id).agent
+    seconds = run.ledger.seconds_in(task_id, run.recorder.at())
+    _given(run, task_id, action, body, attempt or run.plan.attempts_of(task_id))
     if action == "approve":
-        ending = {"task_id": task_id, "attempt": attempt, "agent": last.agent, "duration_seconds": seconds}
+        ending = {"task_id": task_id, "attempt": attempt, "agent": agent, "duration_seconds": seconds}
         run.recorder.emit(TaskCompleted, **ending, outcome=outcome)
     else:
-        run.scheduler.reject(task_id, attempt, last.agent, outcome, body.get("note") or "", seconds)
+        run.scheduler.settler.reject(task_id, attempt, agent, outcome, body.get("note") or "", seconds)
 
 
 def retry(run: LiveRun, task_ids: Sequence[str], by: str, note: str | None) -> list[str]:
@@ -155,23 +179,26 @@ def cancel_at_rest(run: LiveRun, task_ids: Sequence[str], cause: str, *, by_name
     for task_id in (*reversed(open_parts), *cancelled):  # parts end before what they are parts of
         attempt = run.plan.attempt_of(task_id)
         outcome = Outcome() if attempt is None else Outcome(failure=Failure.CANCELLED, error=cause)
+        died = run.plan.state_of(task_id) is State.RUNNING  # nobody knows when
+        seconds = 0.0 if died else run.ledger.seconds_in(task_id, run.recorder.at())
         run.recorder.emit(
             TaskCancelled,
             task_id=task_id,
             attempt=attempt,
             reason=CANCELLED if by_name or run.plan.attempts_of(task_id) else NOT_STARTED,
             cause=cause,
+            duration_seconds=seconds,
             outcome=outcome,
         )
     run.scheduler.settle()
     return cancelled
 
 
-def _given(run: LiveRun, task_id: str, action: str, body: Mapping[str, Any]) -> None:
+def _given(run: LiveRun, task_id: str, action: str, body: Mapping[str, Any], attempt: int | None = None) -> None:
     run.recorder.emit(
         TaskInputGiven,
         task_id=task_id,
-        attempt=run.plan.attempt_of(task_id),
+        attempt=attempt or run.plan.attempt_of(task_id),
         action=action,
         by=body.get("by") or "",
         note=body.get("note"),

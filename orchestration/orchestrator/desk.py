@@ -21,11 +21,10 @@ from orchestration.ledger import Ledger
 from orchestration.loading import Project, check_fit
 from orchestration.orchestrator import answering
 from orchestration.orchestrator.answering import check_retryable, has_open_attempt
-from orchestration.orchestrator.leftovers import end_what_is_left
+from orchestration.orchestrator.leftovers import clear_away, cut_off
 from orchestration.orchestrator.looking import OPEN_RUNS, find_run, ledger_of
 from orchestration.orchestrator.opening import planned_from, replay
 from orchestration.orchestrator.resuming import owner_of_run
-from orchestration.plan import State
 from orchestration.process import LiveChildren
 from orchestration.protocols import RunRecord, RunStore
 from orchestration.registry import AgentRegistry
@@ -69,15 +68,19 @@ class Desk:
         """See `ProjectOrchestrator.complete`."""
         record = await self._waiting(task_id)
         run = await self._replayed(record)
-        checks = await run.crew.check(task_id, run.plan.attempt_of(task_id) or 1, outputs)
+        answering.expect_work(run, task_id, "complete")
+        attempt = run.plan.attempts_of(task_id) or 1
+        checks = await run.crew.check(task_id, attempt, outputs)
         failed = [check for check in checks if not check.passed]
         if failed:
             problems = [Problem(describe_failed([check])) for check in failed]
-            names = ", ".join(check.name for check in failed)
+            names = ", ".join(f"{check.kind} {check.name}" for check in failed)
             message = f"{task_id} is not done: {len(failed)} of {len(checks)} checks failed: {names}"
             hint = f"mend it, then `orch complete {task_id}` again; it still needs input"
             raise ChecksFailed(message, hint=hint, problems=problems)
-        body = {"output": output, "outputs": dict(outputs), "by": by, "checks": [check.to_dict() for check in checks]}
+        kept, file = run.crew.keep(task_id, attempt, output or "")
+        passed = [check.to_dict() for check in checks]
+        body = {"output": kept, "output_file": file, "outputs": dict(outputs), "by": by, "checks": passed}
         return await self._answer(record, "complete", task_id, body)
 
     async def answer(self, task_id: str, action: str, *, note: str = "", by: str) -> ExecutionResult:
@@ -230,8 +233,8 @@ class Desk:
     async def _do_here(self, record: RunRecord, deed: Deed, *, resume: bool) -> list[str]:
         """A retry first resumes the run, as whatever stopped it then (fail-fast) says nothing about another try."""
         run = await self._replayed(record)
-        if run.plan.count(State.RUNNING):  # its owner died: what it ran may still be there
-            await end_what_is_left(self._children, record)
+        if died_with_it := cut_off(run):  # its owner died: what it ran may still be there
+            await clear_away(self._children, record, run, died_with_it)
         if resume:
             run.recorder.emit(RunResumed)
         done = deed(run)

@@ -1,6 +1,7 @@
 """Why a task is as it is, in sentences: how it stands, what it waits for, what each attempt came to."""
 
 from collections.abc import AsyncIterator, Iterator, Mapping
+from datetime import UTC, datetime
 
 from orchestration.errors import OrchError, UnknownTask
 from orchestration.kinds import ExecutionStatus, Failure
@@ -27,7 +28,9 @@ async def why(project: Project, registry: AgentRegistry, store: RunStore, task_i
     results = {result.task_id: result for result in await looking.status(store, ids, agents)}
     result = results[task_id]
     sentences = [_state(result), *_waits(result, results)]
-    sentences += [sentence for attempt in result.attempts for sentence in _attempt(attempt)]
+    claim = (await store.claims()).get(task_id)
+    now = datetime.now(UTC) if claim is not None and store.is_live(claim.run_id) else None
+    sentences += [sentence for attempt in result.attempts for sentence in _attempt(attempt, now)]
     sentences += _parts(result)
     sentences += [sentence async for sentence in _runs(store, task_id, result)]
     if not result.attempts:
@@ -45,7 +48,8 @@ async def _why_part(store: RunStore, task_id: str) -> list[str]:
             ledger = await looking.ledger_of(store, record.run_id)
             if task_id in ledger.known:
                 result = ledger.result(task_id)
-                told = [sentence for attempt in result.attempts for sentence in _attempt(attempt)]
+                now = datetime.now(UTC) if store.is_live(record.run_id) else None
+                told = [sentence for attempt in result.attempts for sentence in _attempt(attempt, now)]
                 whole = owner if record.is_of_backlog else f"the {record.kind}"
                 what = "not in the backlog now; it was done" if task_id == whole else f"a part of {whole}"
                 return [_state(result), *told, f"It is {what} in run {record.run_id}."]
@@ -54,7 +58,7 @@ async def _why_part(store: RunStore, task_id: str) -> list[str]:
 
 def _state(result: ExecutionResult) -> str:
     said = f"{result.task_id} is {result.status.value}"
-    reason, error = result.reason or "", result.error or ""
+    reason, error = result.reason or "", _in_a_line(result.error or "")
     details = [text for text in (reason, error if error not in reason else "") if text]
     return f"{said}: {'; '.join(details)}" if details else f"{said}."
 
@@ -101,18 +105,35 @@ def _parts(result: ExecutionResult) -> Iterator[str]:
             yield _ask(ExecutionResult.from_dict(leg))
 
 
-def _attempt(attempt: AttemptRecord) -> Iterator[str]:
+def _attempt(attempt: AttemptRecord, now: datetime | None) -> Iterator[str]:
+    """What an attempt came to; `now` is the time where its run goes on."""
     outcome = attempt.outcome
     how = attempt.status.value if outcome.failure is None else f"{attempt.status.value} ({outcome.failure.value})"
     code = f", exit code {outcome.exit_code}" if outcome.exit_code is not None else ""
-    error = f": {outcome.error}" if outcome.error else ""
-    took = f"{attempt.duration_seconds:.1f}s"
-    yield f"Attempt {attempt.number} by {attempt.agent or 'nobody'}: {how}{code} in {took}{error}"
+    error = f": {_in_a_line(outcome.error)}" if outcome.error else ""
+    which = f"Attempt {attempt.number} by" if attempt.number else "Without an attempt, for"
+    yield f"{which} {attempt.agent or 'nobody'}: {how}{code}{_time(attempt, now)}{error}"
     for check in outcome.checks:
         if not check.passed:
             yield f"Attempt {attempt.number}, check failed: {check.kind} {check.name}"
     if outcome.log_path:
         yield f"Attempt {attempt.number}, logs: {outcome.log_path}"
+
+
+def _in_a_line(text: str) -> str:
+    """A text of several lines as one; what stands below a line that ends in a colon belongs to it."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    ends = [" " if line.endswith((":", ";", ",", ".")) else "; " for line in lines]
+    return "".join(part for pair in zip(lines, ends, strict=True) for part in pair).strip().removesuffix(";")
+
+
+def _time(attempt: AttemptRecord, now: datetime | None) -> str:
+    """How long it took, or how long it has gone on so far; nothing where nobody knows."""
+    if attempt.took is not None:
+        return f" in {attempt.took:.1f}s"
+    if attempt.completed_at is None and now is not None:
+        return f" for {max(0.0, (now - attempt.started_at).total_seconds()):.1f}s so far"
+    return ""
 
 
 async def _runs(store: RunStore, task_id: str, result: ExecutionResult) -> AsyncIterator[str]:

@@ -11,7 +11,9 @@ from typing import Final
 
 from orchestration.checks import MARKER
 from orchestration.errors import RunOwned, StillAlive
+from orchestration.executor import LiveRun
 from orchestration.kinds import RunStatus
+from orchestration.plan import State
 from orchestration.process import LiveChildren, end_leftovers
 from orchestration.protocols import RunRecord, RunStore
 
@@ -30,6 +32,21 @@ async def end_what_is_left(children: LiveChildren, record: RunRecord) -> None:
     if found:
         word = "process" if found == 1 else "processes"
         _LOG.warning("ended %d %s that run %s had left when orch was killed", found, word, record.run_id)
+
+
+def cut_off(run: LiveRun) -> list[tuple[str, int]]:
+    """The attempts of a run that was replayed, and nothing more, that ran when its owner died."""
+    running = ((task_id, run.plan.attempt_of(task_id)) for task_id in run.plan.tasks_in(State.RUNNING))
+    return [(task_id, attempt) for task_id, attempt in running if attempt is not None]
+
+
+async def clear_away(
+    children: LiveChildren, record: RunRecord, run: LiveRun, attempts: Sequence[tuple[str, int]]
+) -> None:
+    """End what is left of these attempts, and remove what only they needed; see above for what it raises."""
+    await end_what_is_left(children, record)
+    for task_id, attempt in attempts:
+        run.crew.forget(task_id, attempt)
 
 
 async def end_what_others_left(store: RunStore, children: LiveChildren, run_id: str, task_ids: Sequence[str]) -> None:

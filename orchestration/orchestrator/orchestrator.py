@@ -275,14 +275,14 @@ class ProjectOrchestrator:
         """Say that a person has done a task; its checks decide whether that is so.
 
         Raises:
-            WrongState: nobody waits for it.
+            WrongState: nobody waits for it, or it waits to be approved.
             ChecksFailed: its checks did not pass, and it still needs input.
         """
         check_known(self.project, [owner_of(task_id)])
         return await self._desk.complete(task_id, output=output, outputs=outputs or {}, by=by)
 
     async def fail(self, task_id: str, reason: str, *, by: str = "") -> ExecutionResult:
-        """Say that a person could not do a task; raises WrongState where nobody waits for it."""
+        """Say that a person could not do a task; raises WrongState where nobody waits for that."""
         check_known(self.project, [owner_of(task_id)])
         return await self._desk.answer(task_id, "fail", note=reason, by=by)
 

@@ -17,7 +17,7 @@ from orchestration.executor import LiveRun, Planned, new_run_id, open_in, shape_
 from orchestration.kinds import RunStatus
 from orchestration.models import Budget
 from orchestration.orchestrator.driving import Drive
-from orchestration.orchestrator.leftovers import end_what_is_left, end_what_others_left
+from orchestration.orchestrator.leftovers import clear_away, cut_off, end_what_others_left
 from orchestration.orchestrator.looking import ledger_of, run_result
 from orchestration.orchestrator.opening import begin, catch_up, changed, check_unchanged, replay, take_news
 from orchestration.process import LiveChildren
@@ -162,6 +162,7 @@ class Runs:
     ) -> RunResult | None:
         run = self._assemble(record.run_id, planned, options.listener, options.budget, options.backend)
         replay(run, await self._store.events(record.run_id))
+        died_with_it = cut_off(run)
         run.recorder.emit(RunResumed, max_concurrent=options.slots, fail_fast=options.fail_fast)
         run.scheduler.take_up()
         catch_up(run, standings)
@@ -175,7 +176,7 @@ class Runs:
             return None
         held = run.plan.held
         catch_up(run, {task_id: standing for task_id, standing in now.items() if task_id not in held})
-        await end_what_is_left(self._children, record)
+        await clear_away(self._children, record, run, died_with_it)
         await end_what_others_left(self._store, self._children, run.run_id, run.ledger.tasks)
         return await self._go(drive, options)
 

@@ -167,6 +167,8 @@ def _ask(book: Book, i: int, event: TaskNeedsInput) -> str | None:
         return "its dependencies do not let it start"
     if book.state[i] is State.EXPANDED and book.has_open_parts(i):
         return "parts of it have not ended"
+    if event.result is not None and not book.attempts[i]:
+        return "nothing of it was done"
     return _OUTSIDE if book.nodes[i].external else _about_open_attempt(book, i, event)
 
 
@@ -180,7 +182,8 @@ def _decide(book: Book, i: int, _: ConditionDecided) -> str | None:
 
 def _answer(book: Book, i: int, event: TaskInputGiven) -> str | None:
     if event.action == "approve" and event.attempt is not None:
-        return _about_open_attempt(book, i, event)
+        last = book.attempts[i]  # ended already where a person has done what a crash had cut off
+        return None if last and event.attempt == last else f"it is about attempt {event.attempt}, not {last or None}"
     if event.action in {"retry", "approve"} and book.in_attempt[i]:
         return f"attempt {book.attempts[i]} has not ended"
     if event.action == "retry" and i in book.parent:

@@ -17,6 +17,7 @@ from orchestration.events import (
     TaskError,
     TaskEvent,
     TaskInputGiven,
+    TaskNeedsInput,
 )
 from orchestration.kinds import ExecutionStatus
 
@@ -76,6 +77,7 @@ TRANSITIONS: Final[Mapping[str, Mapping[State, State]]] = {
     "attempt_interrupted:fail": {State.RUNNING: State.FAILED},
     "attempt_interrupted:ask": {State.RUNNING: State.NEEDS_INPUT},
     "task_needs_input": dict.fromkeys((State.WAITING, State.RUNNING, State.EXPANDED), State.NEEDS_INPUT),
+    "task_needs_input:result": dict.fromkeys((State.RUNNING, State.EXPANDED, State.NEEDS_INPUT), State.NEEDS_INPUT),
     "task_input_given:complete": {State.NEEDS_INPUT: State.NEEDS_INPUT},
     "task_input_given:fail": {State.NEEDS_INPUT: State.NEEDS_INPUT},
     "task_input_given:approve": {State.NEEDS_INPUT: State.WAITING},
@@ -104,6 +106,7 @@ def _action(event: TaskInputGiven) -> str:
 _SAYS: Final[Mapping[type[TaskEvent], Callable[[Any], str]]] = {
     TaskError: lambda event: "task_error:final" if event.final else "task_error",
     TaskAdopted: lambda event: f"task_adopted:{event.status}",
+    TaskNeedsInput: lambda event: "task_needs_input" if event.result is None else "task_needs_input:result",
     TaskInputGiven: lambda event: f"task_input_given:{_action(event)}",
     AttemptInterrupted: lambda event: f"attempt_interrupted:{event.then}",
 }

@@ -173,6 +173,11 @@ class AttemptRecord:
     reason: str | None = None
     outcome: Outcome = Outcome()
 
+    @property
+    def took(self) -> float | None:
+        """How many seconds it took; None where nobody measured that: it goes on, or ended together with its `orch`."""
+        return self.duration_seconds or None
+
     def to_dict(self) -> JsonDict:
         """The attempt as JSON, the outcome's fields beside its own."""
         return {

@@ -36,7 +36,6 @@ from orchestration.kinds import Failure, RunStatus
 from orchestration.models import Account, Budget
 from orchestration.plan import Phase, Startable, State
 from orchestration.protocols import DONE, Doer, EventLog
-from orchestration.results import Outcome
 from orchestration.scheduler.alarm import Alarm
 from orchestration.scheduler.attempting import Attempting
 from orchestration.scheduler.jobs import NO_JOB, Job
@@ -86,11 +85,11 @@ class Scheduler:
         self._stops = Stops()
         self._spending = Spending(recorder, jobs, budget, self._stop_spent_task, self._stop_spent_run, self.look_again)
         quota = Quota(recorder.plan.limits, accounts or {})
-        self._settler = Settler(recorder, doer, jobs, self._stops.order, dice, quota, self._spending)
+        self.settler = Settler(recorder, doer, jobs, self._stops.order, dice, quota, self._spending)
         self._loop = asyncio.get_running_loop()
         self._log: EventLog | None = None
         self._slots = Slots(self._slot)
-        self._attempting = Attempting(recorder, doer, self._settler, self._spending, self._stops, self._slots)
+        self._attempting = Attempting(recorder, doer, self.settler, self._spending, self._stops, self._slots)
         self._turn = Turn()
         self._finished = False
         self._errands: set[asyncio.Task[None]] = set()
@@ -139,14 +138,14 @@ class Scheduler:
             wall, status = self.recorder.ledger.wall_seconds, self.plan.final_status()
             self.recorder.emit(RunCompleted, status=status, reason=self.reason, wall_seconds=wall)
         else:
-            self.recorder.emit(RunPaused, reason=self.reason or self._settler.why_paused())
+            self.recorder.emit(RunPaused, reason=self.reason or self.settler.why_paused())
         await self.recorder.commit(log)
 
     async def _end_early(self, log: EventLog, error: BaseException) -> None:
         """A cancelled caller or a fault of ours: end all attempts, record what can be recorded."""
         by_caller = isinstance(error, asyncio.CancelledError)
         cause = BY_CALLER if by_caller else f"{type(error).__name__}: {error}"
-        self._settler.cut_off = STOPPED
+        self.settler.cut_off = STOPPED
         self.plan.stop(cause)
         with contextlib.suppress(asyncio.CancelledError):
             await self._slots.close()
@@ -163,7 +162,7 @@ class Scheduler:
         self.settle()
         expanded = reversed([*self.plan.tasks_in(State.EXPANDED)])  # parts stand after what they are parts of
         for task_id in [*self.plan.tasks_in(*_UNEXPANDED), *expanded]:
-            self._settler.cancel(task_id, cause)
+            self.settler.cancel(task_id, cause)
         if not isinstance(error, asyncio.CancelledError):
             self.recorder.emit(RunError, error=type(error).__name__, message=str(error))
         wall = self.recorder.ledger.wall_seconds
@@ -284,7 +283,7 @@ class Scheduler:
     def _stop_spent_run(self, cause: str) -> None:
         if self.plan.stopping is None and not self._finished:
             self._stops.failure = Failure.BUDGET
-            self._settler.cut_off = STOPPED
+            self.settler.cut_off = STOPPED
             self.reason = self.reason or SPENT
             self.plan.stop(cause)
             self.run_errand(self._look_again())
@@ -299,7 +298,7 @@ class Scheduler:
 
     def settle(self) -> None:
         """Let everything follow that follows without any work."""
-        self._settler.settle()
+        self.settler.settle()
 
     @property
     def can_do_nothing(self) -> bool:
@@ -313,7 +312,7 @@ class Scheduler:
 
     def take_up(self) -> None:
         """Take up what an earlier life of the run left: open attempts end as `on_crash` says, pauses go on."""
-        self._settler.take_up()
+        self.settler.take_up()
 
     def stop(self, reason: str, *, for_good: bool = False) -> None:
         """End the run gracefully: what runs is ended, what has not started will not be, `always` tasks still run.
@@ -324,7 +323,7 @@ class Scheduler:
         """
         if self._finished or self.plan.stopping is not None:
             return
-        self._settler.cut_off = CANCELLED if for_good else STOPPED
+        self.settler.cut_off = CANCELLED if for_good else STOPPED
         self.reason = self.reason or reason
         self.plan.stop(reason)
         self.run_errand(self._look_again())
@@ -348,17 +347,11 @@ class Scheduler:
             attempt = self.plan.attempt_of(task_id)
             self.record(TaskInputGiven, task_id=task_id, attempt=attempt, action="cancel", note=cause)
         elif state in _OPEN:
-            self._settler.cancel(task_id, cause, reason=CANCELLED)
+            self.settler.cancel(task_id, cause, reason=CANCELLED)
             self.run_errand(self._look_again())
         else:
             return False
         return True
-
-    def reject(
-        self, task_id: str, attempt: int, agent: str | None, outcome: Outcome, note: str, seconds: float
-    ) -> None:
-        """A person did not accept the result of an attempt."""
-        self._settler.reject(Startable(task_id, attempt, agent), outcome, note, seconds)
 
     def record(self, kind: type[Event], **fields: Any) -> None:  # noqa: ANN401  # the event's own fields
         """Let something from outside happen to the run, such as a person's answer or an adopted end.

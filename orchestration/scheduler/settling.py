@@ -19,6 +19,7 @@ from orchestration.events import (
     RetryScheduled,
     TaskBlocked,
     TaskCancelled,
+    TaskCompleted,
     TaskError,
     TaskExpanded,
     TaskInputGiven,
@@ -162,6 +163,7 @@ class Settler:
             agent=self._jobs.get(task_id, NO_JOB).agent,
             reason=reason or (self.cut_off if began else NOT_STARTED),
             cause=cause,
+            duration_seconds=self._recorder.ledger.seconds_in(task_id, self._recorder.at()),
             outcome=Outcome() if attempt is None else Outcome(failure=Failure.CANCELLED, error=cause),
         )
 
@@ -192,14 +194,14 @@ class Settler:
         elif outcome.failure is Failure.RATE_LIMITED and outcome.failure not in job.gives_way:
             self._record_refusal(start, outcome, end, job)
         else:
-            self.record_failure(start, outcome.failure, end)
+            self.record_failure(start.task_id, start.attempt, outcome.failure, end)
 
     def _record_success(self, start: Startable, outcome: Outcome, job: Job, seconds: float) -> None:
         account = job.account if start.agent is None else job.fallback_account
         if account is not None:
             self._clean_end(account, seconds)
         if job.approve_after:
-            self._ask_about(start, outcome)
+            self._ask_about(start.task_id, start.attempt, outcome)
             return
         self._recorder.emit_success(start, start.agent or job.agent, seconds, outcome)
 
@@ -213,15 +215,15 @@ class Settler:
             reason="waits for a person",
         )
 
-    def _ask_about(self, start: Startable, outcome: Outcome) -> None:
+    def _ask_about(self, task_id: str, attempt: int | None, outcome: Outcome) -> None:
         """The work is done and its checks have passed; a person decides whether that counts."""
         shown = outcome.output if len(outcome.output) <= MAX_SHOWN else f"…{outcome.output[-MAX_SHOWN:]}"
         checks = "".join(f"\n- {check.kind} passed: {check.name}" for check in outcome.checks)
         self._recorder.emit(
             TaskNeedsInput,
-            task_id=start.task_id,
-            attempt=start.attempt,
-            prompt=f"Is the result of {start.task_id} good?{checks}\n\n{shown}".rstrip(),
+            task_id=task_id,
+            attempt=attempt,
+            prompt=f"Is the result of {task_id} good?{checks}\n\n{shown}".rstrip(),
             reason="its result waits for approval",
             result=outcome,
         )
@@ -277,29 +279,42 @@ class Settler:
             if skips:
                 self._skip(task_id, Failure.INTERRUPTED)
 
-    def reject(self, start: Startable, outcome: Outcome, note: str, seconds: float) -> None:
+    # -- people -------------------------------------------------------------------------------------------------
+
+    def complete(self, task_id: str, attempt: int | None, agent: str | None, outcome: Outcome, seconds: float) -> None:
+        """A person has done the task, checks included; where its result is to be approved, that is yet to be done."""
+        if attempt is not None:
+            self._spending.end(task_id, attempt, None, seconds)
+        if self._jobs.get(task_id, NO_JOB).approve_after:
+            self._ask_about(task_id, attempt, outcome)
+            return
+        end = {"task_id": task_id, "attempt": attempt, "agent": agent, "duration_seconds": seconds}
+        self._recorder.emit(TaskCompleted, **end, outcome=outcome)
+
+    def reject(
+        self, task_id: str, attempt: int | None, agent: str | None, outcome: Outcome, note: str, seconds: float
+    ) -> None:
         """A person did not accept what an attempt made; the next one reads why."""
         told = f"its result was rejected: {note}" if note else "its result was rejected"
         metadata = {**outcome.metadata, "rejection": note}
         refused = replace(outcome, failure=Failure.CHECK_FAILED, error=told, metadata=metadata)
-        job = self._jobs.get(start.task_id, NO_JOB)
         end: dict[str, Any] = {
-            "task_id": start.task_id,
-            "attempt": start.attempt,
-            "agent": start.agent or job.agent,
+            "task_id": task_id,
+            "attempt": attempt,
+            "agent": agent or self._jobs.get(task_id, NO_JOB).agent,
             "duration_seconds": seconds,
             "outcome": refused,
         }
-        self.record_failure(start, Failure.CHECK_FAILED, end)
+        self.record_failure(task_id, attempt, Failure.CHECK_FAILED, end)
 
     # -- failures -----------------------------------------------------------------------------------------------
 
-    def record_failure(self, start: Startable, failure: Failure, end: dict[str, Any]) -> None:
+    def record_failure(self, task_id: str, attempt: int | None, failure: Failure, end: dict[str, Any]) -> None:
         """Record a failed attempt, and the next one where policy and budget allow it."""
-        job, emit = self._jobs.get(start.task_id, NO_JOB), self._recorder.emit
-        tries = self._plan.tries_of(start.task_id)
+        job, emit = self._jobs.get(task_id, NO_JOB), self._recorder.emit
+        tries = self._plan.tries_of(task_id)
         due_at = None
-        spent = self._spending.spent_tasks.get(start.task_id)
+        spent = self._spending.spent_tasks.get(task_id)
         if self._plan.stopping is None and spent is None and failure not in job.gives_way:
             spread = self._dice.uniform(-1, 1)
             due_at = next_attempt_at(job.retry, tries, failure, self._recorder.at(), spread)
@@ -307,14 +322,15 @@ class Settler:
             why = spent or self._plan.stopping or why_not(job.retry, tries, failure)
             if job.skips_when_failed:
                 emit(TaskError, **end, final=False, reason=f"{failure.value}: {why}" if why else failure.value)
-                self._skip(start.task_id, failure)
+                self._skip(task_id, failure)
                 return
             emit(TaskError, **end, final=True, reason=f"{failure.value}: {why}" if why else failure.value)
             return
         allowed = job.retry.max if job.retry else 1
-        reason = f"attempt {start.attempt} failed ({failure.value}), {tries} of {allowed} used"
+        failed = "what a person did" if attempt is None else f"attempt {attempt}"
+        reason = f"{failed} failed ({failure.value}), {tries} of {allowed} used"
         emit(TaskError, **end, final=False, reason=reason)
-        emit(RetryScheduled, task_id=start.task_id, attempt=start.attempt, due_at=due_at, reason=reason)
+        emit(RetryScheduled, task_id=task_id, attempt=attempt, due_at=due_at, reason=reason)
 
     def _skip(self, task_id: str, failure: Failure) -> None:
         """Let a task count as skipped that has failed for good; its attempts still say how."""

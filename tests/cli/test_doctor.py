@@ -185,6 +185,39 @@ def test_a_command_that_nobody_answered_is_a_note_and_stays(project: Project) ->
     assert project.state() == before
 
 
+def test_checks_of_what_a_person_says_is_done_leave_nothing(project: Project) -> None:
+    project.shell("A", 'echo k=v >> "$ORCH_OUTPUT"')
+    project.person("B", "A", inputs={"n": 1}, verify=["test -e made"])
+    assert project.orch("run-batch").code == 4
+    assert project.orch("complete", "B").code == 1
+    assert levels(project.orch("doctor", "--json"), "leftover files") == ["ok"]
+    (project.root / "made").touch()
+    assert project.orch("complete", "B").code == 0
+    assert project.orch("doctor").code == 0
+    assert [path.name for path in project.root.glob(".orchestration/runs/*/.inputs/*")] == ["none.json"]
+
+
+@pytest.mark.parametrize(("on_crash", "code"), [("rerun", 0), ("fail", 1), ("ask", 4), ("rerun", None)])
+@pytest.mark.parametrize("agent", ["shell", "player"])
+def test_what_died_with_orch_leaves_nothing_once_it_is_taken_up(
+    project: Project, agent: str, on_crash: str, code: int | None
+) -> None:
+    """Without a code the run is not continued: its task is cancelled by another process."""
+    project.settings("""
+agents:
+  player: {kind: scripted, script: [{append: {path: begun}}, {wait_for: {path: go}}, {final: {verdict: good}}]}
+""")
+    project.shell("A", "touch begun; until test -e go; do sleep 0.05; done", agent=agent, on_crash=on_crash)
+    with project.start("run-batch") as process:
+        wait_for(project.root / "begun")
+        process.kill()
+    (project.root / "go").touch()
+    done = project.orch("cancel", "A") if code is None else project.orch("run-batch")
+    assert done.code == (code or 0), done.err
+    found = project.orch("doctor", "--json")
+    assert (found.code, levels(found, "leftover files")) == (0, ["ok"]), found.out
+
+
 def test_an_interrupted_run_is_a_note_and_is_continued_afterwards(project: Project) -> None:
     os.mkfifo(project.root / "gate")
     project.shell("A", "echo >> begun; read line < gate; echo done")

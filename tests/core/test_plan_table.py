@@ -34,6 +34,7 @@ from orchestration.events import (
 )
 from orchestration.kinds import ExecutionStatus, OnCrash
 from orchestration.plan import FINAL, STATUS, TRANSITIONS, Node, Phase, State
+from orchestration.results import Outcome
 from tests.core.plans import Player, moment
 
 TASK = "T"
@@ -70,6 +71,7 @@ WORDS: dict[str, tuple[type[TaskEvent], dict[str, Any]]] = {
     "attempt_interrupted:fail": (AttemptInterrupted, {"then": OnCrash.FAIL}),
     "attempt_interrupted:ask": (AttemptInterrupted, {"then": OnCrash.ASK}),
     "task_needs_input": (TaskNeedsInput, {}),
+    "task_needs_input:result": (TaskNeedsInput, {"result": Outcome()}),
     "task_input_given:complete": (TaskInputGiven, {"action": "complete"}),
     "task_input_given:fail": (TaskInputGiven, {"action": "fail"}),
     "task_input_given:approve": (TaskInputGiven, {"action": "approve"}),
@@ -153,9 +155,10 @@ WAYS: dict[State, list[Callable[[Player], None]]] = {
 }
 
 REFUSED: dict[Callable[[Player], None], set[str]] = {
-    is_asked_before: {"task_input_given:approve result"},
+    is_asked_before: {"task_input_given:approve result", "task_needs_input:result"},
     is_asked_within: {"task_input_given:approve", "task_input_given:retry"},
-    is_expanded: {"task_completed", "task_error", "task_error:final", "task_cancelled", "task_needs_input"},
+    is_expanded: {"task_completed", "task_error", "task_error:final", "task_cancelled", "task_needs_input"}
+    | {"task_needs_input:result"},
 }
 """Words that the table has for a state, and that a rule refuses because of the way that led there: approving what has
 not been made, leaving an open attempt behind, ending before the parts."""

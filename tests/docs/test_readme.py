@@ -27,6 +27,20 @@ def test_a_sample_runs_and_prints_what_is_shown(story: Sequence[Fence], tmp_path
     run_story(story, tmp_path)
 
 
+@pytest.mark.slow
+def test_after_the_first_example_the_doctor_finds_nothing(tmp_path: Path) -> None:
+    run_story(stories_of(FENCES)[0], tmp_path)
+    found = subprocess.run(
+        [sys.executable, "-m", "cli", "doctor"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (found.returncode, "PROBLEM" in found.stdout.upper()) == (0, False), found.stdout
+
+
 def test_there_are_exactly_two_set_up_commands_and_they_can_be_run() -> None:
     listed = [line for fence in FENCES if fence.language == "sh" for line in fence.text.splitlines()]
     assert [line for line in listed if line.startswith("scripts/")] == SET_UP

@@ -262,7 +262,7 @@ def test_a_result_is_refused_and_approved_while_the_run_goes_on(tmp_path: Path) 
     events_of(project)
 
 
-def test_a_result_that_waits_can_be_completed_by_a_person_and_survives_kill_9(tmp_path: Path) -> None:
+def test_a_result_that_waits_is_judged_and_not_replaced_and_survives_kill_9(tmp_path: Path) -> None:
     agents = {"makes": MADE, "waits": plays({"wait_for": {"path": "go", "timeout": 40}}, GOOD)}
     project = prepare(tmp_path, {"A": JUDGED, "B": JUDGED, "LONG": {"agent": "waits"}}, agents=agents)
     with project.start("run-batch", "-j", "3", output=subprocess.DEVNULL) as orch:
@@ -270,13 +270,13 @@ def test_a_result_that_waits_can_be_completed_by_a_person_and_survives_kill_9(tm
         orch.kill()
         orch.wait(30)
     assert status(project)["A"] == "needs_input"
-    done = project.orch("complete", "A", "--output", "done by hand", "--set", "version=two")
-    assert done.code == 0, done.err
-    assert project.orch("approve", "B").code == 0
+    refused = project.orch("complete", "A", "--output", "done by hand", "--set", "version=two")
+    assert refused.code == 2
+    assert "orch approve A" in refused.last
+    assert project.orch("approve", "A").code == project.orch("approve", "B").code == 0
     (tmp_path / "go").touch()
     assert project.orch("run-batch").code == 0
     assert starts(tmp_path).count("A 1") == starts(tmp_path).count("B 1") == 1
     rows = {row["task_id"]: row for row in project.json("status", "--all")["tasks"]}
-    assert rows["A"]["output"] == "done by hand"
-    assert rows["B"]["outputs"] == {"version": "one"}
+    assert rows["A"]["outputs"] == rows["B"]["outputs"] == {"version": "one"}
     events_of(project)

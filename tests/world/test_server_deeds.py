@@ -100,6 +100,8 @@ async def test_people_answer_tasks_of_a_run_that_goes_on_here(tmp_path: Path) ->
         completed = await server.post("/tasks/A/complete", {"output": "done", "outputs": {"n": 1}, "by": "ada"})
         assert (completed["status"], completed["output"], completed["outputs"]) == ("success", "done", {"n": 1})
         assert (await server.post("/tasks/B/fail", {"reason": "no"}))["status"] == "failed"
+        assert error_of(await server.client.post("/tasks/C/complete", json={})) == (409, "wrong_state")
+        assert error_of(await server.client.post("/tasks/C/fail", json={"reason": "no"})) == (409, "wrong_state")
         await server.post("/tasks/C/approve", {"note": "fine"})
         assert (await server.post("/tasks/D/reject", {"note": "no"}))["status"] == "cancelled"
         (tmp_path / "go").touch()

@@ -50,6 +50,26 @@ async def test_a_person_who_fails_a_task_blocks_what_depends_on_it(tmp_path: Pat
         assert (await orchestrator.run_result()).status is RunStatus.FAILED
 
 
+async def test_what_is_to_be_approved_is_approved_and_not_completed(tmp_path: Path) -> None:
+    root = make_project(tmp_path, [person("ASK", approve="after"), shell("MADE", "echo made", approve="after")])
+    async with ProjectOrchestrator(root) as orchestrator:
+        await orchestrator.run_batch()
+        waiting = await orchestrator.complete("ASK", output="looked")
+        assert waiting.status is ExecutionStatus.NEEDS_INPUT
+        for task_id in ("ASK", "MADE"):
+            with pytest.raises(WrongState, match="waits for approval") as refused:
+                await orchestrator.complete(task_id, outputs={"k": "w"})
+            assert f"orch approve {task_id}" in (refused.value.hint or "")
+            with pytest.raises(WrongState, match="waits for approval"):
+                await orchestrator.fail(task_id, "no")
+        results = [await orchestrator.approve(task_id) for task_id in ("ASK", "MADE")]
+        assert [(result.status.value, result.output) for result in results] == [
+            ("success", "looked"),
+            ("success", "made"),
+        ]
+        assert (await orchestrator.run_batch()).status is RunStatus.SUCCESS
+
+
 async def test_a_person_cannot_complete_what_its_checks_refuse(tmp_path: Path) -> None:
     root = make_project(tmp_path, [person("ASK", verify=["test -e report"])])
     async with ProjectOrchestrator(root) as orchestrator:

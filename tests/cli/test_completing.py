@@ -1,0 +1,80 @@
+"""`orch complete`: what is handed in, by whom, and what is said where checks fail."""
+
+import os
+import pwd
+import shlex
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.cli.project import Project, command_line
+
+pytestmark = pytest.mark.slow
+
+LONG = 200_000  # characters: more than an argument or an event may have
+
+
+@pytest.fixture
+def asking(project: Project) -> Project:
+    project.person("P")
+    assert project.orch("run-batch").code == 4
+    return project
+
+
+def test_the_output_can_come_by_standard_input(asking: Project) -> None:
+    assert asking.orch("complete", "P", "-o", "-", stdin="one\n  two ✓\n").code == 0
+    assert asking.json("show", "P")["result"]["output"] == "one\n  two ✓"
+
+
+def test_a_long_output_is_kept_whole(asking: Project) -> None:
+    text = "x" * LONG + "\nEND"
+    assert asking.orch("complete", "P", "--output", "-", stdin=text).code == 0
+    found = asking.json("show", "P")["result"]
+    assert found["output"].endswith("x\nEND")
+    assert Path(found["metadata"]["output_file"]).read_text() == text
+    assert max(map(len, asking.orch("events").out.splitlines())) < LONG
+
+
+def test_what_is_no_text_or_not_there_is_refused(asking: Project) -> None:
+    (asking.root / "broken").write_bytes(b"\xff\xfe")
+    for source in ("< broken", "<&-"):
+        line = f"{shlex.join(command_line('complete', 'P', '-o', '-'))} {source}"
+        done = subprocess.run(
+            ["sh", "-c", line], cwd=asking.root, env=asking.environment, capture_output=True, text=True, check=False
+        )
+        assert (done.returncode, "standard input is" in done.stderr) == (2, True), done.stderr
+    assert asking.json("show", "P")["result"]["status"] == "needs_input"
+
+
+@pytest.mark.parametrize("names", [{"USER": "ada"}, {"LOGNAME": "ada"}, {"USER": "", "LOGNAME": "ada"}, {}])
+def test_who_says_so_is_the_user_by_whichever_way_that_is_known(asking: Project, names: dict[str, str]) -> None:
+    environment = {name: value for name, value in asking.environment.items() if name not in {"USER", "LOGNAME"}}
+    assert asking.orch("complete", "P", environment={**environment, **names}).code == 0
+    expected = "ada" if names else pwd.getpwuid(os.getuid()).pw_name
+    assert asking.json("show", "P")["result"]["metadata"]["input"]["by"] == expected
+
+
+FAILS = {"verify": ["echo bad; exit 3"], "outputs": ["x"], "deliverables": ["nope.txt"]}
+
+
+def test_failed_checks_are_told_apart_and_from_their_reasons(project: Project) -> None:
+    project.person("P", **FAILS)
+    assert project.orch("run-batch").code == 4
+    done = project.orch("complete", "P")
+    assert done.code == 1
+    assert "3 of 3 checks failed: verify echo bad; exit 3, deliverable nope.txt, output x (" in done.last
+    assert done.err.splitlines()[:2] == [
+        "verify failed: echo bad; exit 3 (exit code 3): bad",
+        f"deliverable failed: nope.txt: it does not exist in {project.root}",
+    ]
+    assert "output failed: x: it was not passed on" in done.err
+
+
+def test_failed_checks_of_an_attempt_are_told_so_too(project: Project) -> None:
+    project.shell("A", "true", **FAILS)
+    done = project.orch("run-batch")
+    assert "check_failed: verify failed: echo bad; exit 3 (exit code 3) (after " in done.err
+    first = project.orch("why", "A").out.splitlines()[0]
+    assert "(exit code 3): bad; deliverable failed: nope.txt: it does not exist" in first
+    assert "; output failed: x: it was not passed on" in first
