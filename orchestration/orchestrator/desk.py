@@ -26,6 +26,7 @@ from orchestration.orchestrator.leftovers import end_what_is_left
 from orchestration.orchestrator.looking import find_run
 from orchestration.orchestrator.opening import planned_from, replay
 from orchestration.orchestrator.resuming import owner_of_run
+from orchestration.orchestrator.standings import is_kept, is_satisfied
 from orchestration.plan import State
 from orchestration.process import LiveChildren
 from orchestration.protocols import RunRecord, RunStore, Standing
@@ -95,7 +96,7 @@ class Desk:
             known = [*runs, *self._project.graph.index]
             raise UnknownRun(f"there is no run and no task {target}", hint=nearest(target, known) or "see `orch runs`")
         standing = await self._standing(target)
-        speaking = await books.speaking(target, standing)
+        speaking = await books.speaking(target, _if_it_counts(standing))
         if not speaking:
             state = standing.status.value if standing else ExecutionStatus.PENDING.value
             raise WrongState(f"{target} is {state}, there is nothing to cancel", hint=f"orch why {target}")
@@ -140,7 +141,7 @@ class Desk:
             wanted |= dict.fromkeys(task_id for task_id in ended if ended[task_id].status in kinds)
         found: list[tuple[str, RunRecord]] = []
         for task_id in wanted:
-            speaking = await books.speaking(task_id, ended.get(task_id))
+            speaking = await books.speaking(task_id, _if_it_counts(ended.get(task_id)))
             record = await _interrupted_in(books, speaking, task_id)
             record = record or (records[ended[task_id].run_id] if task_id in ended else None)
             record = record or (speaking[0] if speaking else None)
@@ -259,7 +260,7 @@ class Desk:
         check_fit(self._project)
         books = await Books.of(self._store)
         standing = await self._standing(task_id)
-        speaking = await books.speaking(task_id, standing)
+        speaking = await books.speaking(task_id, _if_it_counts(standing))
         statuses = [(await books.of_run(record.run_id)).status_of(task_id) for record in speaking]
         for record, status in zip(speaking, statuses, strict=True):
             if status is ExecutionStatus.NEEDS_INPUT:
@@ -280,6 +281,11 @@ async def _interrupted_in(books: Books, speaking: Sequence[RunRecord], task_id: 
         if book.status_of(task_id) is ExecutionStatus.NEEDS_INPUT and not has_open_attempt(book, task_id):
             return record
     return None
+
+
+def _if_it_counts(standing: Standing | None) -> Standing | None:
+    """An end that keeps an open run from doing the task; one that was only stopped or blocked elsewhere does not."""
+    return standing if is_satisfied(standing) or is_kept(standing) else None
 
 
 def _reopening(task_id: str) -> Deed:

@@ -102,3 +102,14 @@ def test_a_task_opened_again_elsewhere_is_done_by_a_run_that_had_taken_its_failu
     assert project.orch("retry", "A").code == 0
     assert project.orch("run-batch").code == 4
     assert statuses(project) == {"A": "success", "P": "needs_input"}
+
+
+def test_what_was_only_blocked_in_a_newer_run_can_still_be_answered_in_the_older_one(project: Project) -> None:
+    project.person("A")
+    project.shell("B", "true", "A")
+    assert project.orch("run-batch").code == 4
+    assert project.orch("run-batch", "B").code == 1
+    assert project.orch("cancel", "B").out == "cancelled 1 task: B\n"
+    assert project.orch("complete", "A").code == 0
+    assert project.orch("run-batch").code == 1
+    assert statuses(project) == {"A": "success", "B": "cancelled"}
