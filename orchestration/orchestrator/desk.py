@@ -121,15 +121,15 @@ class Desk:
     async def retry(self, task_ids: Sequence[str], *, failed: bool) -> list[str]:
         """See `ProjectOrchestrator.retry`."""
         wanted = await self._retryable(task_ids, failed=failed)
-        reopened: dict[str, None] = {}
+        reopened: dict[tuple[str, str], None] = {}
         for task_id, record in wanted:
-            if task_id not in reopened:
+            if (task_id, record.run_id) not in reopened:
                 done = await self._hand_in(record, "retry", task_id, {}, _reopening(task_id))
-                reopened.update(dict.fromkeys(done))
-        return list(reopened)
+                reopened.update(dict.fromkeys((name, record.run_id) for name in done))
+        return list(dict.fromkeys(name for name, _ in reopened))
 
     async def _retryable(self, task_ids: Sequence[str], *, failed: bool) -> list[tuple[str, RunRecord]]:
-        """The tasks to open again, each with the run in which it ended."""
+        """The tasks to open again, each with the run in which it ended, and that which asks about an older crash."""
         check_fit(self._project)
         books = await Books.of(self._store)
         records = {record.run_id: record for record in books.records}
@@ -149,6 +149,9 @@ class Desk:
                 raise WrongState(f"{task_id} has not failed; there is nothing to retry")
             check_retryable(await books.of_run(record.run_id), task_id)
             found.append((task_id, record))
+            overtaken = await _interrupted_in(books, await books.speaking(task_id, None), task_id)
+            if overtaken is not None and overtaken is not record:  # else it would go on asking what is answered now
+                found.append((task_id, overtaken))
         if not found:
             raise WrongState("nothing has failed, so there is nothing to retry")
         return found

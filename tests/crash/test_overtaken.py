@@ -108,6 +108,20 @@ def test_a_forced_run_that_was_killed_does_again_what_was_done_before_it(project
     assert (lines(project, "A"), lines(project, "B")) == (3, 2)
 
 
+def test_a_retry_answers_an_older_run_that_asks_about_a_crash_too(project: Project) -> None:
+    project.shell("A", FIRST.format("A", "test -e good"), on_crash="ask", kill_grace=0.5)
+    project.shell("C", "true")
+    kill_in(project, "A")
+    assert project.orch("run-batch").code == 4
+    assert project.orch("run-batch", "A").code == 1
+    assert project.orch("complete", "A").code == 2
+    project.write("good", "")
+    assert project.orch("retry", "A").out == "reopened 1 task: A; then: orch run-batch\n"
+    assert project.orch("run-batch").code == 0
+    assert lines(project, "A") == 3
+    assert statuses(project) == {"A": "success", "C": "success"}
+
+
 def test_status_tells_of_a_run_whose_process_was_killed(project: Project) -> None:
     project.shell("A", FIRST.format("A", "true"), kill_grace=0.5)
     killed = kill_in(project, "A")
