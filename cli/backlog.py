@@ -142,7 +142,7 @@ async def _ready(orchestrator: "ProjectOrchestrator") -> list[dict[str, Any]]:
     """Tasks that wait for no other: first those that would run, in order, then those that a person has to do."""
     forecast = await orchestrator.forecast(max_concurrent=max(1, len(orchestrator.project.tasks)))
     states = {result.task_id: result.status for result in await orchestrator.status()}
-    coming = {task.task_id for task in forecast.tasks if task.will_run}
+    coming = {task.task_id for task in forecast.tasks if task.will_run or task.claimed_by}
     people = {name for name, agent in orchestrator.registry.items() if agent.kind == "interactive"}
     return [
         {"id": task.task_id, "title": task.title, "priority": task.priority, "agent": task.agent, "why": task.why}

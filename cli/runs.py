@@ -30,6 +30,7 @@ Most = Annotated[
     ),
 ]
 
+_CUT_OFF: Final = "interrupted"
 _AT_WORK = frozenset({ExecutionStatus.IN_PROGRESS})
 _SAY_NOTHING = frozenset({ExecutionStatus.SUCCESS, ExecutionStatus.SKIPPED, ExecutionStatus.PENDING})
 
@@ -41,19 +42,25 @@ def status(context: typer.Context, everything: Everything = False) -> None:
 
     session = session_of(context)
 
-    async def work(_: "Interrupts") -> "tuple[list[ExecutionResult], dict[str, list[Claim]]]":
+    async def work(_: "Interrupts") -> "tuple[list[ExecutionResult], dict[str, list[Claim]], list[str]]":
         async with session.orchestrator(looks=True) as orchestrator:
             live = await live_runs(orchestrator.store)
-            return await orchestrator.status(), live
+            records = [record for record in await orchestrator.runs() if record.is_of_backlog]
+            dead = [
+                record.run_id for record in records if _state_of_run(record, live=record.run_id in live) == _CUT_OFF
+            ]
+            return await orchestrator.status(), live, dead
 
-    results, live = drive(work)
-    session.give("status", status_facts(results, live), _status_lines(session, results, live, everything=everything))
+    results, live, dead = drive(work)
+    lines = _status_lines(session, results, live, dead, everything=everything)
+    session.give("status", status_facts(results, live), lines)
 
 
 def _status_lines(
     session: Session,
     results: "Sequence[ExecutionResult]",
     live: "Mapping[str, Sequence[Claim]]",
+    dead: "Sequence[str]",
     *,
     everything: bool,
 ) -> Iterator[str]:
@@ -62,6 +69,8 @@ def _status_lines(
     yield f"{count(len(results), 'task')}: {counted(counts_of(results))}"
     for run_id, claims in live.items():
         yield f"running: {run_id}{f' ({told_of(claims[0])})' if claims else ''}"
+    for run_id in dead[:SHOWN_RUNS]:
+        yield f"interrupted: {run_id}; orch resume {run_id}"
     at_work = {claim.task_id: f"run {run_id}" for run_id, claims in live.items() for claim in claims}
     rows = [
         (
@@ -108,7 +117,7 @@ def runs(context: typer.Context, most: Most = None) -> None:
 
 def _state_of_run(record: "RunRecord", *, live: bool) -> str:
     """A run that says it is running while nobody runs it was interrupted."""
-    return "interrupted" if record.status is RunStatus.RUNNING and not live else record.status.value
+    return _CUT_OFF if record.status is RunStatus.RUNNING and not live else record.status.value
 
 
 def why(context: typer.Context, task_id: TaskId) -> None:

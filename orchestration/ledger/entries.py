@@ -42,7 +42,7 @@ class Entry:
     """What is known of one task so far; `open` is the start of its open attempt, `closed` are records of the others.
 
     So many of the first attempts as `history` says were made before the task was opened again: they say nothing of how
-    it stands now.
+    it stands now. `said_at` is when the last event about the task happened.
     """
 
     status: ExecutionStatus = ExecutionStatus.PENDING
@@ -61,6 +61,7 @@ class Entry:
     asked_at: datetime | None = None
     parts: Sequence[str] = ()
     history: int = 0
+    said_at: datetime | None = None
 
     @property
     def attempts(self) -> tuple[AttemptRecord, ...]:
@@ -117,6 +118,7 @@ def _complete(entry: Entry, event: TaskCompleted) -> None:
 def _adopt(entry: Entry, event: TaskAdopted) -> None:
     entry.adopted, entry.status = event, event.status
     entry.agent, entry.reason, entry.ended_at = event.agent, event.reason, event.at
+    entry.history = len(entry.attempts)  # what was tried here before says nothing of it
 
 
 def _use(entry: Entry, event: UsageRecorded) -> None:
@@ -147,7 +149,7 @@ def _answer(entry: Entry, event: TaskInputGiven) -> None:
     entry.given = event
     if event.action == "retry" or (event.action == "approve" and event.attempt is None):
         entry.status, entry.reason, entry.ended_at, entry.prompt = ExecutionStatus.PENDING, None, None, None
-        entry.awaiting = None
+        entry.awaiting = entry.adopted = None
         entry.history = len(entry.attempts)
 
 

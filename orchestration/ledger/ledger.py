@@ -60,6 +60,7 @@ class Ledger:
         self.error: RunError | None = None
         self._agents = agents or {}
         self._entries: dict[str, Entry | _Unread] = {}
+        self.resumed_at: datetime | None = None
         self._session_began: datetime | None = None
         self._last: datetime | None = None
         self._wall = 0.0
@@ -87,6 +88,7 @@ class Ledger:
         entry = self._entry(task_id)
         if entry is None:
             entry = self._entries[task_id] = Entry()
+        entry.said_at = event.at
         NOTES[type(event)](entry, event)
         if isinstance(event, TaskExpanded):
             self._has_parts = True
@@ -99,6 +101,7 @@ class Ledger:
             return known
         entry = Entry()
         for event in known if isinstance(known, tuple) else (known,):
+            entry.said_at = event.at
             NOTES[type(event)](entry, event)
         self._entries[task_id] = entry  # whole, because results may be looked at in several threads
         return entry
@@ -110,7 +113,7 @@ class Ledger:
             self.started_at = self._session_began = event.at
         elif isinstance(event, RunResumed):
             self._end_session(self._last)
-            self._session_began, self.completed_at = event.at, None
+            self._session_began, self.completed_at, self.resumed_at = event.at, None, event.at
             self.status, self.reason = RunStatus.RUNNING, None
         elif isinstance(event, RunPaused):
             self._end_session(event.at)
@@ -164,6 +167,11 @@ class Ledger:
         end = at if entry.awaiting is None else entry.asked_at or at
         return max(0.0, (end - entry.attempts[-1].started_at).total_seconds())
 
+    def said_at(self, task_id: str) -> datetime | None:
+        """When the last event about the task happened; None where there was none."""
+        entry = self._entry(task_id)
+        return entry.said_at if entry else None
+
     def status_of(self, task_id: str) -> ExecutionStatus:
         """How far the task is; pending where nothing has happened yet."""
         known = self._entries.get(task_id)
@@ -175,7 +183,7 @@ class Ledger:
     def result(self, task_id: str) -> ExecutionResult:
         """How the task ended, or how far it is."""
         entry = self._entry(task_id) or Entry()
-        if entry.adopted is not None and not entry.attempts:
+        if entry.adopted is not None and len(entry.attempts) <= entry.history:
             return _adopted_result(task_id, entry.adopted, entry)
         attempts = entry.attempts
         last = attempts[-1] if len(attempts) > entry.history else None
@@ -333,5 +341,7 @@ def _adopted_result(task_id: str, event: TaskAdopted, entry: Entry) -> Execution
         exit_code=event.exit_code,
         log_path=event.log_path,
         outputs=event.outputs,
+        usage=_used(entry.attempts),
+        attempts=entry.attempts,
         metadata={"adopted_from": event.from_run},
     )

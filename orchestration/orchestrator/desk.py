@@ -17,16 +17,18 @@ from orchestration.events import RunResumed
 from orchestration.executor import LiveRun, Planned
 from orchestration.graph import nearest
 from orchestration.kinds import ExecutionStatus
-from orchestration.ledger import Ledger
 from orchestration.loading import Project, check_fit
 from orchestration.orchestrator import answering
 from orchestration.orchestrator.answering import check_retryable, has_open_attempt
+from orchestration.orchestrator.catching import catch_up, look_elsewhere
+from orchestration.orchestrator.lastword import OPEN_RUNS, Books, ledger_of, owner_of
 from orchestration.orchestrator.leftovers import clear_away, cut_off
-from orchestration.orchestrator.looking import OPEN_RUNS, find_run, ledger_of
+from orchestration.orchestrator.looking import find_run
 from orchestration.orchestrator.opening import planned_from, replay
 from orchestration.orchestrator.resuming import owner_of_run
+from orchestration.orchestrator.standings import is_kept, is_satisfied
 from orchestration.process import LiveChildren
-from orchestration.protocols import RunRecord, RunStore
+from orchestration.protocols import RunRecord, RunStore, Standing
 from orchestration.registry import AgentRegistry
 from orchestration.results import ExecutionResult
 from orchestration.steps.resting import cancel_at_rest
@@ -89,19 +91,19 @@ class Desk:
 
     async def cancel(self, target: str, *, reason: str) -> list[str]:
         """See `ProjectOrchestrator.cancel`."""
-        records = await self._store.runs()
-        runs = {record.run_id: record for record in records}
+        books = await Books.of(self._store)
+        runs = {record.run_id: record for record in books.records}
         if target in runs:
             return await self._cancel(runs[target], None, reason)
         if target not in self._project.graph.index:
             known = [*runs, *self._project.graph.index]
             raise UnknownRun(f"there is no run and no task {target}", hint=nearest(target, known) or "see `orch runs`")
-        record = await self._open_run_with(target, records)
-        if record is None:
-            standing = (await self._store.standings([target])).get(target)
+        standing = await self._standing(target)
+        speaking = await books.speaking(target, _if_it_counts(standing))
+        if not speaking:
             state = standing.status.value if standing else ExecutionStatus.PENDING.value
             raise WrongState(f"{target} is {state}, there is nothing to cancel", hint=f"orch why {target}")
-        return await self._cancel(record, target, reason)
+        return await self._cancel(speaking[0], target, reason)
 
     async def _cancel(self, record: RunRecord, task_id: str | None, reason: str) -> list[str]:
         if record.status not in OPEN_RUNS:
@@ -122,17 +124,18 @@ class Desk:
     async def retry(self, task_ids: Sequence[str], *, failed: bool) -> list[str]:
         """See `ProjectOrchestrator.retry`."""
         wanted = await self._retryable(task_ids, failed=failed)
-        reopened: dict[str, None] = {}
+        reopened: dict[tuple[str, str], None] = {}
         for task_id, record in wanted:
-            if task_id not in reopened:
+            if (task_id, record.run_id) not in reopened:
                 done = await self._hand_in(record, "retry", task_id, {}, _reopening(task_id))
-                reopened.update(dict.fromkeys(done))
-        return list(reopened)
+                reopened.update(dict.fromkeys((name, record.run_id) for name in done))
+        return list(dict.fromkeys(name for name, _ in reopened))
 
     async def _retryable(self, task_ids: Sequence[str], *, failed: bool) -> list[tuple[str, RunRecord]]:
-        """The tasks to open again, each with the run in which it ended."""
+        """The tasks to open again, each with the run in which it ended, and that which asks about an older crash."""
         check_fit(self._project)
-        records = {record.run_id: record for record in await self._store.runs()}
+        books = await Books.of(self._store)
+        records = {record.run_id: record for record in books.records}
         standings = await self._store.standings(list(self._project.graph.index))
         ended = {task_id: standing for task_id, standing in standings.items() if standing.run_id in records}
         wanted = dict.fromkeys(task_ids)
@@ -140,15 +143,18 @@ class Desk:
             kinds = {ExecutionStatus.FAILED, ExecutionStatus.CANCELLED}
             wanted |= dict.fromkeys(task_id for task_id in ended if ended[task_id].status in kinds)
         found: list[tuple[str, RunRecord]] = []
-        books: dict[str, Ledger] = {}
         for task_id in wanted:
-            record = await self._interrupted_in(task_id, list(records.values()), books)
+            speaking = await books.speaking(task_id, _if_it_counts(ended.get(task_id)))
+            record = await _interrupted_in(books, speaking, task_id)
             record = record or (records[ended[task_id].run_id] if task_id in ended else None)
-            record = record or await self._open_run_with(task_id, list(records.values()))
+            record = record or (speaking[0] if speaking else None)
             if record is None:
                 raise WrongState(f"{task_id} has not failed; there is nothing to retry")
-            check_retryable(await self._book(record, books), task_id)
+            check_retryable(await books.of_run(record.run_id), task_id)
             found.append((task_id, record))
+            overtaken = await _interrupted_in(books, await books.speaking(task_id, None), task_id)
+            if overtaken is not None and overtaken is not record:  # else it would go on asking what is answered now
+                found.append((task_id, overtaken))
         if not found:
             raise WrongState("nothing has failed, so there is nothing to retry")
         return found
@@ -198,7 +204,7 @@ class Desk:
                     return answer
             try:
                 with self._store.own(record.run_id):
-                    return await self._do_here(record, deed, resume=action == "retry")
+                    return await self._do_here(record, deed, action)
             except RunOwned:
                 await asyncio.sleep(POLL)
 
@@ -230,13 +236,19 @@ class Desk:
         if owner is not None and is_stopped(owner):
             raise OwnerStopped(run_id, owner.pid)
 
-    async def _do_here(self, record: RunRecord, deed: Deed, *, resume: bool) -> list[str]:
-        """A retry first resumes the run, as whatever stopped it then (fail-fast) says nothing about another try."""
+    async def _do_here(self, record: RunRecord, deed: Deed, action: str) -> list[str]:
+        """A retry first resumes the run, as whatever stopped it then (fail-fast) says nothing about another try.
+
+        And what others have done since is neither cancelled nor tried again.
+        """
+        resume = action == "retry"
         run = await self._replayed(record)
         if died_with_it := cut_off(run):  # its owner died: what it ran may still be there
             await clear_away(self._children, record, run, died_with_it)
         if resume:
             run.recorder.emit(RunResumed)
+        if resume or action == "cancel":
+            catch_up(run, await look_elsewhere(self._store, record))
         done = deed(run)
         answering.close(run, "tasks were opened again", resumed=resume)
         await run.recorder.commit(self._store)
@@ -250,57 +262,36 @@ class Desk:
     # -- finding ------------------------------------------------------------------------------------------------
 
     async def _waiting(self, task_id: str) -> RunRecord:
-        """The newest open run in which the task waits for a person; its answer is by what the backlog says."""
+        """The open run in which the task waits for a person; its answer is by what the backlog says."""
         check_fit(self._project)
-        records = await self._store.runs()
-        asking = await self._asking(task_id, records)
-        if asking is not None:
-            return asking
-        record = await self._open_run_with(task_id, records)
-        standing = (await self._store.standings([task_id])).get(task_id)
-        status = (await ledger_of(self._store, record.run_id)).status_of(task_id) if record else ExecutionStatus.PENDING
-        said = standing.status.value if standing else status.value
-        raise WrongState(f"{task_id} does not wait for a person; it is {said}", hint=f"orch why {task_id}")
+        books = await Books.of(self._store)
+        standing = await self._standing(task_id)
+        speaking = await books.speaking(task_id, _if_it_counts(standing))
+        statuses = [(await books.of_run(record.run_id)).status_of(task_id) for record in speaking]
+        for record, status in zip(speaking, statuses, strict=True):
+            if status is ExecutionStatus.NEEDS_INPUT:
+                return record
+        said = statuses[0] if statuses else standing.status if standing else ExecutionStatus.PENDING
+        raise WrongState(f"{task_id} does not wait for a person; it is {said.value}", hint=f"orch why {task_id}")
 
-    async def _asking(self, task_id: str, records: Sequence[RunRecord]) -> RunRecord | None:
-        for record in records:
-            if record.status in OPEN_RUNS and record.is_of_backlog and owner_of(task_id) in record.tasks:
-                status = (await ledger_of(self._store, record.run_id)).status_of(task_id)
-                if status is ExecutionStatus.NEEDS_INPUT:
-                    return record
-        return None
-
-    async def _interrupted_in(
-        self, task_id: str, records: Sequence[RunRecord], books: dict[str, Ledger]
-    ) -> RunRecord | None:
-        """The newest open run in which a person is asked whether to try again what was cut off."""
-        for record in records:
-            if record.status in OPEN_RUNS and record.is_of_backlog and task_id in record.tasks:
-                book = await self._book(record, books)
-                if book.status_of(task_id) is ExecutionStatus.NEEDS_INPUT and not has_open_attempt(book, task_id):
-                    return record
-        return None
-
-    async def _book(self, record: RunRecord, books: dict[str, Ledger]) -> Ledger:
-        if record.run_id not in books:
-            books[record.run_id] = await ledger_of(self._store, record.run_id)
-        return books[record.run_id]
-
-    async def _open_run_with(self, task_id: str, records: Sequence[RunRecord]) -> RunRecord | None:
-        """The open run that has the task; of several the one that has claimed it, for others wait for that one."""
-        claim = (await self._store.claims()).get(task_id)
-        holder = claim.run_id if claim is not None else None
-        for record in sorted(records, key=lambda record: record.run_id != holder):
-            if record.status in OPEN_RUNS and record.is_of_backlog and owner_of(task_id) in record.tasks:
-                status = (await ledger_of(self._store, record.run_id)).status_of(task_id)
-                if not status.is_final:
-                    return record
-        return None
+    async def _standing(self, task_id: str) -> Standing | None:
+        """How the task stands; a part of a task as that does."""
+        owner = owner_of(task_id)
+        return (await self._store.standings([owner])).get(owner)
 
 
-def owner_of(task_id: str) -> str:
-    """The task of the backlog that an id belongs to: its own, or that of the task that it is a part of."""
-    return task_id.partition("/")[0].partition("[")[0]
+async def _interrupted_in(books: Books, speaking: Sequence[RunRecord], task_id: str) -> RunRecord | None:
+    """The open run in which a person is asked whether to try again what was cut off."""
+    for record in speaking:
+        book = await books.of_run(record.run_id)
+        if book.status_of(task_id) is ExecutionStatus.NEEDS_INPUT and not has_open_attempt(book, task_id):
+            return record
+    return None
+
+
+def _if_it_counts(standing: Standing | None) -> Standing | None:
+    """An end that keeps an open run from doing the task; one that was only stopped or blocked elsewhere does not."""
+    return standing if is_satisfied(standing) or is_kept(standing) else None
 
 
 def _reopening(task_id: str) -> Deed:

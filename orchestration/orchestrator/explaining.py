@@ -7,8 +7,7 @@ from orchestration.errors import OrchError, UnknownTask
 from orchestration.kinds import ExecutionStatus, Failure
 from orchestration.loading import Project
 from orchestration.orchestrator import looking
-from orchestration.orchestrator.desk import owner_of
-from orchestration.orchestrator.looking import OPEN_RUNS
+from orchestration.orchestrator.lastword import OPEN_RUNS, ledger_of, owner_of
 from orchestration.protocols import RunStore
 from orchestration.registry import AgentRegistry
 from orchestration.results import AttemptRecord, ExecutionResult
@@ -45,7 +44,7 @@ async def _why_part(store: RunStore, task_id: str) -> list[str]:
     owner = owner_of(task_id)
     for record in await store.runs():
         if owner in record.tasks:
-            ledger = await looking.ledger_of(store, record.run_id)
+            ledger = await ledger_of(store, record.run_id)
             if task_id in ledger.known:
                 result = ledger.result(task_id)
                 now = datetime.now(UTC) if store.is_live(record.run_id) else None
@@ -73,7 +72,8 @@ def _waits(result: ExecutionResult, results: Mapping[str, ExecutionResult]) -> I
     if result.status in {ExecutionStatus.PENDING, ExecutionStatus.BLOCKED}:
         for name, need in open_needs.items():
             yield f"It depends on {name}, which is {need.status.value}."
-    if result.status is ExecutionStatus.PENDING and not open_needs:
+    is_claimed = (result.reason or "").startswith("claimed_by")
+    if result.status is ExecutionStatus.PENDING and not open_needs and not is_claimed:
         yield "Everything it depends on is done; the next `orch run-batch` does it."
     if result.status is ExecutionStatus.CANCELLED and result.reason in {STOPPED, NOT_STARTED}:
         yield "The next `orch run-batch` does it again."

@@ -6,8 +6,10 @@ will decide in earnest.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from heapq import heappop, heappush
+from types import MappingProxyType
 from typing import Any
 
 from orchestration.errors import OrchError
@@ -34,7 +36,10 @@ _START = datetime(2000, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class ForecastTask:
-    """One task of the forecast; `start` and `end` are hours (or units) from the run's start."""
+    """One task of the forecast; `start` and `end` are hours (or units) from the run's start.
+
+    `claimed_by` is the run that goes on now and has the task: another one would wait for what comes of it.
+    """
 
     task_id: str
     title: str
@@ -49,6 +54,7 @@ class ForecastTask:
     end: float | None
     estimate: float
     critical: bool
+    claimed_by: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """The task's forecast as JSON."""
@@ -131,8 +137,9 @@ def forecast(
     max_concurrent: int,
     *,
     force: bool = False,
+    claimed: Mapping[str, str] = MappingProxyType({}),
 ) -> Forecast:
-    """Rehearse a run of the planned tasks."""
+    """Rehearse a run of the planned tasks; `claimed` are those that another run has now, with that run."""
     by_id = {task.id: task for task in planned}
     nodes = [node_of(task, caps) for task in planned]
     rehearsal = _Rehearsal(nodes, by_id, caps)
@@ -140,11 +147,12 @@ def forecast(
     rehearsal.play(max_concurrent)
     times = rehearsal.times
     path, critical_hours = _critical(nodes, times)
-    order = {task_id: number for number, task_id in enumerate(times, start=1)}
+    order = {task_id: number for number, task_id in enumerate([name for name in times if name not in claimed], start=1)}
     own = [task for task in planned if not task.external]
     tasks = [
         _row(task, rehearsal, standings, agent_reasons, order.get(task.id), critical=task.id in path) for task in own
     ]
+    tasks = [_waited_for(row, claimed[row.task_id]) if row.task_id in claimed else row for row in tasks]
     tasks.sort(key=lambda row: (row.order is None, row.order or 0))
     return Forecast(
         tasks=tuple(tasks),
@@ -207,6 +215,12 @@ def _row(
         estimate=1.0 if task.estimate_hours is None else task.estimate_hours,
         critical=critical,
     )
+
+
+def _waited_for(row: ForecastTask, run_id: str) -> ForecastTask:
+    """The task as it is while another run has it; one that needs a person needs him there."""
+    why = f"claimed_by {run_id}, which goes on now" if row.start is not None else row.why
+    return replace(row, will_run=False, order=None, start=None, end=None, why=why, claimed_by=run_id)
 
 
 def _why(planned: Planned, plan: Plan, standing: Standing | None) -> str:

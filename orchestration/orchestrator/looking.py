@@ -1,15 +1,14 @@
 """Looking at a project's runs: nothing is started, nothing is written, nothing has to be alive."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from orchestration.errors import UnknownRun
 from orchestration.graph import Graph, nearest
-from orchestration.kinds import ExecutionStatus, RunStatus
-from orchestration.ledger import Ledger
+from orchestration.kinds import ExecutionStatus
+from orchestration.orchestrator.lastword import Books, ledger_of
 from orchestration.protocols import Claim, RunRecord, RunStore
 from orchestration.results import ExecutionResult, RunResult
-
-OPEN_RUNS = frozenset({RunStatus.RUNNING, RunStatus.PAUSED})
 
 
 async def find_run(store: RunStore, run_id: str | None) -> RunRecord:
@@ -38,14 +37,6 @@ async def live_runs(store: RunStore) -> dict[str, list[Claim]]:
     return live
 
 
-async def ledger_of(store: RunStore, run_id: str) -> Ledger:
-    """The books of a stored run."""
-    ledger = Ledger()
-    for event in await store.events(run_id):
-        ledger.apply(event)
-    return ledger
-
-
 async def run_result(store: RunStore, run_id: str | None) -> RunResult:
     """How a run ended, or how far it is."""
     record = await find_run(store, run_id)
@@ -69,30 +60,16 @@ async def status(store: RunStore, task_ids: Sequence[str], agents: Mapping[str, 
         agents: who is to do each task, as far as nobody has begun.
     """
     standings = await store.standings(task_ids)
-    books: dict[str, Ledger] = {}
-    records = await store.runs()
-    age = {record.run_id: number for number, record in enumerate(records)}
-    open_runs = [record for record in records if record.status in OPEN_RUNS and record.is_of_backlog]
-    for run_id in {record.run_id for record in open_runs} | {standing.run_id for standing in standings.values()}:
-        books[run_id] = await ledger_of(store, run_id)
-
-    def look(task_id: str) -> ExecutionResult:
+    books = await Books.of(store)
+    found: list[ExecutionResult] = []
+    for task_id in task_ids:
         standing = standings.get(task_id)
-        ended = books[standing.run_id].result(task_id) if standing else None
-        for record in open_runs:
-            book = books[record.run_id]
-            live = book.result(task_id) if task_id in book.tasks else None
-            if live is None or live.status.is_final:
-                continue
-            later_run = standing is not None and age[record.run_id] < age.get(standing.run_id, 0)
-            if (later_run and live.started_at is not None) or _is_newer(live, ended, record):
-                return live
-        return ended or ExecutionResult(task_id, agents.get(task_id), ExecutionStatus.PENDING)
-
-    return [look(task_id) for task_id in task_ids]
-
-
-def _is_newer(live: ExecutionResult, ended: ExecutionResult | None, record: RunRecord) -> bool:
-    """Whether what an open run says of a task is later than the task's end in another run, by the clock of the runs."""
-    began = live.started_at or live.queued_at or record.created_at
-    return ended is None or ended.completed_at is None or began >= ended.completed_at
+        speaking = await books.speaking(task_id, standing)
+        run_id = speaking[0].run_id if speaking else standing.run_id if standing else None
+        if run_id is None:
+            found.append(ExecutionResult(task_id, agents.get(task_id), ExecutionStatus.PENDING))
+            continue
+        result = (await books.of_run(run_id)).result(task_id)
+        held = result.status is ExecutionStatus.PENDING and task_id in books.holders
+        found.append(replace(result, reason=f"claimed_by {books.holders[task_id]}") if held else result)
+    return found

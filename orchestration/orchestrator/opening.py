@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from orchestration.errors import GraphChanged, Problem
-from orchestration.events import AttemptEnd, Event, RunStarted, TaskAdopted, TaskBlocked, TaskCompleted, TaskInputGiven
+from orchestration.events import Event, RunStarted, TaskAdopted, TaskBlocked
 from orchestration.executor import LiveRun, Planned, Shape, assignment_of, shape_of
 from orchestration.kinds import Mode
 from orchestration.loading import Project
@@ -19,7 +19,6 @@ from orchestration.orchestrator.standings import adoption, is_kept, is_satisfied
 from orchestration.plan import State
 from orchestration.protocols import RunRecord, Standing
 from orchestration.registry import AgentRegistry
-from orchestration.results import Outcome
 
 
 def plan_selection(
@@ -178,43 +177,6 @@ def replay(run: LiveRun, events: Sequence[Event]) -> None:
         run.ledger.apply(event)
     if events:
         run.recorder.go_on_after(events[-1].at)
-
-
-def catch_up(run: LiveRun, standings: Mapping[str, Standing]) -> None:
-    """Let a replayed run know what other runs have done since: their successes are adopted, and what they blocked."""
-    done = False
-    for task_id in run.ledger.tasks:
-        standing = standings.get(task_id)
-        if standing is not None and standing.run_id != run.run_id and is_satisfied(standing):
-            done = _take_over(run, standing) or done
-    if done:
-        reopen(run, list(run.plan.tasks_in(State.BLOCKED)), by="orch", note="what it waits for was done elsewhere")
-    run.scheduler.settle()
-
-
-def _take_over(run: LiveRun, standing: Standing) -> bool:
-    """Let a task have been done in another run; False where it is done, or at work, here."""
-    task_id, state, emit = standing.task_id, run.plan.state_of(standing.task_id), run.recorder.emit
-    note = f"done in run {standing.run_id}"
-    attempt = run.plan.attempt_of(task_id)
-    if state in {State.WAITING, State.RETRYING}:
-        emit(TaskAdopted, **adoption(standing))
-    elif state is State.NEEDS_INPUT and attempt is not None:
-        emit(TaskInputGiven, task_id=task_id, attempt=attempt, action="complete", by="orch", note=note)
-        outcome = standing.event.outcome if isinstance(standing.event, AttemptEnd) else Outcome()
-        emit(TaskCompleted, task_id=task_id, attempt=attempt, agent="orch", outcome=outcome)
-    elif state in {State.FAILED, State.BLOCKED, State.CANCELLED, State.NEEDS_INPUT}:
-        emit(TaskInputGiven, task_id=task_id, action="retry", by="orch", note=note)
-        emit(TaskAdopted, **adoption(standing))
-    else:
-        return False
-    return True
-
-
-def reopen(run: LiveRun, task_ids: Sequence[str], *, by: str, note: str | None) -> None:
-    """Put ended tasks back to waiting."""
-    for task_id in task_ids:
-        run.recorder.emit(TaskInputGiven, task_id=task_id, action="retry", by=by, note=note)
 
 
 def missing_of(planned: Sequence[Planned], standings: Mapping[str, Standing]) -> dict[str, str]:

@@ -22,7 +22,8 @@ from orchestration.loading import Project, load_project
 from orchestration.models import Budget
 from orchestration.orchestrator import looking
 from orchestration.orchestrator.asking import check_limits, checked_selection
-from orchestration.orchestrator.desk import Desk, owner_of
+from orchestration.orchestrator.desk import Desk
+from orchestration.orchestrator.lastword import Books, owner_of
 from orchestration.orchestrator.opening import missing_of
 from orchestration.orchestrator.resuming import driven_before, open_run, selection_of
 from orchestration.orchestrator.running import Options, Runs
@@ -388,12 +389,12 @@ class ProjectOrchestrator:
         from orchestration.orchestrator.forecast import forecast  # noqa: PLC0415  # as above
 
         planned = self._shop.plan(selection or Selection(), agent, mode)
-        standings = await self.store.standings([task.id for task in planned])
         return forecast(
             planned,
             limits_for(self.registry, self.project.settings),
-            standings,
+            await self.store.standings([task.id for task in planned]),
             {task.id: self.registry.explain(task.assignment.task) for task in planned},
             max_concurrent or self.project.settings.max_concurrent,
             force=force,
+            claimed=(await Books.of(self.store)).holders,
         )

@@ -21,8 +21,9 @@ from orchestration.executor.parts import parts_of
 from orchestration.kinds import Mode
 from orchestration.loading import Project
 from orchestration.models import HybridAgent
-from orchestration.orchestrator.looking import OPEN_RUNS, ledger_of
-from orchestration.orchestrator.opening import begin, catch_up, planned_from, replay
+from orchestration.orchestrator.catching import look_elsewhere, take_up
+from orchestration.orchestrator.lastword import Books
+from orchestration.orchestrator.opening import begin, planned_from, replay
 from orchestration.orchestrator.selection import Selection
 from orchestration.protocols import RunRecord, RunStore, Work
 from orchestration.registry import AgentRegistry
@@ -93,12 +94,10 @@ class Prompter:
             )
 
     async def _open_run(self, task_id: str) -> RunRecord | None:
-        """The newest run in which the task may still be begun."""
-        for record in await self._store.runs():
-            if record.status in OPEN_RUNS and record.is_of_backlog and task_id in record.tasks:
-                status = (await ledger_of(self._store, record.run_id)).status_of(task_id)
-                return None if status.is_final else record
-        return None
+        """The run in which the task may still be begun."""
+        books = await Books.of(self._store)
+        speaking = await books.speaking(task_id, (await self._store.standings([task_id])).get(task_id))
+        return speaking[0] if speaking else None
 
     async def _as_new(self, planned: Sequence[Planned], task_id: str, folder: Path) -> LiveRun:
         run = self._assemble(new_run_id(), planned, folder)
@@ -115,8 +114,7 @@ class Prompter:
         replay(run, await self._store.events(record.run_id))
         if not self._store.is_live(record.run_id):
             run.recorder.emit(RunResumed)
-            run.scheduler.take_up()
-            catch_up(run, await self._store.standings(run.graph.ids))
+            take_up(run, await look_elsewhere(self._store, record))
         return run
 
     def _parts(self, own: Planned, run: LiveRun) -> dict[str, Assignment]:

@@ -3,7 +3,8 @@
 from orchestration.errors import RunOwned, UnknownRun, WrongState
 from orchestration.events import RunResumed, RunStarted
 from orchestration.loading import Project
-from orchestration.orchestrator.looking import OPEN_RUNS, find_run
+from orchestration.orchestrator.lastword import OPEN_RUNS
+from orchestration.orchestrator.looking import find_run
 from orchestration.orchestrator.selection import Selection
 from orchestration.protocols import Owner, RunRecord, RunStore
 from orchestration.store.locks import already_owned

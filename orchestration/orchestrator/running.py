@@ -9,6 +9,7 @@ its result is the result.
 
 import contextlib
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Final, TypeAlias
 
 from orchestration.errors import RunOwned, StoreError
@@ -16,10 +17,12 @@ from orchestration.events import RunResumed
 from orchestration.executor import LiveRun, Planned, new_run_id, open_in, shape_of
 from orchestration.kinds import RunStatus
 from orchestration.models import Budget
+from orchestration.orchestrator.catching import catch_up, look_elsewhere, take_up
 from orchestration.orchestrator.driving import Drive
+from orchestration.orchestrator.lastword import ledger_of
 from orchestration.orchestrator.leftovers import clear_away, cut_off, end_what_others_left
-from orchestration.orchestrator.looking import ledger_of, run_result
-from orchestration.orchestrator.opening import begin, catch_up, changed, check_unchanged, replay, take_news
+from orchestration.orchestrator.looking import run_result
+from orchestration.orchestrator.opening import begin, changed, check_unchanged, replay, take_news
 from orchestration.process import LiveChildren
 from orchestration.protocols import Listener, RunRecord, RunStore, Standing
 from orchestration.records import dataclass
@@ -164,8 +167,8 @@ class Runs:
         replay(run, await self._store.events(record.run_id))
         died_with_it = cut_off(run)
         run.recorder.emit(RunResumed, max_concurrent=options.slots, fail_fast=options.fail_fast)
-        run.scheduler.take_up()
-        catch_up(run, standings)
+        elsewhere = replace(await look_elsewhere(self._store, record, options.reopen), standings=standings)
+        take_up(run, elsewhere)
         nothing_new = len(run.recorder.pending) == 1 and record.status is RunStatus.PAUSED and not run.plan.is_over
         if run.scheduler.can_do_nothing and nothing_new:
             return await self._tell_again(record, options)
@@ -174,8 +177,8 @@ class Runs:
         now = await self._store.standings([task.id for task in planned])
         if any(task.external for task in changed(planned, standings, now)):
             return None
-        held = run.plan.held
-        catch_up(run, {task_id: standing for task_id, standing in now.items() if task_id not in held})
+        free = {task_id: standing for task_id, standing in now.items() if task_id not in run.plan.held}
+        catch_up(run, replace(elsewhere, standings=free, before=standings))
         await clear_away(self._children, record, run, died_with_it)
         await end_what_others_left(self._store, self._children, run.run_id, run.ledger.tasks)
         return await self._go(drive, options)

@@ -61,6 +61,14 @@ def end_status(event: Event) -> ExecutionStatus | None:
     return rule(event) if rule else None
 
 
+def is_untried(event: TaskEvent) -> bool:
+    """Whether the event ends its task without an attempt at it: it leaves alone what another run did.
+
+    A run that is cancelled, or in which something else failed, says nothing of a task that was done elsewhere.
+    """
+    return isinstance(event, TaskSkipped | TaskBlocked | TaskCancelled) and event.attempt is None
+
+
 def leaves_task(event: Event) -> TypeGuard[TaskEvent]:
     """Whether the run has nothing more to do with the task, though it has not ended it itself: its claim is over.
 

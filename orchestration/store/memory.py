@@ -181,7 +181,8 @@ class MemoryStore:
     def _follow(self, run: _Run, event: Event) -> None:
         status = following.end_status(event)
         if status is not None and isinstance(event, TaskEvent):
-            self._standings[event.task_id] = (status, event)
+            if not (following.is_untried(event) and self._is_done_elsewhere(event)):
+                self._standings[event.task_id] = (status, event)
             self._end_claim(event)
         elif following.leaves_task(event):
             self._end_claim(event)
@@ -193,6 +194,10 @@ class MemoryStore:
             run.status = run_status
             if following.leaves_tasks(event):
                 self._release(event.run_id)
+
+    def _is_done_elsewhere(self, event: TaskEvent) -> bool:
+        known = self._standings.get(event.task_id)
+        return known is not None and known[0] is ExecutionStatus.SUCCESS and known[1].run_id != event.run_id
 
     def _end_claim(self, event: TaskEvent) -> None:
         claim = self._claims.get(event.task_id)

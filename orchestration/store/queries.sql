@@ -21,9 +21,16 @@ INSERT INTO standings (task_id, run_id, seq, status, at) VALUES (?, ?, ?, ?, ?)
 ON CONFLICT (task_id) DO UPDATE
 SET run_id = excluded.run_id, seq = excluded.seq, status = excluded.status, at = excluded.at
 
+-- set_standing_untried --
+-- For an end without an attempt: what another run did stays done.
+INSERT INTO standings (task_id, run_id, seq, status, at) VALUES (?, ?, ?, ?, ?)
+ON CONFLICT (task_id) DO UPDATE
+SET run_id = excluded.run_id, seq = excluded.seq, status = excluded.status, at = excluded.at
+WHERE standings.run_id = excluded.run_id OR standings.status <> 'success'
+
 -- delete_standing --
--- By whom it is taken away; null where that run has just ended the task itself. What another run did stays done.
-DELETE FROM standings WHERE task_id = ?1 AND (run_id = coalesce(?2, run_id) OR status NOT IN ('success', 'skipped'))
+-- By whom it is taken away. What another run did stays done.
+DELETE FROM standings WHERE task_id = ? AND (run_id = ? OR status NOT IN ('success', 'skipped'))
 
 -- select_events --
 SELECT body FROM events WHERE run_id = ? AND seq > ? ORDER BY seq

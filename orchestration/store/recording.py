@@ -7,6 +7,8 @@ transaction is undone, so a deed need not tidy up after itself.
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, TypeAlias
 
 from orchestration.errors import OutcomeTaken, UnknownRun, UsageError
@@ -182,9 +184,8 @@ def _row(run_id: str, event: Event) -> Row:
 
 
 def _follow(connection: sqlite3.Connection, events: Iterable[Event], of_backlog: dict[str, bool]) -> None:
-    """Fold the events into the last word on each task and run, and write only that."""
-    standings: dict[str, tuple[str, str, int, str, str] | None] = {}
-    taken: dict[str, str | None] = {}
+    """Write what follows from the events; of runs only the last word."""
+    standings: list[tuple[str, tuple[object, ...]]] = []
     ended: list[tuple[str, str]] = []
     statuses: dict[str, str] = {}
     left: set[str] = set()
@@ -194,22 +195,20 @@ def _follow(connection: sqlite3.Connection, events: Iterable[Event], of_backlog:
         if isinstance(event, TaskEvent) and not _is_of_backlog(connection, event.run_id, of_backlog):
             continue
         if (status := following.end_status(event)) is not None and isinstance(event, TaskEvent):
-            standings[event.task_id] = (event.task_id, event.run_id, event.seq, status.value, event.at.isoformat())
+            row = event.task_id, event.run_id, event.seq, status.value, event.at.isoformat()
+            standings.append(("set_standing_untried" if following.is_untried(event) else "set_standing", row))
             ended.append((event.task_id, event.run_id))
         elif following.leaves_task(event):
             ended.append((event.task_id, event.run_id))
         elif following.reopens_task(event):
-            if standings.get(event.task_id):
-                taken[event.task_id] = None
-            taken.setdefault(event.task_id, event.run_id)
-            standings[event.task_id] = None
+            standings.append(("delete_standing", (event.task_id, event.run_id)))
         elif (run_status := following.run_status(event)) is not None:
             statuses[event.run_id] = run_status
             if following.leaves_tasks(event):
                 left.add(event.run_id)
     known = statements()
-    _each(connection, known["set_standing"], [row for row in standings.values() if row])
-    _each(connection, known["delete_standing"], [(name, taken[name]) for name, row in standings.items() if not row])
+    for name, same in groupby(standings, itemgetter(0)):
+        _each(connection, known[name], [row for _, row in same])
     _each(connection, known["end_claim"], ended)
     _each(connection, known["end_claims_of_run"], [(run_id,) for run_id in left])
     _each(connection, known["set_run_status"], [(word, run_id) for run_id, word in statuses.items()])

@@ -42,6 +42,7 @@ MAKERS: list[Callable[[str, int, str, int], Event]] = [
     lambda run, seq, task, _: completed(run, seq, task, None),
     lambda run, seq, task, attempt: failed(run, seq, task, attempt, final=False),
     lambda run, seq, task, attempt: TaskCancelled(run, seq, at(seq), task, attempt, reason="cancelled"),
+    lambda run, seq, task, _: TaskCancelled(run, seq, at(seq), task, reason="not_started"),
     lambda run, seq, task, attempt: AttemptInterrupted(run, seq, at(seq), task, attempt, then=OnCrash.FAIL),
     lambda run, seq, task, attempt: AttemptInterrupted(run, seq, at(seq), task, attempt),
     lambda run, seq, task, _: TaskSkipped(run, seq, at(seq), task, reason="when"),
