@@ -2,6 +2,7 @@
 
 from orchestration.events.codec import from_dict, from_json, to_dict, to_json
 from orchestration.events.records import (
+    OUTSIDE,
     STORED,
     AccountPaused,
     AttemptEnd,
@@ -34,6 +35,7 @@ from orchestration.events.records import (
 )
 
 __all__ = [
+    "OUTSIDE",
     "STORED",
     "AccountPaused",
     "AttemptEnd",

@@ -211,9 +211,13 @@ class TaskSkipped(TaskEvent):
     reason: str = ""
 
 
+OUTSIDE: Final = "is not part of this run and has not succeeded"
+"""Why a run does not wait for a task that it only looks at; how that task stands is none of the run's business."""
+
+
 @dataclass(frozen=True, slots=True)
 class TaskBlocked(TaskEvent):
-    """The task can never start, because of the tasks in `by`."""
+    """The task can never start, because of the tasks in `by`; or it is no part of the run, for the reason `OUTSIDE`."""
 
     type: ClassVar[str] = "task_blocked"
     reason: str = ""

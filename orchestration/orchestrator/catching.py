@@ -8,6 +8,7 @@ runs, which do again what was done before them; and a second look, which needs n
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from orchestration.events import (
     AttemptEnd,
@@ -26,6 +27,7 @@ from orchestration.protocols import RunRecord, RunStore, Standing
 from orchestration.records import dataclass
 from orchestration.results import Outcome
 from orchestration.scheduler import CANCELLED
+from orchestration.store.following import ADOPTED
 
 _ENDED_BADLY = frozenset({State.FAILED, State.CANCELLED})
 
@@ -170,6 +172,7 @@ def _end_as(run: LiveRun, standing: Standing, attempt: int | None) -> None:
     """End an open attempt, or a wait for a person, as the task ended elsewhere."""
     event, emit, note = standing.event, run.recorder.emit, _note(standing)
     outcome = event.outcome if isinstance(event, AttemptEnd) else Outcome()
+    outcome = replace(outcome, metadata={**outcome.metadata, ADOPTED: standing.run_id})
     if standing.status is ExecutionStatus.FAILED:
         reason = event.reason if isinstance(event, TaskError) else note
         ending = {"agent": "orch", "outcome": outcome, "final": True, "reason": reason}

@@ -14,6 +14,7 @@ from typing import Any
 
 from orchestration.errors import OrchError
 from orchestration.events import (
+    OUTSIDE,
     ConditionDecided,
     Event,
     TaskAdopted,
@@ -177,7 +178,7 @@ def _adopt(
         standing = standings.get(task.id)
         kept = standing is not None and is_kept(standing)
         if task.external and not is_satisfied(standing) and not kept:
-            rehearsal.emit(TaskBlocked, task_id=task.id, reason="is not part of this run and has not succeeded")
+            rehearsal.emit(TaskBlocked, task_id=task.id, reason=OUTSIDE)
         elif standing is not None and (task.external or (kept and not force)):
             rehearsal.emit(TaskAdopted, **adoption(standing))
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from orchestration.errors import GraphChanged, Problem
-from orchestration.events import Event, RunStarted, TaskAdopted, TaskBlocked
+from orchestration.events import OUTSIDE, Event, RunStarted, TaskAdopted, TaskBlocked
 from orchestration.executor import LiveRun, Planned, Shape, assignment_of, shape_of
 from orchestration.kinds import Mode
 from orchestration.loading import Project
@@ -122,7 +122,7 @@ def begin(
     for task in planned:
         standing = standings.get(task.id)
         if task.external and not is_satisfied(standing) and not (standing and is_kept(standing)):
-            emit(TaskBlocked, task_id=task.id, reason="is not part of this run and has not succeeded")
+            emit(TaskBlocked, task_id=task.id, reason=OUTSIDE)
         elif standing is not None and (
             task.external or (task.id not in force and is_kept(standing, reopen_failed=task.id in reopen))
         ):

@@ -152,9 +152,14 @@ class Agenda:
 
     def _block(self, i: int) -> Block:
         book = self._book
-        by = {book.graph.ids[j]: book.state[j] for j in book.graph.needs[i] if book.is_dead_end(j)}
-        told = ", ".join(f"{task_id}, which is {state}" for task_id, state in by.items())
-        return Block(self._nodes[i].id, f"depends on {told}", tuple(by))
+        by = [j for j in book.graph.needs[i] if book.is_dead_end(j)]
+        told = ", ".join(f"{book.graph.ids[j]}, which is {self._how_it_is(j)}" for j in by)
+        return Block(self._nodes[i].id, f"depends on {told}", tuple(book.graph.ids[j] for j in by))
+
+    def _how_it_is(self, i: int) -> str:
+        state = self._book.state[i]
+        outside = self._nodes[i].external and state is State.BLOCKED
+        return "not done, and no part of this run" if outside else state.value
 
     # -- stopping and holding -----------------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeGuard
 
 from orchestration.events import (
+    OUTSIDE,
     AttemptEnd,
     AttemptInterrupted,
     Event,
@@ -31,7 +32,7 @@ _TASK_ENDS: Final[Mapping[type[Event], Callable[[Any], ExecutionStatus | None]]]
     TaskError: lambda event: ExecutionStatus.FAILED if event.final else None,
     TaskCancelled: lambda _: ExecutionStatus.CANCELLED,
     TaskSkipped: lambda _: ExecutionStatus.SKIPPED,
-    TaskBlocked: lambda _: ExecutionStatus.BLOCKED,
+    TaskBlocked: lambda event: None if event.reason == OUTSIDE else ExecutionStatus.BLOCKED,
     AttemptInterrupted: lambda event: ExecutionStatus.FAILED if event.then is OnCrash.FAIL else None,
 }
 
@@ -50,6 +51,10 @@ STAYS_DONE: Final = frozenset({ExecutionStatus.SUCCESS, ExecutionStatus.SKIPPED}
 """Standings from another run that a task's reopening leaves: what was done there is done, and is adopted here."""
 
 
+ADOPTED: Final = "adopted_from"
+"""Among the facts of an attempt: the run in which its task really ended."""
+
+
 def ends_task(event: Event) -> TypeGuard[TaskEvent]:
     """Whether the event ends its task in its run: it becomes the task's standing, and the run's claim is over."""
     return end_status(event) is not None
@@ -64,8 +69,11 @@ def end_status(event: Event) -> ExecutionStatus | None:
 def is_untried(event: TaskEvent) -> bool:
     """Whether the event ends its task without an attempt at it: it leaves alone what another run did.
 
-    A run that is cancelled, or in which something else failed, says nothing of a task that was done elsewhere.
+    A run that is cancelled, or in which something else failed, says nothing of a task that was done elsewhere; nor does
+    one that asked a person, and takes over what came of it in another run.
     """
+    if isinstance(event, AttemptEnd) and ADOPTED in event.outcome.metadata:
+        return True
     return isinstance(event, TaskSkipped | TaskBlocked | TaskCancelled) and event.attempt is None
 
 

@@ -78,7 +78,7 @@ class User:
         self.deeds: Mapping[str, tuple[int, Callable[[], set[str]]]] = {
             "run-batch": (6, lambda: self._say("run-batch")),
             "some": (4, lambda: self._say("run-batch", *self._some())),
-            "one": (2, lambda: self._say("execute-task", self._one())),
+            "one": (2, lambda: self._say_of("execute-task", self._one())),
             "killed": (4, lambda: self._cut_off(signal.SIGKILL)),
             "interrupted": (1, lambda: self._cut_off(signal.SIGINT)),
             "two at once": (2, self._two_at_once),
