@@ -113,7 +113,6 @@ FIELD_ROWS: Final = (
         (6, "when: {{ 1 +: unexpected", "Jinja"),
         (7, "there is no agent 'nobody'", "known agents"),
     ),
-    task_row("a shell task without a command", "id: a\nagent: shell\n", (2, "there is nothing to run", "description")),
     task_row("a list item without an id", "- id: a\n- title: b\n", (2, "id is missing", "`id: …`")),
     task_row("tasks that are no list", "tasks:\n  a: {title: b}\n", (1, "tasks must be a list", "- id:")),
     task_row("a file that is only text", "just words\n", (1, "there is no task in this file", "key: value")),

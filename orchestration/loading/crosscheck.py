@@ -123,4 +123,5 @@ def wrong_texts(placed: Iterable[Placed], catch: SettingsCatch) -> Iterator[Find
         runs_description = isinstance(agent, ShellAgent) and agent.enabled and agent.command is None
         if runs_description and one.is_whole and not one.task.description.strip():
             what = f"there is nothing to run: the agent {one.task.agent} has no command, and there is no description"
-            yield one.finding(what, "write the command as the task's description", "agent")
+            hint = "write the command as the task's description"
+            yield one.finding(what, hint, "agent", grave=False)  # somebody else may be named when it is run

@@ -327,6 +327,19 @@ def test_one_problem_is_the_error_itself_and_several_are_counted(tmp_path: Path)
     assert "orch validate" in (caught.value.hint or "")
 
 
+def test_a_shell_task_that_has_nothing_to_run_is_warned_about(tmp_path: Path) -> None:
+    files: dict[str, Entry] = {
+        "orchestration.yaml": "agents: {cheap: {kind: shell, command: 'true'}}\n",
+        "tasks/a.yaml": "tasks:\n- {id: a, agent: shell}\n- {id: b, agent: cheap}\n- {id: c}\n",
+    }
+    assert warnings(tmp_path, files) == [
+        (
+            "tasks/a.yaml:2: there is nothing to run: the agent shell has no command, and there is no description "
+            "(write the command as the task's description)"
+        )
+    ]
+
+
 @pytest.mark.slow
 def test_ten_thousand_files_and_ten_thousand_mistakes_are_no_trouble(tmp_path: Path) -> None:
     folder = tmp_path / "tasks"
@@ -341,7 +354,7 @@ def test_ten_thousand_files_and_ten_thousand_mistakes_are_no_trouble(tmp_path: P
         (folder / f"T-{i}.yaml").write_text(f"titel: x\ndepends_on: gone-{i}\npriority: x\n", encoding="utf-8")
     with pytest.raises(InvalidProject) as caught:
         load_project(tmp_path)
-    assert len(caught.value.problems) == 10_000
+    assert len(caught.value.problems) == 2 * 10_000
 
 
 def test_tasks_share_what_they_have_in_common_and_a_changed_copy_is_its_own(tmp_path: Path) -> None:
