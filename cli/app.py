@@ -72,7 +72,7 @@ NOT_YET: Final[Mapping[str, str]] = {
     "export": "orch report --json has what there is to export",
     "clean": "what a run has left is in .orchestration/runs, a folder for each run",
 }
-"""Commands that other versions have, and what is to be done here."""
+"""Commands that are planned and not there yet, and what there is instead."""
 
 
 class Commands(TyperGroup):

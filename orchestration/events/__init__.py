@@ -2,6 +2,7 @@
 
 from orchestration.events.codec import from_dict, from_json, to_dict, to_json
 from orchestration.events.records import (
+    BY_ORCH,
     OUTSIDE,
     STORED,
     AccountPaused,
@@ -35,6 +36,7 @@ from orchestration.events.records import (
 )
 
 __all__ = [
+    "BY_ORCH",
     "OUTSIDE",
     "STORED",
     "AccountPaused",

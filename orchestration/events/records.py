@@ -16,7 +16,10 @@ from typing import Any, ClassVar, Final, TypeAlias
 
 from orchestration.kinds import ExecutionStatus, Failure, OnCrash, RunStatus
 from orchestration.records import dataclass
-from orchestration.results import Outcome, Usage
+from orchestration.results import ADOPTED_FROM, Outcome, Usage
+
+BY_ORCH: Final = "orch"
+"""Who answers or ends what is open in one run because another run has ended it."""
 
 _NO_OUTCOME: Final = Outcome()
 _NO_USAGE: Final = Usage()
@@ -231,6 +234,11 @@ class AttemptEnd(TaskEvent):
     agent: str | None = None
     duration_seconds: float = 0.0
     outcome: Outcome = _NO_OUTCOME
+
+    @property
+    def is_taken_over(self) -> bool:
+        """Whether it only says again how the task has ended in another run, to end an attempt of this one."""
+        return self.agent == BY_ORCH and ADOPTED_FROM in self.outcome.metadata
 
 
 @dataclass(frozen=True, slots=True)

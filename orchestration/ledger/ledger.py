@@ -29,7 +29,7 @@ from orchestration.events import (
 from orchestration.kinds import ExecutionStatus, Failure, RunStatus
 from orchestration.ledger.entries import NOTES, Entry
 from orchestration.nothing import nothing
-from orchestration.results import AttemptRecord, ExecutionResult, Outcome, RunResult, Usage
+from orchestration.results import ADOPTED_FROM, AttemptRecord, ExecutionResult, Outcome, RunResult, Usage
 
 _CANCELLED, _SUCCESS = ExecutionStatus.CANCELLED, ExecutionStatus.SUCCESS
 """Bound once: until Python 3.12, finding a member in its class takes longer than all that is done with it here."""
@@ -343,5 +343,5 @@ def _adopted_result(task_id: str, event: TaskAdopted, entry: Entry) -> Execution
         outputs=event.outputs,
         usage=_used(entry.attempts),
         attempts=entry.attempts,
-        metadata={"adopted_from": event.from_run},
+        metadata={ADOPTED_FROM: event.from_run},
     )

@@ -93,4 +93,4 @@ def _why_not(other: object, *, is_itself: bool) -> str | None:
         return "which is itself"
     if other is None:
         return "which is not among the agents"
-    return "which is a hybrid one; name single agents" if isinstance(other, HybridAgent) else None
+    return "which is a hybrid one" if isinstance(other, HybridAgent) else None

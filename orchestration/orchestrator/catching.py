@@ -9,8 +9,10 @@ runs, which do again what was done before them; and a second look, which needs n
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from orchestration.events import (
+    BY_ORCH,
     AttemptEnd,
     AttemptInterrupted,
     TaskAdopted,
@@ -25,9 +27,8 @@ from orchestration.orchestrator.standings import adoption, is_kept, is_satisfied
 from orchestration.plan import FINAL, State
 from orchestration.protocols import RunRecord, RunStore, Standing
 from orchestration.records import dataclass
-from orchestration.results import Outcome
+from orchestration.results import ADOPTED_FROM, Outcome
 from orchestration.scheduler import CANCELLED
-from orchestration.store.following import ADOPTED
 
 _ENDED_BADLY = frozenset({State.FAILED, State.CANCELLED})
 
@@ -63,7 +64,7 @@ def take_up(run: LiveRun, elsewhere: Elsewhere) -> None:
         for task_id in run.ledger.tasks
         if run.plan.state_of(task_id) in _ENDED_BADLY and task_id not in elsewhere.standings
     ]
-    reopen(run, retried, by="orch", note="it was opened again elsewhere")
+    reopen(run, retried, by=BY_ORCH, note="it was opened again elsewhere")
     if retried:
         _open_blocked(run, elsewhere)
     _take_over_all(run, elsewhere)
@@ -115,7 +116,7 @@ def _open_blocked(run: LiveRun, elsewhere: Elsewhere) -> None:
         for task_id in run.plan.tasks_in(State.BLOCKED)
         if task_id not in standings or standings[task_id].run_id == run.run_id or not is_kept(standings[task_id])
     ]
-    reopen(run, blocked, by="orch", note="what it waits for was done elsewhere")
+    reopen(run, blocked, by=BY_ORCH, note="what it waits for was done elsewhere")
 
 
 def _take_over(run: LiveRun, standing: Standing) -> bool:
@@ -132,10 +133,10 @@ def _take_over(run: LiveRun, standing: Standing) -> bool:
         _end_as(run, standing, attempt)
     elif state is State.NEEDS_INPUT and (attempt is not None or not is_satisfied(standing)):
         if attempt is not None and is_satisfied(standing):
-            emit(TaskInputGiven, task_id=task_id, attempt=attempt, action="complete", by="orch", note=_note(standing))
+            emit(TaskInputGiven, task_id=task_id, attempt=attempt, action="complete", by=BY_ORCH, note=_note(standing))
         _end_as(run, standing, attempt)
     elif state in {State.FAILED, State.BLOCKED, State.CANCELLED, State.NEEDS_INPUT}:
-        reopen(run, [task_id], by="orch", note=_note(standing))
+        reopen(run, [task_id], by=BY_ORCH, note=_note(standing))
         emit(TaskAdopted, **adoption(standing))
     else:
         return False
@@ -171,18 +172,18 @@ def _end_parts(run: LiveRun, standing: Standing) -> None:
 def _end_as(run: LiveRun, standing: Standing, attempt: int | None) -> None:
     """End an open attempt, or a wait for a person, as the task ended elsewhere."""
     event, emit, note = standing.event, run.recorder.emit, _note(standing)
+    ending: dict[str, Any] = {"task_id": standing.task_id, "attempt": attempt, "agent": BY_ORCH}
     outcome = event.outcome if isinstance(event, AttemptEnd) else Outcome()
-    outcome = replace(outcome, metadata={**outcome.metadata, ADOPTED: standing.run_id})
+    if standing.status is ExecutionStatus.CANCELLED:
+        outcome = Outcome() if attempt is None else Outcome(failure=Failure.CANCELLED, error=note)
+    ending["outcome"] = replace(outcome, metadata={**outcome.metadata, ADOPTED_FROM: standing.run_id})
     if standing.status is ExecutionStatus.FAILED:
         reason = event.reason if isinstance(event, TaskError) else note
-        ending = {"agent": "orch", "outcome": outcome, "final": True, "reason": reason}
-        emit(TaskError, task_id=standing.task_id, attempt=attempt, **ending)
+        emit(TaskError, **ending, final=True, reason=reason)
     elif standing.status is ExecutionStatus.CANCELLED:
-        outcome = Outcome() if attempt is None else Outcome(failure=Failure.CANCELLED, error=note)
-        told = {"reason": CANCELLED, "cause": note, "outcome": outcome}
-        emit(TaskCancelled, task_id=standing.task_id, attempt=attempt, **told)
+        emit(TaskCancelled, **ending, reason=CANCELLED, cause=note)
     else:
-        emit(TaskCompleted, task_id=standing.task_id, attempt=attempt, agent="orch", outcome=outcome)
+        emit(TaskCompleted, **ending)
 
 
 def reopen(run: LiveRun, task_ids: Sequence[str], *, by: str, note: str | None) -> None:

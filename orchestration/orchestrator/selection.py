@@ -55,6 +55,8 @@ class Selection:
             UsageError: names the first of them, with the nearest known one.
             InvalidProject: they may be in what could not be read.
         """
+        if not (self.labels or self.phases):
+            return
         labels = {label.lower(): label for task in project.tasks for label in task.labels}
         phases = {task.phase.lower(): task.phase for task in project.tasks if task.phase}
         for wanted, known, what in ((self.labels, labels, "label"), (self.phases, phases, "phase")):

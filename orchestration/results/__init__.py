@@ -1,6 +1,7 @@
 """What came of the work: the outcome of an attempt, the result of a task, the result of a run."""
 
 from orchestration.results.records import (
+    ADOPTED_FROM,
     OUTCOME_FIELDS,
     AttemptRecord,
     CheckResult,
@@ -12,6 +13,7 @@ from orchestration.results.records import (
 from orchestration.results.runs import RunResult, is_part
 
 __all__ = [
+    "ADOPTED_FROM",
     "OUTCOME_FIELDS",
     "AttemptRecord",
     "CheckResult",

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import field
 from datetime import datetime
 from operator import attrgetter
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from orchestration.kinds import ExecutionStatus, Failure
 from orchestration.nothing import nothing
@@ -154,6 +154,9 @@ class Outcome:
             known["usage"] = Usage.from_dict(known["usage"])
         return cls(**known)
 
+
+ADOPTED_FROM: Final = "adopted_from"
+"""In `metadata`: the run in which the task has really ended."""
 
 OUTCOME_FIELDS: tuple[str, ...] = tuple(Outcome.__slots__)
 _VALUES_OF: Callable[[Outcome], tuple[Any, ...]] = attrgetter(*OUTCOME_FIELDS)

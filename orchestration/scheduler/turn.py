@@ -36,17 +36,20 @@ class Turn:
 
     def is_too_long(self) -> bool:
         """Whether others should have their turn now."""
-        now = self._time()
-        if self._began is None:
-            self._began = now
-            self._loop.call_soon(self._begin)
-        return now - self._began > BREATH
+        began = self._begin() if self._began is None else self._began
+        return self._time() - began > BREATH
 
-    def _begin(self) -> None:
+    def _begin(self) -> float:
+        """Let it begin now, and another one follow."""
+        self._began = self._time()
+        self._loop.call_soon(self._next)
+        return self._began
+
+    def _next(self) -> None:
         self._began = None
         self._admit()
         if self._waiting:
-            self.is_too_long()  # it has begun, and another one will follow
+            self._begin()
 
     def _admit(self) -> None:
         """Let the one go on who has waited longest; it sees to the next one."""
@@ -66,7 +69,8 @@ class Turn:
             self._admit()
 
     def _end(self) -> "asyncio.Future[None]":
-        self.is_too_long()  # another turn is to follow, also where somebody was cancelled and waits again
+        if self._began is None:  # somebody was cancelled, and waits again
+            self._begin()
         admitted = self._loop.create_future()
         self._waiting.append(admitted)
         return admitted

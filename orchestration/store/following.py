@@ -51,24 +51,10 @@ STAYS_DONE: Final = frozenset({ExecutionStatus.SUCCESS, ExecutionStatus.SKIPPED}
 """Standings from another run that a task's reopening leaves: what was done there is done, and is adopted here."""
 
 
-ADOPTED: Final = "adopted_from"
-"""Among the facts of an attempt: the run in which its task really ended."""
-
-
-def ends_task(event: Event) -> TypeGuard[TaskEvent]:
-    """Whether the event ends its task in its run: it becomes the task's standing, and the run's claim is over."""
-    return end_status(event) is not None
-
-
 def end_status(event: Event) -> ExecutionStatus | None:
-    """How the event ends its task; None where the task goes on, or the event is about no task."""
+    """How the event ends its task, which becomes its standing; None where the task goes on, or has ended elsewhere."""
     rule = _TASK_ENDS.get(type(event))
-    return rule(event) if rule and not _is_adopted(event) else None
-
-
-def _is_adopted(event: Event) -> bool:
-    """Whether the event only says again how the task has ended in another run, to end an attempt of this one."""
-    return isinstance(event, AttemptEnd) and ADOPTED in event.outcome.metadata
+    return rule(event) if rule and not (isinstance(event, AttemptEnd) and event.is_taken_over) else None
 
 
 def is_untried(event: TaskEvent) -> bool:
@@ -84,7 +70,7 @@ def leaves_task(event: Event) -> TypeGuard[TaskEvent]:
 
     Else two runs that adopt what a third one did would wait for each other: each for the claims of the other.
     """
-    return isinstance(event, TaskAdopted) or (isinstance(event, TaskEvent) and _is_adopted(event))
+    return isinstance(event, TaskAdopted) or (isinstance(event, AttemptEnd) and event.is_taken_over)
 
 
 def reopens_task(event: Event) -> TypeGuard[TaskInputGiven]:

@@ -113,3 +113,30 @@ def test_what_was_only_blocked_in_a_newer_run_can_still_be_answered_in_the_older
     assert project.orch("complete", "A").code == 0
     assert project.orch("run-batch").code == 1
     assert statuses(project) == {"A": "success", "B": "cancelled"}
+
+
+@pytest.mark.parametrize(
+    ("answer", "status"),
+    [(["complete", "A"], "success"), (["fail", "A", "--reason", "no"], "failed"), (["cancel", "A"], "cancelled")],
+)
+def test_an_answer_counts_though_other_runs_asked_too_and_one_of_them_goes_on(
+    project: Project, answer: list[str], status: str
+) -> None:
+    for name in "ABC":
+        project.person(name)
+    for command in (["run-batch"], ["run-batch", "A", "B"], ["run-batch", "A"]):
+        assert project.orch(*command).code == 4
+    assert project.orch(*answer).code == 0
+    for _ in range(2):
+        assert statuses(project) == {"A": status, "B": "needs_input", "C": "needs_input"}
+        assert project.orch("run-batch").code in {1, 4}  # the oldest goes on, and takes over what came of A
+
+
+def test_a_task_outside_of_a_run_is_none_of_its_business(project: Project) -> None:
+    project.shell("A", "true")
+    project.shell("B", "true", "A")
+    assert project.orch("run-batch", "B").code == 1
+    assert statuses(project) == {"A": "pending", "B": "blocked"}
+    assert "depends on A, which is not done, and no part of this run" in project.orch("why", "B").out
+    assert project.orch("run-batch").code == 0
+    assert statuses(project) == {"A": "success", "B": "success"}

@@ -1,25 +1,46 @@
 """What one run leaves of what another run did, in both stores: retried, cancelled, skipped or blocked in the one."""
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from orchestration.events import TaskAdopted, TaskBlocked, TaskCancelled, TaskInputGiven, TaskSkipped
+from orchestration.events import (
+    OUTSIDE,
+    Event,
+    TaskAdopted,
+    TaskBlocked,
+    TaskCancelled,
+    TaskCompleted,
+    TaskError,
+    TaskInputGiven,
+    TaskSkipped,
+    TaskStarted,
+)
+from orchestration.results import ADOPTED_FROM, Outcome
 from orchestration.store.memory import MemoryStore
 from orchestration.store.sqlite import SqliteStore
 from tests.world.store_samples import at, completed, failed, opened
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from orchestration.protocols import RunStore
 
 
-@pytest.mark.parametrize("kind", ["sqlite", "memory"])
-async def test_asking_to_retry_a_task_leaves_what_another_run_did(kind: str, tmp_path: Path) -> None:
-    store: RunStore = SqliteStore(tmp_path / ".orchestration") if kind == "sqlite" else MemoryStore()
-    await opened(store, "r1")
-    await opened(store, "r2")
+@pytest.fixture(params=["sqlite", "memory"])
+async def store(request: pytest.FixtureRequest, tmp_path: Path) -> "AsyncIterator[RunStore]":
+    """A store in which two runs are open."""
+    made: RunStore = SqliteStore(tmp_path / ".orchestration") if request.param == "sqlite" else MemoryStore()
+    await opened(made, "r1")
+    await opened(made, "r2")
+    yield made
+    await made.close()
+
+
+async def test_asking_to_retry_a_task_leaves_what_another_run_did(store: "RunStore") -> None:
     await store.append("r1", [failed("r1", 2), failed("r1", 3, "B")])
     await store.append("r2", [completed("r2", 2), failed("r2", 3, "B")])
     again = [TaskInputGiven("r1", 4 + i, at(4 + i), name, action="retry") for i, name in enumerate("AB")]
@@ -27,14 +48,9 @@ async def test_asking_to_retry_a_task_leaves_what_another_run_did(kind: str, tmp
     assert {task: found.run_id for task, found in (await store.standings()).items()} == {"A": "r2"}
     await store.append("r1", [completed("r1", 7, attempt=2), TaskInputGiven("r1", 8, at(8), "A", action="retry")])
     assert await store.standings() == {}
-    await store.close()
 
 
-@pytest.mark.parametrize("kind", ["sqlite", "memory"])
-async def test_an_end_without_an_attempt_leaves_what_another_run_did(kind: str, tmp_path: Path) -> None:
-    store: RunStore = SqliteStore(tmp_path / ".orchestration") if kind == "sqlite" else MemoryStore()
-    await opened(store, "r1")
-    await opened(store, "r2")
+async def test_an_end_without_an_attempt_leaves_what_another_run_did(store: "RunStore") -> None:
     await store.append("r1", [failed("r1", 2)])
     await store.append("r2", [completed("r2", 2)])
     untried = [
@@ -50,16 +66,35 @@ async def test_an_end_without_an_attempt_leaves_what_another_run_did(kind: str, 
     assert (await store.standings())["A"].seq == 3
     await store.append("r1", [failed("r1", 7, attempt=2), TaskSkipped("r1", 8, at(8), "A", reason="when")])
     assert (await store.standings())["A"].seq == 8
-    await store.close()
 
 
-@pytest.mark.parametrize("kind", ["sqlite", "memory"])
-async def test_a_retry_stored_together_with_the_success_of_another_run_leaves_it(kind: str, tmp_path: Path) -> None:
-    store: RunStore = SqliteStore(tmp_path / ".orchestration") if kind == "sqlite" else MemoryStore()
-    await opened(store, "r1")
-    await opened(store, "r2")
+async def test_a_retry_stored_together_with_the_success_of_another_run_leaves_it(store: "RunStore") -> None:
     await store.append("r1", [failed("r1", 2)])
     again = TaskInputGiven("r1", 3, at(3), "A", action="retry")
     await asyncio.gather(store.append("r2", [completed("r2", 2)]), store.append("r1", [again]))
     assert {task: standing.run_id for task, standing in (await store.standings()).items()} == {"A": "r2"}
-    await store.close()
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        lambda **facts: TaskCompleted("r1", 3, at(3), "A", 1, **facts),
+        lambda **facts: TaskError("r1", 3, at(3), "A", 1, **facts),
+        lambda **facts: TaskCancelled("r1", 3, at(3), "A", 1, reason="cancelled", **facts),
+    ],
+)
+@pytest.mark.parametrize(("agent", "run"), [("orch", "r2"), ("somebody", "r1")])
+async def test_an_end_that_was_taken_over_is_that_of_the_other_run(
+    store: "RunStore", end: Callable[..., Event], agent: str, run: str
+) -> None:
+    await store.claim("r1", ["A"])
+    await store.append("r2", [failed("r2", 2)])
+    await store.append("r1", [TaskStarted("r1", 2, at(2), "A", 1)])
+    await store.append("r1", [end(agent=agent, outcome=Outcome(metadata={ADOPTED_FROM: "r2"}))])
+    assert (await store.standings())["A"].run_id == run
+    assert await store.claims() == {}
+
+
+async def test_a_task_that_a_run_only_looks_at_stands_as_before(store: "RunStore") -> None:
+    await store.append("r1", [TaskBlocked("r1", 2, at(2), "A", reason=OUTSIDE), TaskBlocked("r1", 3, at(3), "B")])
+    assert [*(await store.standings())] == ["B"]
