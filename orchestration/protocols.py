@@ -280,7 +280,11 @@ DONE: Final = Ready()
 
 
 class EventLog(Protocol):
-    """Keeps events. An awaited `append` is durable, whole, and the only one with its sequence numbers."""
+    """Keeps events. An awaited `append` is durable, whole, and the only one with its sequence numbers.
+
+    One that ends with its process and never waits says so by a true attribute `is_ephemeral`: there it is enough if it
+    learns at the end of a turn of the loop what has happened in it.
+    """
 
     def append(self, run_id: str, events: Sequence[Event]) -> Awaitable[None]:
         """Queue the events of one run for one transaction, with the standings and claims that follow from them.

@@ -83,13 +83,15 @@ class Recorder:
         batch, self._commits.batch = self._commits.batch, []
         return batch
 
-    def commit(self, log: EventLog) -> Awaitable[None]:
+    def commit(self, log: EventLog, *, at_once: bool = True) -> Awaitable[None]:
         """Have the pending events stored now; when the answer was awaited, all events so far are durable and told.
+
+        Where it need not be `at_once`, the end of this turn of the loop will do for a log that ends with this process.
 
         Raises:
             Exception: what made an earlier commit fail; nothing can be recorded after it.
         """
-        return self._commits.commit(log)
+        return self._commits.commit(log) if at_once else self._commits.commit_soon(log)
 
     async def tell(self, events: Sequence[Event]) -> None:
         """Tell the listener of durable events."""

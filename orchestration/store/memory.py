@@ -38,6 +38,8 @@ class _Run:
 class MemoryStore:
     """`protocols.RunStore` in this process's memory; it behaves as `SqliteStore` does, for one event loop at a time."""
 
+    is_ephemeral: Final = True
+
     def __init__(self) -> None:
         self._runs: dict[str, _Run] = {}
         self._standings: dict[str, tuple[ExecutionStatus, TaskEvent]] = {}
