@@ -193,21 +193,19 @@ class Book:
         """Let a checked event about a task happen, which moves it from one state to another."""
         self.seq, self.last_at = event.seq, event.at
         if after is not before:
-            self._move(i, before, after)
+            counts = self.counts
+            self.state[i] = after
+            counts[before] -= 1
+            counts[after] += 1
+            if after in FINAL:
+                self._settle(i, after, 1)
+            elif before in FINAL:
+                self._settle(i, before, -1)
         note = _NOTES.get(type(event))
         if note is not None:
             note(self, i, event)
         if after in _LOOKED_AT_AGAIN:
             self.mark_changed(i)
-
-    def _move(self, i: int, before: State, after: State) -> None:
-        self.state[i] = after
-        self.counts[before] -= 1
-        self.counts[after] += 1
-        if after in FINAL:
-            self._settle(i, after, 1)
-        elif before in FINAL:
-            self._settle(i, before, -1)
 
     def _settle(self, i: int, end: State, by: int) -> None:
         """Count a task's end (`by` 1), or take it back (-1)."""

@@ -35,7 +35,7 @@ from orchestration.plan.book import Book, Phase
 from orchestration.plan.limits import Limits
 from orchestration.plan.nodes import Consequence, Node, Startable
 from orchestration.plan.rules import legal_move, refuse_illegal
-from orchestration.plan.states import FINAL, State, row_of
+from orchestration.plan.states import FINAL, State
 
 
 class Plan:
@@ -79,30 +79,17 @@ class Plan:
         refuse_illegal(self._book, event)
 
     def apply(self, event: Event) -> None:
-        """Let a checked event happen."""
-        if isinstance(event, TaskEvent):
-            i = self.graph.index[event.task_id]
-            row = row_of(event) or {}
-            self._move(i, row[self._book.state[i]], event)
-        else:
-            self._apply_run(event)
-
-    def record(self, event: Event) -> None:
-        """Check an event and let it happen, in fewer steps.
+        """Let an event happen; after a passed check this cannot fail.
 
         Raises:
             IllegalEvent: as `check`.
         """
-        if isinstance(event, TaskEvent):
-            i, after = legal_move(self._book, event)
-            self._move(i, after, event)
-        else:
+        book = self._book
+        if not isinstance(event, TaskEvent):
             self.check(event)
             self._apply_run(event)
-
-    def _move(self, i: int, after: State, event: TaskEvent) -> None:
-        book = self._book
-        before = book.state[i]
+            return
+        i, before, after = legal_move(book, event)
         book.record_task(i, before, after, event)
         self._agenda.follow(i, before, after, event)
         if type(event) is TaskExpanded:

@@ -87,8 +87,8 @@ def _refuse_run(book: Book, event: Event) -> None:
             raise IllegalEvent(f"{event.type} is not possible while the run is ended and no task was opened again")
 
 
-def legal_move(book: Book, event: TaskEvent) -> tuple[int, State]:
-    """The index of the task of an event that can follow, and the state that this moves it to.
+def legal_move(book: Book, event: TaskEvent) -> tuple[int, State, State]:
+    """The index of the task of an event that can follow, and the states from and to which this moves it.
 
     Raises:
         IllegalEvent: it cannot; says which rule it breaks.
@@ -98,18 +98,17 @@ def legal_move(book: Book, event: TaskEvent) -> tuple[int, State]:
     i = book.graph.index.get(event.task_id)
     if i is None:
         raise IllegalEvent(f"{event.type}: the run has no task {event.task_id}")
-    row = row_of(event)
-    after = None if row is None else row.get(book.state[i])
+    before, row = book.state[i], row_of(event)
+    after = None if row is None else row.get(before)
     if after is None:
-        raise IllegalEvent(f"{word_of(event)} is not possible while {event.task_id} is {book.state[i]}")
+        raise IllegalEvent(f"{word_of(event)} is not possible while {event.task_id} is {before}")
     phase = book.phase
     if phase is not _OPEN and phase is not _PAUSED and not (phase is Phase.ENDED and _reopens(event)):
         raise IllegalEvent(f"{word_of(event)} is not possible while the run is {phase.value}")
     rule = _RULES.get(type(event))
-    broken = None if rule is None else rule(book, i, event)
-    if broken is not None:
+    if rule is not None and (broken := rule(book, i, event)) is not None:
         raise IllegalEvent(f"{word_of(event)} of {event.task_id}: {broken}")
-    return i, after
+    return i, before, after
 
 
 def _reopens(event: TaskEvent) -> bool:

@@ -69,7 +69,7 @@ class Recorder:
         self._happen(event)
 
     def _happen(self, event: Event) -> None:
-        self.plan.record(event)
+        self.plan.apply(event)
         self.ledger.apply(event)
         self._commits.batch.append(event)
 

@@ -57,7 +57,6 @@ async def live(store: MemoryStore, doer: Sleeper, suspend_after: float | None) -
     known = await store.events("run")
     if known:
         for event in known:
-            plan.check(event)
             plan.apply(event)
             recorder.ledger.apply(event)
         recorder.emit(RunResumed)
