@@ -70,7 +70,7 @@ class AgentLeaf:
         secrets = {} if crew.hiding is None else {**crew.hiding.known, **own}
         place = crew.home.place(crew.run_id, {**known, "_texts": {**texts, **more}}, secrets)
         attempts = Crew(crew.run_id, place, {seat.path: assignment}, _nobody, crew.ledger)
-        entered = enter(crew.current(seat, attempt))  # for agents that are functions
+        entered = enter(crew.situation(seat, attempt))  # for agents that are functions
         try:
             outcome = await attempts.perform(seat.path, attempt, slot, report)
         except asyncio.CancelledError:

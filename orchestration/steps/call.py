@@ -22,7 +22,7 @@ from orchestration.kinds import Failure
 from orchestration.protocols import Reporting
 from orchestration.results import Outcome
 from orchestration.steps.crew import StepCrew
-from orchestration.steps.current import CurrentStep, enter
+from orchestration.steps.current import Situation, enter
 from orchestration.steps.items import Items, ListenerFault
 from orchestration.steps.logs import LivePrinted
 from orchestration.steps.unit import Seat
@@ -68,12 +68,12 @@ class Call:
 
     def begin(self, arguments: Arguments) -> Outcome | Awaitable[Outcome]:
         """Call it; what came of it, or what is to be awaited for that."""
-        step = self._crew.current(self._seat, self._attempt)
+        situation = self._crew.situation(self._seat, self._attempt)
         if self._items is not None:
-            self._context.run(_enter, step, self._printed)
+            self._context.run(_enter, situation, self._printed)
             return self._driven(self._coroutine(self._items, arguments))
         try:
-            coroutine, waits_for = self._context.run(_begun, self._leaf.function, arguments, step, self._printed)
+            coroutine, waits_for = self._context.run(_begun, self._leaf.function, arguments, situation, self._printed)
         except StopIteration as stop:
             outcome, value = DONE, stop.value
         except BaseException as error:  # noqa: BLE001  # whatever a function raises is an outcome, but for a few
@@ -201,21 +201,21 @@ class Call:
         return outcome if self._log is None else self._log.noted(outcome)
 
 
-def _enter(step: CurrentStep, printed: Printed) -> None:
+def _enter(situation: Situation, printed: Printed) -> None:
     """Called in the context of a call, before it."""
-    enter(step)
+    enter(situation)
     printed_into.set(printed)
 
 
 def _begun(
-    function: Callable[..., Any], arguments: Arguments, step: CurrentStep, printed: Printed
+    function: Callable[..., Any], arguments: Arguments, situation: Situation, printed: Printed
 ) -> tuple[Coroutine[Any, Any, Any], Any]:
     """An async function that was called, and what it waits for; called in the context of the call.
 
     Raises:
         StopIteration: it has returned already.
     """
-    _enter(step, printed)
+    _enter(situation, printed)
     positional, named = arguments
     try:
         coroutine: Coroutine[Any, Any, Any] = function(*positional, **named)

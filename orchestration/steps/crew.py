@@ -22,7 +22,7 @@ from orchestration.steps.around import NOTHING, Given, perform
 from orchestration.steps.binding import MISSING
 from orchestration.steps.box import Box
 from orchestration.steps.catalog import FOLDER, Catalog
-from orchestration.steps.current import CurrentStep
+from orchestration.steps.current import Setting, Situation
 from orchestration.steps.hiding import Hiding, names_in
 from orchestration.steps.home import Home
 from orchestration.steps.logs import StepLog
@@ -89,6 +89,7 @@ class StepCrew:
         self.given: dict[str, Given] = {}
         named = names_in(root)
         self.hiding = Hiding(means.home, named) if named else None
+        self._setting: Setting | None = None
         self._catalog: Catalog | None = None
         self.left: dict[tuple[str, int], Outcome] = {}
         self._returning: dict[tuple[str, int], list[Callable[[], Awaitable[Any]]]] = {}
@@ -248,10 +249,12 @@ class StepCrew:
 
     # -- around a step ------------------------------------------------------------------------------------------
 
-    def current(self, seat: Seat, attempt: int) -> CurrentStep:
-        """A step as its own function sees it."""
-        home, secrets = self.home, self.given_to(seat.path).secrets
-        return CurrentStep(self.run_id, seat.path, attempt, self.parameters, home.directory, secrets, home.state)
+    def situation(self, seat: Seat, attempt: int) -> Situation:
+        """What the function of a step is told of when it asks."""
+        setting, home = self._setting, self.home
+        if setting is None:
+            setting = self._setting = Setting(self.run_id, self.parameters, home.directory, home.state)
+        return setting, seat.path, attempt, self.given_to(seat.path).secrets
 
     def given_to(self, path: str) -> Given:
         """What the running attempt of a step was given beside its values."""

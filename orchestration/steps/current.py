@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from contextvars import ContextVar
 from dataclasses import field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from orchestration.records import dataclass
 
@@ -38,12 +38,29 @@ class CurrentStep:
         return None if self.logs is None else self.logs / self.run_id / self.path / str(self.attempt)
 
 
-_CURRENT: Final[ContextVar[CurrentStep | None]] = ContextVar("orchestration_step", default=None)
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What all steps of a run have in common; see `CurrentStep`."""
+
+    run_id: str
+    parameters: Mapping[str, Any]
+    directory: Path
+    logs: Path | None
+
+
+Situation: TypeAlias = tuple[Setting, str, int, Mapping[str, str]]
+"""What a step is told of when it asks: the setting, its path, the number of its attempt, its secrets."""
+
+_CURRENT: Final[ContextVar[Situation | None]] = ContextVar("orchestration_step", default=None)
 
 
 def current_step() -> CurrentStep | None:
     """The step that the caller is a part of; None outside of steps."""
-    return _CURRENT.get()
+    found = _CURRENT.get()
+    if found is None:
+        return None
+    setting, path, attempt, secrets = found
+    return CurrentStep(setting.run_id, path, attempt, setting.parameters, setting.directory, secrets, setting.logs)
 
 
 enter = _CURRENT.set
