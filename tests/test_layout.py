@@ -44,6 +44,7 @@ DECIDING = {
     "protocols",
     "results",
     "retry",
+    "shape",
 }
 STARTING_FAST = {"scripted", "supervisor", "warden", "worker"}
 

@@ -2,7 +2,6 @@
 
 from orchestration.executor.assembly import (
     LiveRun,
-    Shape,
     assemble,
     limits_for,
     new_run_id,
@@ -18,7 +17,6 @@ __all__ = [
     "ExecutorTable",
     "LiveRun",
     "Planned",
-    "Shape",
     "Surroundings",
     "TaskExecutor",
     "assemble",

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 from orchestration.attempts import Crew, Place
 from orchestration.errors import OrchError
@@ -19,10 +19,6 @@ from orchestration.records import dataclass
 from orchestration.registry import AgentRegistry
 from orchestration.results import RunResult
 from orchestration.scheduler import Job, Recorder, Scheduler
-
-Shape: TypeAlias = Mapping[str, Mapping[str, Any]]
-"""For each task of a run what its identity is made of: the ids it needs, its kind of agent, whether it is external."""
-
 
 ASKS_MODELS: Final = frozenset({"cli", "api", "scripted"})
 """Kinds of agents whose refusals mean something for all tasks of the agent, also where no account is named."""

@@ -4,14 +4,11 @@ Resume is replay: the stored events are applied one by one to a fresh plan, the 
 interrupted, and the run goes on. There is no second way to get a plan.
 """
 
-import hashlib
-import json
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 from orchestration.errors import GraphChanged, Problem
 from orchestration.events import OUTSIDE, Event, RunStarted, TaskAdopted, TaskBlocked
-from orchestration.executor import LiveRun, Planned, Shape, assignment_of, shape_of
+from orchestration.executor import LiveRun, Planned, assignment_of, shape_of
 from orchestration.kinds import Mode
 from orchestration.loading import Project
 from orchestration.models import Task
@@ -19,6 +16,7 @@ from orchestration.orchestrator.standings import adoption, is_kept, is_satisfied
 from orchestration.plan import State
 from orchestration.protocols import RunRecord, Standing
 from orchestration.registry import AgentRegistry
+from orchestration.shape import Shape, changes, fingerprint_of
 
 
 def plan_selection(
@@ -46,11 +44,6 @@ def plan_selection(
     return planned
 
 
-def fingerprint_of(shape: Shape) -> str:
-    """A digest of names, edges and kinds."""
-    return hashlib.sha256(json.dumps(shape, sort_keys=True).encode()).hexdigest()
-
-
 def planned_from(record: RunRecord, project: Project, registry: AgentRegistry) -> list[Planned]:
     """The tasks of a stored run, by the graph that it was started with, also where the backlog has changed since."""
     planned: list[Planned] = []
@@ -68,35 +61,15 @@ def check_unchanged(record: RunRecord, shape: Shape) -> None:
     Raises:
         GraphChanged: lists what changed.
     """
-    if record.shape == shape:
+    problems = [Problem(text) for text in changes(record.shape, shape)]
+    if not problems:
         return
-    problems = [Problem(text) for text in _changes(record.shape, shape)]
     raise GraphChanged(
         f"run {record.run_id} cannot be continued, because its tasks have changed since it began: "
         + "; ".join(problem.message for problem in problems[:5]),
         hint=f"end it with `orch cancel {record.run_id}`, then start a new one",
         problems=problems,
     )
-
-
-def _changes(before: Shape, after: Shape) -> list[str]:
-    found = [f"{task_id} is gone" for task_id in before if task_id not in after]
-    found += [f"{task_id} is new" for task_id in after if task_id not in before]
-    for task_id in before:
-        if task_id not in after:
-            continue
-        old, new = before[task_id], after[task_id]
-        if list(old["needs"]) != list(new["needs"]):
-            found.append(f"{task_id} depended on {_ids(old)} and now depends on {_ids(new)}")
-        if old["kind"] != new["kind"]:
-            found.append(f"{task_id} was done by kind {old['kind']} and now by kind {new['kind']}")
-        if old["external"] != new["external"]:
-            found.append(f"{task_id} {'left' if new['external'] else 'came into'} the selection")
-    return found or ["the order of the tasks is another"]
-
-
-def _ids(facts: Mapping[str, Any]) -> str:
-    return ", ".join(facts["needs"]) or "nothing"
 
 
 def begin(
@@ -172,7 +145,6 @@ def changed(
 def replay(run: LiveRun, events: Sequence[Event]) -> None:
     """Apply what was stored; nothing is stored again."""
     for event in events:
-        run.plan.check(event)
         run.plan.apply(event)
         run.ledger.apply(event)
     if events:

@@ -1,8 +1,6 @@
 """A compiled pipeline or flow, and what a run's fingerprint is made of."""
 
-import hashlib
-import json
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator
 from typing import Any, Literal
 
 from orchestration.records import dataclass
@@ -43,8 +41,3 @@ def _facts(unit: Unit, known: dict[tuple[tuple[str, ...], str], dict[str, Any]])
     if facts is None:
         facts = known[needs, kind] = {"needs": list(needs), "kind": kind, "external": False}
     return facts
-
-
-def fingerprint_of(shape: Mapping[str, Mapping[str, Any]]) -> str:
-    """A digest of names, edges and kinds."""
-    return hashlib.sha256(json.dumps(shape, sort_keys=True).encode()).hexdigest()

@@ -26,8 +26,8 @@ from orchestration.protocols import Listener, RunRecord, RunStore
 from orchestration.records import dataclass
 from orchestration.results import RunResult
 from orchestration.scheduler import cancel_all, shielded
+from orchestration.shape import changes, fingerprint_of
 from orchestration.steps.assembly import StepRun, assemble
-from orchestration.steps.changes import changes
 from orchestration.steps.checking import check_objects
 from orchestration.steps.control import Control, Orders
 from orchestration.steps.crew import IN_THREADS, Means
@@ -36,7 +36,7 @@ from orchestration.steps.given import parameter_changes
 from orchestration.steps.home import Home
 from orchestration.steps.leftovers import end_what_is_left
 from orchestration.steps.overriding import Overriding
-from orchestration.steps.program import Program, fingerprint_of
+from orchestration.steps.program import Program
 from orchestration.steps.reading import checked_count
 from orchestration.store.memory import MemoryStore
 
@@ -264,7 +264,7 @@ async def _go(run: StepRun, store: RunStore, options: Options) -> RunResult:
 async def _continue(
     program: Program, given: dict[str, Any], options: Options, store: RunStore, record: RunRecord
 ) -> RunResult:
-    changed = changes(record.shape, program.shape())
+    changed = changes(record.shape, program.shape(), "the step ")
     events = await store.events(record.run_id)
     started = next((event for event in events if isinstance(event, RunStarted)), None)
     stored = dict(started.parameters) if started is not None else {}
@@ -293,7 +293,6 @@ async def _continue(
 
 def _replay(run: StepRun, events: Sequence[Event]) -> None:
     for event in events:
-        run.plan.check(event)
         run.plan.apply(event)
         run.ledger.apply(event)
     if events:

@@ -127,7 +127,7 @@ def shape_of_all(name: str = "a", *, extra: bool = False, kind: Any = AsyncPytho
     [
         (shape_of_all("z"), ["the step p/b/a is gone", "the step p/b/z is new"]),
         (shape_of_all(extra=True), ["the step p/b/extra is new"]),
-        (shape_of_all(swap=True), ["p came after nothing and now comes after last"]),
+        (shape_of_all(swap=True), ["p depended on nothing and now depends on last"]),
         (pipeline_of(Parallel("p", {}), AsyncPythonTask(nothing, "last")), ["the step p/b is gone"]),
         (
             pipeline_of(
