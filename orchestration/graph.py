@@ -9,7 +9,8 @@ same dependency listed twice.
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
-from itertools import pairwise
+from itertools import accumulate, pairwise
+from operator import sub
 from typing import Final, overload
 
 from orchestration.errors import GraphError, Problem
@@ -30,49 +31,54 @@ MAX_WORD: Final = 100
 
 
 class Rows(Sequence[Sequence[int]]):
-    """Many short rows of numbers in two arrays: the numbers one after the other, and where each row begins."""
+    """Many short rows of numbers in two arrays, which are there to be read by loops over all of them.
 
-    __slots__ = ("_numbers", "_starts")
+    Attributes:
+        numbers: those of all rows, one after the other.
+        starts: row `i` is `numbers[starts[i]:starts[i + 1]]`.
+    """
+
+    __slots__ = ("numbers", "starts")
 
     def __init__(self, numbers: "array[int]", starts: "array[int]") -> None:
-        """Row `i` is `numbers[starts[i]:starts[i + 1]]`."""
-        self._numbers = numbers
-        self._starts = starts
+        self.numbers = numbers
+        self.starts = starts
 
     @classmethod
     def of(cls, rows: Iterable[Iterable[int]]) -> "Rows":
         """Copy the rows."""
         numbers, starts = array("i"), array("i", [0])
         for row in rows:
-            numbers.extend(row)
+            if row:
+                numbers.extend(row)
             starts.append(len(numbers))
         return cls(numbers, starts)
 
     def reversed(self) -> "Rows":
         """For each number, the rows that hold it, in order."""
-        starts = array("i", bytes(4 * len(self._starts)))
-        for number in self._numbers:
-            starts[number + 1] += 1
-        for i in range(1, len(starts)):
-            starts[i] += starts[i - 1]
-        free, numbers = starts[:], array("i", bytes(4 * len(self._numbers)))
-        for i, row in enumerate(self):
-            for number in row:
-                numbers[free[number]] = i
-                free[number] += 1
+        counts = array("i", bytes(4 * len(self.starts)))
+        for number in self.numbers:
+            counts[number + 1] += 1
+        starts = array("i", accumulate(counts))
+        free, numbers, row = starts[:], self.numbers[:], 0
+        for place, number in enumerate(self.numbers):
+            while self.starts[row + 1] <= place:
+                row += 1
+            numbers[free[number]] = row
+            free[number] += 1
         return Rows(numbers, starts)
 
-    def any_in(self, i: int) -> bool:
-        """Whether the row has any number; cheaper than the row."""
-        return self._starts[i] != self._starts[i + 1]
+    def lengths(self) -> "array[int]":
+        """How many numbers each row has."""
+        return array("i", map(sub, self.starts[1:], self.starts))
 
     def append(self, row: Iterable[int]) -> None:
         """Add a row at the end."""
-        self._numbers.extend(row)
-        self._starts.append(len(self._numbers))
+        self.numbers.extend(row)
+        self.starts.append(len(self.numbers))
 
     def __len__(self) -> int:
-        return len(self._starts) - 1
+        return len(self.starts) - 1
 
     @overload
     def __getitem__(self, i: int) -> Sequence[int]: ...
@@ -83,11 +89,11 @@ class Rows(Sequence[Sequence[int]]):
             return [self[j] for j in range(*i.indices(len(self)))]
         if i < 0:
             i += len(self)
-        return self._numbers[self._starts[i] : self._starts[i + 1]]
+        return self.numbers[self.starts[i] : self.starts[i + 1]]
 
     def __iter__(self) -> Iterator[Sequence[int]]:
-        numbers = self._numbers
-        return (numbers[start:end] for start, end in pairwise(self._starts))
+        numbers = self.numbers
+        return (numbers[start:end] for start, end in pairwise(self.starts))
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +120,7 @@ class Graph:
             wanted.append(needs_ids)
         index = {task_id: i for i, task_id in enumerate(ids)}
         try:
-            needs = Rows.of(dict.fromkeys(map(index.__getitem__, row)) for row in wanted)
+            needs = Rows.of(row and dict.fromkeys(map(index.__getitem__, row)) for row in wanted)
         except KeyError:
             needs = Rows.of([])
         if len(index) < len(ids) or len(needs) < len(ids):
@@ -153,11 +159,14 @@ class Graph:
         return list(self._remaining(weights))
 
     def _remaining(self, weights: Sequence[float]) -> "array[float]":
-        remaining = array("d", bytes(8 * len(self.ids)))
-        needed_by = self.needed_by
+        remaining = array("d", weights)
+        if not self.needed_by.numbers:
+            return remaining
+        numbers, starts = self.needed_by.numbers, self.needed_by.starts
         for i in reversed(self.order):
-            below = needed_by[i]
-            remaining[i] = weights[i] + (max([remaining[j] for j in below]) if below else 0.0)
+            first, end = starts[i], starts[i + 1]
+            if first < end:
+                remaining[i] += max([remaining[j] for j in numbers[first:end]])
         return remaining
 
     def critical_path(self, weights: Sequence[float]) -> tuple[list[int], float]:
@@ -193,10 +202,13 @@ class Graph:
 
 def _topological(needs: Rows, needed_by: Rows) -> "array[int]":
     """Kahn's algorithm (1962); what lies on or behind a cycle is missing from the answer."""
-    missing = array("i", map(len, needs))
-    order = array("i", (i for i, count in enumerate(missing) if count == 0))
+    missing = needs.lengths()
+    order = array("i", [i for i, count in enumerate(missing) if count == 0])
+    numbers, starts = needed_by.numbers, needed_by.starts
+    if not numbers:
+        return order
     for i in order:  # grows while it is walked
-        for j in needed_by[i]:
+        for j in numbers[starts[i] : starts[i + 1]]:
             left = missing[j] = missing[j] - 1
             if not left:
                 order.append(j)

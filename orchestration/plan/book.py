@@ -109,7 +109,7 @@ class Book:
         self.attempts = array("i", bytes(4 * size))
         self.tries = array("i", bytes(4 * size))
         self.in_attempt = bytearray(size)
-        self.ends = Ends((node.run_when for node in nodes), graph.needs)
+        self.ends = Ends([node.run_when for node in nodes], graph.needs.lengths())
         self.conditions: dict[int, ConditionDecided] = {}
         self.approved: set[int] = set()
         self.cancels: dict[int, str] = {}
@@ -220,9 +220,9 @@ class Book:
             self.due.pop(i, None)
         if end is _FAILED and self.nodes[i].excused:
             end = State.SKIPPED
-        needed_by = self.graph.needed_by
-        if needed_by.any_in(i):
-            for j in self.ends.settle(needed_by[i], end, by):
+        starts = self.graph.needed_by.starts
+        if starts[i] < starts[i + 1]:
+            for j in self.ends.settle(self.graph.needed_by[i], end, by):
                 self.mark_changed(j)
 
     def grow(self, i: int, count: int) -> None:
@@ -236,7 +236,7 @@ class Book:
         self.tries.extend([0] * count)
         self.in_attempt.extend(bytes(count))
         self._is_changed.extend(bytes(count))
-        self.ends.grow((self.nodes[j].run_when for j in new), (self.graph.needs[j] for j in new))
+        self.ends.grow((self.nodes[j].run_when for j in new), (len(self.graph.needs[j]) for j in new))
         self.parts.setdefault(i, []).extend(new)
         self.open_parts[i] = self.open_parts.get(i, 0) + count
         for j in new:

@@ -73,21 +73,21 @@ class Ends:
 
     __slots__ = ("_open", "_policies", "_skipped", "_succeeded", "_unsuccessful", "verdicts")
 
-    def __init__(self, policies: Iterable[RunWhen], needs: Iterable[Sequence[int]]) -> None:
-        """Nothing has ended yet."""
+    def __init__(self, policies: Sequence[RunWhen], needs: Sequence[int]) -> None:
+        """Nothing has ended yet; `needs` says how many dependencies each task has."""
         self._policies = list(policies)
-        self._open = array("i", map(len, needs))
+        self._open = array("i", needs)
         self._succeeded, self._unsuccessful, self._skipped = (array("i", bytes(4 * len(self._open))) for _ in range(3))
         self.verdicts = [verdict(policy, n, 0, 0, 0) for policy, n in zip(self._policies, self._open, strict=True)]
 
-    def grow(self, policies: Iterable[RunWhen], needs: Iterable[Sequence[int]]) -> None:
+    def grow(self, policies: Iterable[RunWhen], needs: Iterable[int]) -> None:
         """Count for more tasks, whose dependencies have not ended."""
-        for policy, row in zip(policies, needs, strict=True):
+        for policy, count in zip(policies, needs, strict=True):
             self._policies.append(policy)
-            self._open.append(len(row))
+            self._open.append(count)
             for counts in (self._succeeded, self._unsuccessful, self._skipped):
                 counts.append(0)
-            self.verdicts.append(verdict(policy, len(row), 0, 0, 0))
+            self.verdicts.append(verdict(policy, count, 0, 0, 0))
 
     def settle(self, dependants: Iterable[int], end: State, by: int) -> list[int]:
         """Count one end (`by` 1), or take it back (-1), in each dependant.
