@@ -120,7 +120,7 @@ class Graph:
             wanted.append(needs_ids)
         index = {task_id: i for i, task_id in enumerate(ids)}
         try:
-            needs = Rows.of(row and dict.fromkeys(map(index.__getitem__, row)) for row in wanted)
+            needs = Rows.of(dict.fromkeys(map(index.__getitem__, row)) if row else () for row in wanted)
         except KeyError:
             needs = Rows.of([])
         if len(index) < len(ids) or len(needs) < len(ids):

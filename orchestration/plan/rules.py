@@ -34,7 +34,7 @@ from orchestration.events import (
 )
 from orchestration.kinds import RunWhen
 from orchestration.plan.book import Book, Phase
-from orchestration.plan.states import State, row_of, word_of
+from orchestration.plan.states import ROWS, TRANSITIONS, State, word_of
 from orchestration.plan.verdicts import Verdict
 
 _OPEN, _PAUSED, _RETRYING = Phase.OPEN, Phase.PAUSED, State.RETRYING
@@ -98,14 +98,14 @@ def legal_move(book: Book, event: TaskEvent) -> tuple[int, State, State]:
     i = book.graph.index.get(event.task_id)
     if i is None:
         raise IllegalEvent(f"{event.type}: the run has no task {event.task_id}")
-    before, row = book.state[i], row_of(event)
-    after = None if row is None else row.get(before)
+    before = book.state[i]
+    row, rule = _BY_TYPE[type(event)]
+    after = (TRANSITIONS.get(word_of(event), {}) if row is None else row).get(before)
     if after is None:
         raise IllegalEvent(f"{word_of(event)} is not possible while {event.task_id} is {before}")
     phase = book.phase
     if phase is not _OPEN and phase is not _PAUSED and not (phase is Phase.ENDED and _reopens(event)):
         raise IllegalEvent(f"{word_of(event)} is not possible while the run is {phase.value}")
-    rule = _RULES.get(type(event))
     if rule is not None and (broken := rule(book, i, event)) is not None:
         raise IllegalEvent(f"{word_of(event)} of {event.task_id}: {broken}")
     return i, before, after
@@ -208,3 +208,6 @@ _RULES: Final[Mapping[type[TaskEvent], Callable[[Book, int, Any], str | None]]] 
     RetryScheduled: _schedule,
 }
 """What each type asks for beyond the table; an answer says which rule is broken."""
+
+_BY_TYPE: Final = {kind: (row, _RULES.get(kind)) for kind, row in ROWS.items()}
+"""All that can be known by the type alone, found at once."""

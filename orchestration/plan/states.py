@@ -112,15 +112,10 @@ _SAYS: Final[Mapping[type[TaskEvent], Callable[[Any], str]]] = {
 }
 
 
-_ROWS: Final[Mapping[type[TaskEvent], Mapping[State, State]]] = {
-    kind: TRANSITIONS[kind.type] for kind in STORED if issubclass(kind, TaskEvent) and kind not in _SAYS
+ROWS: Final[Mapping[type[TaskEvent], Mapping[State, State] | None]] = {
+    kind: None if kind in _SAYS else TRANSITIONS[kind.type] for kind in STORED if issubclass(kind, TaskEvent)
 }
-
-
-def row_of(event: TaskEvent) -> Mapping[State, State] | None:
-    """State before → state after, for the moves that are possible by the event; None for a word without a row."""
-    row = _ROWS.get(type(event))
-    return TRANSITIONS.get(word_of(event)) if row is None else row
+"""Type of an event → its row; None where it depends on what the event says."""
 
 
 def word_of(event: TaskEvent) -> str:
