@@ -65,10 +65,10 @@ class Attempting:
             awaited for that where the attempt waits for something.
         """
         began, task_id = self._time(), start.task_id
-        self._stops.enter(task_id, task)
+        ordered = self._stops.enter(task_id, task)
         self._spending.begin(task_id, start.attempt)
         try:
-            made = self._begun(start, slot)
+            made = self._begun(start, slot) if ordered is None else self._cut_off(start, ordered)
         except BaseException:
             self._leave(task_id)
             raise
@@ -79,8 +79,6 @@ class Attempting:
     def _begun(self, start: Startable, slot: int) -> Outcome | Expansion | Awaitable[Outcome | Expansion] | None:
         """What the attempt came to, or what is to be awaited for that; None where a cancellation came out of it."""
         task_id = start.task_id
-        if (ordered := self._stops.cause(task_id)) is not None:
-            return self._cut_off(start, ordered)
         reporter = self._recorder.reporter(task_id, start.attempt, self._spending.note, self._is_ending)
         try:
             return self._doer.perform(task_id, start.attempt, slot, reporter, start.agent)

@@ -56,11 +56,12 @@ class Recorder:
         plan = self.plan
         self._happen(kind(run_id=plan.run_id, seq=plan.seq + 1, at=self.at(), **fields))
 
-    def emit_start(self, start: Startable, agent: str | None, slot: int, queued_at: datetime | None) -> None:
-        """Let an attempt begin: `emit` for one of the two events that nearly all events are."""
-        plan, number = self.plan, start.attempt
-        event = TaskStarted(plan.run_id, plan.seq + 1, self.at(), start.task_id, number, agent, slot, queued_at)
-        self._happen(event)
+    def emit_start(
+        self, start: Startable, agent: str | None, slot: int, queued_at: datetime | None, now: float
+    ) -> None:
+        """Let an attempt begin `now`: `emit` for one of the two events that nearly all events are."""
+        plan, number, at = self.plan, start.attempt, datetime.fromtimestamp(now, UTC)
+        self._happen(TaskStarted(plan.run_id, plan.seq + 1, at, start.task_id, number, agent, slot, queued_at))
 
     def emit_success(self, start: Startable, agent: str | None, seconds: float, outcome: Outcome) -> None:
         """Let an attempt end well: `emit` for the other one."""

@@ -202,7 +202,7 @@ class Scheduler:
             return None
         agent = start.agent or self._jobs.get(start.task_id, NO_JOB).agent
         queued_at = self.plan.queued_since(start.task_id) or self.recorder.ledger.started_at
-        self.recorder.emit_start(start, agent, number, queued_at)
+        self.recorder.emit_start(start, agent, number, queued_at, now)
         self._attempting.running += 1
         if self._slots.may_help:
             self._have_others_work(now)

@@ -37,9 +37,10 @@ class Stops:
         """Why the task's attempt is to be ended, None where it is not."""
         return self._causes.get(task_id)
 
-    def enter(self, task_id: str, task: Task[None]) -> None:
-        """An attempt runs."""
+    def enter(self, task_id: str, task: Task[None]) -> str | None:
+        """An attempt runs; returns why it is to be ended already, None where it is not."""
         self.running[task_id] = task
+        return self._causes.get(task_id)
 
     def leave(self, task_id: str) -> str | None:
         """It does so no more; returns why it was to be ended, None where it was not."""
