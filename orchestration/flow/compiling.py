@@ -14,7 +14,7 @@ from orchestration.flow.refusing import refuse_what_nobody_takes
 from orchestration.flow.steps import Condition, FlowStep, Ref
 from orchestration.garbage import uncollected
 from orchestration.graph import nearest
-from orchestration.kinds import ExecutionStatus, OnCrash
+from orchestration.kinds import ExecutionStatus
 from orchestration.protocols import Drop
 from orchestration.records import dataclass
 from orchestration.results import Outcome
@@ -200,7 +200,7 @@ class Compiler:
             retry=None if step.flow is not None else step.read_retry,
             condition=condition,
             skips_when_failed=step.on_error == "skip",
-            on_crash=OnCrash(step.on_crash),
+            on_crash=step.read_on_crash,
             binds=tuple([one.name for one in returns]) if returns else (),
             around=step.around,
             serializers={one.name: one.serializer for one in returns if one.serializer is not None},
@@ -236,9 +236,10 @@ def check_inputs(root: Unit, inputs: Collection[str]) -> None:
     for unit in root.composite.units.values():
         if unit.needs or not isinstance(unit.work, FlowLeaf):
             continue
-        known = {*inputs, *unit.work.finder.step.inputs, *unit.work.finder.step.secrets}
-        asked = unit.work.signature.required
-        problems += [missing(unit.work.signature.name, name, known) for name in asked if name not in known]
+        signature, step = unit.work.signature, unit.work.finder.step
+        if signature.parameters:
+            known = {*inputs, *step.inputs, *step.secrets}
+            problems += [missing(signature.name, name, known) for name in signature.required if name not in known]
     refuse(problems)
 
 

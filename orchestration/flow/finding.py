@@ -38,8 +38,10 @@ class Finder:
     def __init__(self, flow: Flow, step: FlowStep) -> None:
         """Nothing is looked for."""
         self.step = step
-        index = flow.graph.index
-        self.direct = tuple(sorted(dict.fromkeys(step.depends_on), key=index.__getitem__, reverse=True))
+        self.direct: tuple[str, ...] = ()
+        if step.depends_on:
+            place = flow.graph.index.__getitem__
+            self.direct = tuple(sorted(dict.fromkeys(step.depends_on), key=place, reverse=True))
         self._flow = flow
 
     @property

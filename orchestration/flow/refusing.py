@@ -71,8 +71,10 @@ def refuse_what_nobody_takes(step: "FlowStep", called: "Sequence[Signature]") ->
         if not signature.is_known:
             told = f"step {step.id}: {signature.name} does not tell its parameters, so that nothing can be given to it"
             raise UsageError(told, hint="give a function that calls it, such as: lambda value: int(value)")
-    if step.when is not None or step.branches or any(signature.takes_others for signature in called):
+    if not step.inputs or step.when is not None or step.branches:
         return  # a condition may ask for it as well
+    if any(signature.takes_others for signature in called):
+        return
     taken = [one.name for signature in called for one in signature.parameters]
     for name in step.inputs:
         if name not in taken:

@@ -106,6 +106,7 @@ class FlowStep:
     read_returns: tuple[Return, ...] = field(init=False, repr=False)
     limits: Limits = field(init=False, repr=False)
     around: Around | None = field(init=False, repr=False)
+    read_on_crash: OnCrash = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         """Check what is written."""
@@ -128,7 +129,7 @@ class FlowStep:
         if self.cache and any(one.recompute for one in returns):
             raise UsageError(f"step {self.id}: what is made again in each run cannot be cached")
         self.limits = limits(f"step {self.id}", self.timeout, self.idle_timeout, self.kill_grace)
-        self.on_crash = OnCrash(self.on_crash)
+        self.read_on_crash = OnCrash(self.on_crash)
         self.around = read_around(self.secrets, self.catalog, f"step {self.id}")
         if self.cache and self.around is not None:
             raise UsageError(f"step {self.id}: a call that is given secrets or files cannot be cached")

@@ -32,6 +32,7 @@ class Box:
     Attributes:
         seats: its parts so far.
         returned: what its composite keeps here of what they returned.
+        is_fatal: whether the failure of a part is one of all that is around it, for nothing there goes on without it.
     """
 
     __slots__ = (
@@ -41,6 +42,7 @@ class Box:
         "_providers",
         "_shares",
         "crew",
+        "is_fatal",
         "parent",
         "path",
         "returned",
@@ -64,6 +66,8 @@ class Box:
         self.parent = parent
         self.seats: list[Seat] = []
         self.returned: Any = None
+        goes_on = unit.skips_when_failed or unit.excused or not (parent is None or parent.is_fatal)
+        self.is_fatal: bool = unit.ends_early and not goes_on
         self._part = part
         self._given = given
         self._shares = bool(getattr(unit.work, "shares", False))

@@ -198,9 +198,9 @@ class StepCrew:
     def _limit_of(self, box: Box) -> str:
         return f"parts of {self.run_id}/{box.path}"
 
-    def _limits_in(self, box: Box, unit: Unit) -> tuple[str, ...]:
+    def _limits_in(self, box: Box, unit: Unit, *, is_composite: bool) -> tuple[str, ...]:
         """What a part of a composite uses; the same tuple for all that use the same."""
-        is_composite, in_thread = unit.is_composite, self._counts_threads and getattr(unit.work, "is_in_thread", False)
+        in_thread = self._counts_threads and getattr(unit.work, "is_in_thread", False)
         kept = self._limits_of_parts.get((box.path, is_composite, in_thread))
         if kept is None:
             kept = () if box.unit.at_once is None else (self._limit_of(box),)
@@ -229,12 +229,12 @@ class StepCrew:
             needs=tuple([box.path_of_need(need) for need in part.needs]) if part.needs else (),
             run_when=unit.run_when,
             conditional=unit.condition is not None,
-            limits=self._limits_in(box, unit),
+            limits=self._limits_in(box, unit, is_composite=is_composite),
             keeps_limits=is_composite,
             joins_at_end=is_composite,
-            joins_at_failure=unit.ends_early,
+            joins_at_failure=is_composite and unit.ends_early,
             excused=unit.excused,
-            fatal=_is_fatal(box),
+            fatal=box.is_fatal,
         )
 
     @property
@@ -313,17 +313,6 @@ class StepCrew:
     def log_of(self, seat: Seat, attempt: int) -> StepLog | None:
         """The log of an attempt, where logs stay."""
         return None if self.home.state is None else StepLog(self.home.state, f"{self.run_id}/{seat.path}/{attempt}")
-
-
-def _is_fatal(box: Box) -> bool:
-    """Whether the failure of a part is one of all that is around it, for nothing there goes on without it."""
-    around: Box | None = box
-    while around is not None:
-        unit = around.unit
-        if not unit.ends_early or unit.skips_when_failed or unit.excused:
-            return False
-        around = around.parent
-    return True
 
 
 def _item(box: Box, part: Part, unit: Unit) -> dict[str, Any]:
