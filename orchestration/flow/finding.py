@@ -98,8 +98,6 @@ class Finder:
 
     def arguments(self, box: Box, signature: Signature, secrets: Mapping[str, str]) -> tuple[list[Any], dict[str, Any]]:
         """The arguments of a call; raises CannotBind."""
-        if signature.takes_nothing:
-            return [], {}
 
         def find(name: str) -> Any:  # noqa: ANN401  # any value
             value = self.find(box, name)

@@ -74,9 +74,9 @@ class FlowLeaf(FunctionLeaf):
         self, seat: Seat, attempt: int, slot: int, report: Reporting, crew: StepCrew
     ) -> Outcome | Awaitable[Outcome]:
         """Call it once, unless it is known what would come of it; where it fails for good, the fallback."""
-        if self._cache is not None or self._stand_in is not None:
-            return self._performed(seat, attempt, slot, report, crew)
-        return super().perform(seat, attempt, slot, report, crew)
+        if self._cache is None and self._stand_in is None:
+            return FunctionLeaf.perform(self, seat, attempt, slot, report, crew)
+        return self._performed(seat, attempt, slot, report, crew)
 
     async def _performed(self, seat: Seat, attempt: int, slot: int, report: Reporting, crew: StepCrew) -> Outcome:
         try:

@@ -107,7 +107,7 @@ class Ends:
             left = still_open[i] = still_open[i] - by
             if left and decides_nothing_alone and policies[i] is _ALL_SUCCEEDED:
                 continue
-            means = verdict(policies[i], still_open[i], self._succeeded[i], self._unsuccessful[i], self._skipped[i])
+            means = verdict(policies[i], left, self._succeeded[i], self._unsuccessful[i], self._skipped[i])
             if means is not self.verdicts[i]:
                 self.verdicts[i] = means
                 changed.append(i)

@@ -254,7 +254,8 @@ class StepCrew:
         setting, home = self._setting, self.home
         if setting is None:
             setting = self._setting = Setting(self.run_id, self.parameters, home.directory, home.state)
-        return setting, seat.path, attempt, self.given_to(seat.path).secrets
+        secrets = self.given_to(seat.path).secrets if self.given else NOTHING.secrets
+        return setting, seat.path, attempt, secrets
 
     def given_to(self, path: str) -> Given:
         """What the running attempt of a step was given beside its values."""

@@ -81,7 +81,7 @@ class FunctionLeaf:
         """Call it once."""
         del slot
         try:
-            arguments = self.arguments(seat)
+            arguments = ([], {}) if self.signature.takes_nothing else self.arguments(seat)
         except OrchError as error:
             return cannot_call(error)
         return Call(self, seat, attempt, report, crew).begin(arguments)
