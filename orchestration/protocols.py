@@ -282,8 +282,8 @@ DONE: Final = Ready()
 class EventLog(Protocol):
     """Keeps events. An awaited `append` is durable, whole, and the only one with its sequence numbers.
 
-    One that ends with its process and never waits says so by a true attribute `is_ephemeral`: there it is enough if it
-    learns at the end of a turn of the loop what has happened in it.
+    One into which nobody can look, and that ends with its run, says so by a true attribute `is_private`: it need not
+    have anything before it happens.
     """
 
     def append(self, run_id: str, events: Sequence[Event]) -> Awaitable[None]:

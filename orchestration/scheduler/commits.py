@@ -3,8 +3,8 @@
 Whoever commits waits until all that was emitted before is durable and told. While a commit is under way, others only
 join: their events wait, and go to the store in one piece after it has landed, as soon as all that it has woken have
 recorded what came next, or else at the end of that turn. So a run with many slots makes few transactions, and the
-events are told in their order without a lock. A log that ends with this process, and so need not have anything before
-it happens, gets what happens in one turn together, unless there is somebody to be told.
+events are told in their order without a lock. A private log need not have anything before it happens, unless there
+is somebody to be told: it gets it with what has to be stored at once.
 
 Edges it survives: a log that answers at once (nothing is waited for, and no turn of the loop is spent; one that did not
 is known to be slow from then on, and gets together what happens in one turn), a listener that is slow (the next commit
@@ -15,7 +15,6 @@ and to commit again is to wait for it).
 
 import asyncio
 from collections.abc import Awaitable, Sequence
-from contextlib import suppress
 
 from orchestration.events import Event
 from orchestration.protocols import DONE, EventLog, Listener, Ready
@@ -43,7 +42,7 @@ class Commits:
         self._waiting: list[asyncio.Future[None]] = []
         self._joining: list[tuple[EventLog, asyncio.Future[None]]] = []
         self._expected = 0
-        self._departs_soon = self._is_slow = self._stores_soon = False
+        self._departs_soon = self._is_slow = False
         self._fault: BaseException | None = None
 
     def commit(self, log: EventLog) -> Awaitable[None]:
@@ -66,21 +65,10 @@ class Commits:
         return landed
 
     def commit_soon(self, log: EventLog) -> Awaitable[None]:
-        """As `commit`; but a log that ends with this process gets all of a turn together, where nobody is told."""
-        if self._listener is not None or not getattr(log, "is_ephemeral", False):
-            return self.commit(log)
-        if self._fault is not None:
-            raise self._fault
-        if not self._stores_soon:
-            self._stores_soon = True
-            self._loop.call_soon(self._store, log)
-        return DONE
-
-    def _store(self, log: EventLog) -> None:
-        self._stores_soon = False
-        if self._fault is None:
-            with suppress(Exception):  # it is a fault from now on, which the next commit raises
-                self._depart(log)
+        """As `commit`; but a private log gets the events with the next commit, where nobody is to be told of them."""
+        if self._listener is None and self._fault is None and getattr(log, "is_private", False):
+            return DONE
+        return self.commit(log)
 
     def _depart_soon(self) -> None:
         """Depart at the end of this turn of the loop, so that whatever else happens in it comes along."""

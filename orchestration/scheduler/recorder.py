@@ -87,7 +87,7 @@ class Recorder:
     def commit(self, log: EventLog, *, at_once: bool = True) -> Awaitable[None]:
         """Have the pending events stored now; when the answer was awaited, all events so far are durable and told.
 
-        Where it need not be `at_once`, the end of this turn of the loop will do for a log that ends with this process.
+        Where it need not be `at_once`, a private log gets them with the next commit.
 
         Raises:
             Exception: what made an earlier commit fail; nothing can be recorded after it.

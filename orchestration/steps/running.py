@@ -122,7 +122,7 @@ async def run_program(program: Program, parameters: Mapping[str, Any] | None, op
 async def _opened(store: Store | None) -> AsyncIterator[RunStore]:
     """The store; one that was given as a folder is closed again."""
     if store is None:
-        yield MemoryStore()
+        yield MemoryStore(is_private=True)
     elif isinstance(store, str) and "://" in store:
         from orchestration.steps.plugged import store_of  # noqa: PLC0415  # only for stores of others
 
