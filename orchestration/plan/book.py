@@ -143,10 +143,8 @@ class Book:
         changed, marked = self.changed, self._is_changed
         if self.everything_changed:
             self.everything_changed = False
-            verdicts = (
-                self.ends.verdicts
-            )  # those that wait for others as they did when nothing had happened are left out
-            waiting, wait, every = State.WAITING, Verdict.WAIT, enumerate(self.state)
+            # those that wait for others as they did when nothing had happened are left out
+            verdicts, waiting, wait, every = self.ends.verdicts, State.WAITING, Verdict.WAIT, enumerate(self.state)
             changed = [i for i, state in every if state is not waiting or marked[i] or verdicts[i] is not wait]
         if self.changed:
             for i in self.changed:

@@ -19,6 +19,7 @@ MAX_DEPTH: Final = 100
 MAX_INT_BITS: Final = 2_000
 """About 600 digits, which every interpreter reads whatever its limit; beyond, an integer is stored in hexadecimal."""
 _SURROGATE: Final = re.compile(r"[\ud800-\udfff]")
+_FLAT: Final = frozenset({str, int, float, bool, type(None)})
 _UNWRITABLE: Final = (TypeError, ValueError, RecursionError)
 
 
@@ -63,11 +64,10 @@ def _may_be_deep(text: str) -> bool:
 
 
 def _fits(value: object, depth: int) -> bool:
-    if isinstance(value, Mapping):
-        return depth > 0 and all(_fits(item, depth - 1) for item in value.values())
-    if isinstance(value, list | tuple):
-        return depth > 0 and all(_fits(item, depth - 1) for item in value)
-    return True
+    if not isinstance(value, Mapping | list | tuple):
+        return True
+    items = value.values() if isinstance(value, Mapping) else value
+    return depth > 0 and all(_fits(item, depth - 1) for item in items if type(item) not in _FLAT)
 
 
 def _plain(value: object, above: tuple[int, ...]) -> Any:  # noqa: ANN401  # whatever JSON can hold
