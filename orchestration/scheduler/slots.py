@@ -33,7 +33,7 @@ class Slots:
         self._work = work
         self._loop = asyncio.get_running_loop()
         self._over: asyncio.Future[None] = self._loop.create_future()
-        self._open: set[asyncio.Task[None]] = set()
+        self._open: dict[asyncio.Task[None], None] = {}  # in their order, in which they are ended
         self._idle: deque[asyncio.Future[None]] = deque()
         self._held: dict[int, asyncio.Future[None]] = {}
         self._begun = 0
@@ -58,7 +58,7 @@ class Slots:
         task = self._loop.create_task(self._work(self._begun), name=f"slot {self._begun}")
         self._begun += 1
         self._is_one_new = True
-        self._open.add(task)
+        self._open[task] = None
         task.add_done_callback(self._ended)
 
     def note_work(self, number: int) -> None:
@@ -67,7 +67,7 @@ class Slots:
             self._is_one_new = False
 
     def _ended(self, slot: "asyncio.Task[None]") -> None:
-        self._open.discard(slot)
+        self._open.pop(slot, None)
         error = None if slot.cancelled() else slot.exception()
         if self._over.done():
             return

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from orchestration.events import RunStarted
+from orchestration.events import RunStarted, TaskCancelled
+from orchestration.flow import AsyncFlowExecutor, Flow, FlowStep
 from orchestration.kinds import ExecutionStatus, Failure, RunStatus
 from orchestration.ledger import Ledger
 from orchestration.models import Backoff, RetryPolicy
@@ -339,3 +340,21 @@ async def test_steps_that_never_wait_do_not_keep_the_loop_to_themselves(slots: i
     over.set()
     await beside
     assert turns > 5  # a step takes microseconds, and a turn is to be few milliseconds of them
+
+
+async def test_slots_that_are_closed_end_in_their_order() -> None:
+    store = MemoryStore()
+
+    async def hangs() -> None:
+        await asyncio.sleep(3600)
+
+    names = [f"s{n}" for n in range(40)]
+    flow = Flow("f", [FlowStep(name, hangs) for name in names])
+    run = asyncio.create_task(AsyncFlowExecutor(store=store).execute(flow))
+    await asyncio.sleep(0.05)
+    run.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await run
+    (record,) = await store.runs()
+    ends = [event.task_id for event in await store.events(record.run_id) if isinstance(event, TaskCancelled)]
+    assert ends == names
