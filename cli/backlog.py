@@ -158,21 +158,20 @@ async def _ready(orchestrator: "ProjectOrchestrator") -> list[dict[str, Any]]:
 
 def validate(context: typer.Context) -> None:
     """Check settings and tasks; list all problems with their place."""
-    from orchestration.loading import load_project
+    from orchestration.errors import InvalidProject
+    from orchestration.loading import check_fit, load_project
 
     session = session_of(context)
     project = load_project(session.folder, check=False)
     for warning in project.warnings:
         session.remark(f"warning: {warning}")
-    if project.problems:
-        load_project(session.folder)
-    data = {
-        "valid": True,
-        "tasks": len(project.tasks),
-        "problems": [],
-        "warnings": [warning.to_dict() for warning in project.warnings],
-    }
-    session.give("validation", data, _verdict(project))
+    found = {"tasks": len(project.tasks), "warnings": [warning.to_dict() for warning in project.warnings]}
+    try:
+        check_fit(project)
+    except InvalidProject as error:
+        error.facts = {"valid": False, **found}
+        raise
+    session.give("validation", {"valid": True, "problems": [], **found}, _verdict(project))
 
 
 def _verdict(project: "Project") -> str:

@@ -10,8 +10,10 @@ of ours, and it always propagates. Two families:
 Many things can be wrong at once with a backlog, so `InvalidProject` carries a list of `Problem`, never only the first.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 from orchestration.records import dataclass
 
@@ -51,10 +53,12 @@ class OrchError(Exception):
         message: what is wrong, naming the place.
         hint: what to do, if we know.
         problems: all single problems, when several were found at once.
+        facts: what a program is told beside, by name.
     """
 
     code = "error"
     exit_code = 1
+    facts: Mapping[str, Any] = MappingProxyType({})
 
     def __init__(
         self,

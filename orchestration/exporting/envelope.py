@@ -38,6 +38,7 @@ def error_data(error: OrchError) -> dict[str, Any]:
         "line": error.line,
         "hint": error.hint,
         "problems": [problem.to_dict() for problem in error.problems],
+        **error.facts,
     }
 
 

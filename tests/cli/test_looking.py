@@ -69,14 +69,18 @@ def test_a_good_backlog_is_called_good_and_warnings_are_shown(project: Project) 
 def test_all_problems_are_listed_with_their_place(project: Project) -> None:
     project.shell("A", "true", "nowhere", agent="shel", priority="urgent")
     project.write("tasks/B.md", "---\nid: [\n---\n")
+    project.shell("C", "true", unread=1)
     done = project.orch("validate")
     assert done.code == 2
     assert done.out == ""
-    lines = done.err.splitlines()
+    warning, *lines = done.err.splitlines()
+    assert warning.startswith("orch: warning: tasks/C.md:")
     assert len(lines) >= 3
     assert all(line.startswith(("tasks/A.md:", "tasks/B.md:")) for line in lines[:-1])
     assert "orch validate" in done.last
     data = project.orch("validate", "--json").data
+    assert (data["code"], data["valid"], data["tasks"]) == ("invalid_project", False, 1)
+    assert [one["file"] for one in data["warnings"]] == ["tasks/C.md"]
     assert len(data["problems"]) == len(lines) - 1
     assert all(problem["file"] and problem["line"] and problem["message"] for problem in data["problems"])
 
