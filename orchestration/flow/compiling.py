@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from orchestration.errors import OrchError, Problem, TemplateError, UsageError
-from orchestration.flow.finding import Finder, value_of
+from orchestration.flow.finding import Finder, names_in, value_of
 from orchestration.flow.flow import Flow
 from orchestration.flow.leaf import FlowLeaf
 from orchestration.flow.refusing import refuse_what_nobody_takes
@@ -108,7 +108,7 @@ def _chosen(decider: Finder, box: Box) -> str | None:
     if box.crew.status_of(box.path_of_need(decider.step.id)) is not ExecutionStatus.SUCCESS:
         return None
     value = value_of(box, decider.step.id)
-    own = dict(value) if isinstance(value, Mapping) else {}
+    own = names_in(value)
     own |= {decider.step.id: value, "result": value}
     for name, condition in decider.step.branches.items():
         if _evaluated(

@@ -88,8 +88,7 @@ class Finder:
         ids: dict[str, Any] = {}
         for other in reversed([*self.above]):
             value = ids[other] = value_of(box, other)
-            if isinstance(value, Mapping):
-                found.update(value)
+            found |= names_in(value)
         found |= {name: value for name, value in ids.items() if value is not MISSING}
         found |= {name: box.find(name) for name in box.given}
         return found | {name: self.resolved(box, written) for name, written in self.step.inputs.items()}
@@ -175,6 +174,11 @@ def value_of(box: Box, step_id: str) -> Any:  # noqa: ANN401  # any value
     names = dict.fromkeys([*outputs, *declared])
     values = {name: crew.value_of(seat, name) for name in names}
     return values["result"] if names.keys() == {"result"} and "result" not in declared else values
+
+
+def names_in(value: Any) -> dict[str, Any]:  # noqa: ANN401  # any value
+    """What a dictionary says by name; that of other keys can be asked for by nobody."""
+    return {name: one for name, one in value.items() if isinstance(name, str)} if isinstance(value, Mapping) else {}
 
 
 def _returned(box: Box, flow: Flow) -> Mapping[str, int]:
