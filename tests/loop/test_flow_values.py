@@ -381,3 +381,16 @@ def test_keys_that_are_no_names_keep_nobody_from_asking_for_everything(key: obje
     run = play(Flow("f", steps, on_error="continue"))
     assert [one.status.value for one in run.results] == ["success", "skipped", "success", "success"], run.results
     assert run["c"].outputs == run["d"].outputs == {"result": ["a", "known"]}
+
+
+class FarAway:
+    """Has whatever it is asked for, as proxies do."""
+
+    def __getattr__(self, name: str) -> str:
+        return name
+
+
+def test_what_has_whatever_it_is_asked_for_is_neither_awaited_nor_taken_for_a_record() -> None:
+    value = FarAway()
+    run = play(Flow("f", [FlowStep("a", lambda: value)]))
+    assert run["a"].outputs["result"] is value
