@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any, Final
 
 from orchestration.calls import Ended, Threads
@@ -29,6 +30,7 @@ from orchestration.steps.logs import StepLog
 from orchestration.steps.returns import kept_as, restored
 from orchestration.steps.unit import Part, Seat, Turn, Unit
 from orchestration.steps.values import NotKept
+from orchestration.store.files import StateFiles
 
 _NO_OUTCOME: Final = Outcome()
 
@@ -261,9 +263,13 @@ class StepCrew:
     def catalog(self) -> Catalog:
         """The files that steps hand to each other; what it knows of an earlier life of the run is what was recorded."""
         if self._catalog is None:
-            folder = self.home.state / self.run_id / FOLDER if self.is_durable and self.home.state is not None else None
+            state, folder, besides = self.home.state, None, frozenset[Path]()
+            if state is not None:
+                own = (state, *(StateFiles(state.parent).own if self.is_durable else ()))
+                besides = frozenset(path.resolve() for path in own)
+                folder = state / self.run_id / FOLDER if self.is_durable else None
             ended = ((path, one.outcome) for path in self._seats for one in self.ledger.attempts_of(path))
-            self._catalog = Catalog(folder, ended)
+            self._catalog = Catalog(folder, ended, besides)
         return self._catalog
 
     # -- what came of a step ------------------------------------------------------------------------------------
