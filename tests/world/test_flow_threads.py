@@ -235,7 +235,7 @@ def test_an_interrupted_caller_finds_its_run_ended_and_recorded(tmp_path: Path) 
     assert said == [
         "cleaned up",
         "interrupted",
-        "[('slow', 'cancelled', 'stopped'), ('after', 'blocked', 'depends on slow, which is cancelled')]",
+        "[('slow', 'cancelled', 'stopped'), ('after', 'cancelled', 'not_started')]",
     ]
 
 
