@@ -51,6 +51,7 @@ class Means:
         limits: the run's own, or shared with others.
         is_durable: whether values have to be JSON.
         overridden: a step as it is to be at its path, where something about steps is different in this run.
+        in_threads: the name of the limit of those that call a plain function.
     """
 
     home: Home
@@ -58,6 +59,7 @@ class Means:
     limits: Limits
     is_durable: bool
     overridden: Callable[[str, Unit], Unit] | None = None
+    in_threads: str = IN_THREADS
 
 
 class StepCrew:
@@ -97,7 +99,8 @@ class StepCrew:
         self._limits = means.limits
         self._overridden = means.overridden
         self._shares_capacity = means.limits.is_limited(CAPACITY)
-        self._counts_threads = means.limits.is_limited(IN_THREADS)
+        self._counts_threads = means.limits.is_limited(means.in_threads)
+        self._in_threads = means.in_threads
         self._limits_of_parts: dict[tuple[str, bool, bool], tuple[str, ...]] = {}
         self._read = 0
         self._unread: dict[str, list[Seat]] = {}
@@ -208,7 +211,7 @@ class StepCrew:
             if self._shares_capacity and not is_composite:
                 kept = (*kept, CAPACITY)
             if in_thread:
-                kept = (*kept, IN_THREADS)
+                kept = (*kept, self._in_threads)
             self._limits_of_parts[box.path, is_composite, in_thread] = kept
         return kept
 
