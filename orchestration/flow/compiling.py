@@ -58,6 +58,10 @@ class Graph:
         written = finder.step.inputs
         return {name: finder.resolved(box, one) for name, one in written.items()} if written else finder.known(box)
 
+    def given_as(self, part: str, name: str) -> str | None:
+        """Which of the flow's inputs a part is given under a name; None where it is given something else."""
+        return self.finders[part].input_behind(name)
+
     def next(self, box: Box) -> Turn | Drop | None:
         """What the steps returned, by name; what has no name of its own, by the step's id.
 

@@ -73,6 +73,15 @@ class Finder:
         found = upstream.ids(returned[name] & upstream.bits(self.step.id))
         return next((other for other in found if _has(box, other, name)), None)
 
+    def input_behind(self, name: str) -> str | None:
+        """Which of the flow's inputs the step is given under a name; None where it is something else."""
+        written = self.step.inputs
+        if name not in written:
+            return None if self.step.flow is not None and written else name
+        one = written[name]
+        owner, keys = self.split(one) if isinstance(one, Ref) else (None, [])
+        return keys[0] if owner == _INPUTS and len(keys) == 1 and not self.is_above(_INPUTS) else None
+
     def named(self, box: Box, names: Iterable[str]) -> dict[str, Any]:
         """Those of these names for which something is known, with their values."""
         found = {name: self.find(box, name) for name in names}
