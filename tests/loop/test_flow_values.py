@@ -363,34 +363,3 @@ def test_what_nobody_would_take_is_refused_before_anything_runs(step: FlowStep, 
 )
 def test_what_somebody_may_take_is_no_mistake(step: FlowStep) -> None:
     assert play(Flow("f", [step])).succeeded
-
-
-@pytest.mark.parametrize("key", [1, None, (1, 2)])
-def test_keys_that_are_no_names_keep_nobody_from_asking_for_everything(key: object) -> None:
-    value = {key: 1, "known": 2}
-
-    def everything(**known: object) -> list[str]:
-        return sorted(known)
-
-    steps = [
-        FlowStep("a", lambda: value, branches={"b": lambda **known: "known" not in known}, default="c"),
-        FlowStep("b", everything, depends_on="a"),
-        FlowStep("c", everything, depends_on="a"),
-        FlowStep("d", everything, depends_on="a", when=lambda **known: known["a"] == value),
-    ]
-    run = play(Flow("f", steps, on_error="continue"))
-    assert [one.status.value for one in run.results] == ["success", "skipped", "success", "success"], run.results
-    assert run["c"].outputs == run["d"].outputs == {"result": ["a", "known"]}
-
-
-class FarAway:
-    """Has whatever it is asked for, as proxies do."""
-
-    def __getattr__(self, name: str) -> str:
-        return name
-
-
-def test_what_has_whatever_it_is_asked_for_is_neither_awaited_nor_taken_for_a_record() -> None:
-    value = FarAway()
-    run = play(Flow("f", [FlowStep("a", lambda: value)]))
-    assert run["a"].outputs["result"] is value
