@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from orchestration.errors import UsageError
 from orchestration.flow import Flow, FlowStep
 from tests.loop.flows import play
 
@@ -48,3 +49,9 @@ def test_what_is_written_for_a_step_is_not_changed_by_whoever_wrote_it() -> None
         steps.append(FlowStep(f"s{n}", lambda n, more: [n, *more], inputs=written))
     run = play(Flow("f", steps))
     assert [one.outputs["result"] for one in run.results] == [[0, 0], [1, 0, 1], [2, 0, 1, 2]]
+
+
+@pytest.mark.parametrize("written", [None, 5, "loss"])
+def test_returns_that_are_no_list_are_refused_with_the_name_of_the_step(written: Any) -> None:  # noqa: ANN401  # a slip
+    with pytest.raises(UsageError, match="step a: `returns` is a list of names"):
+        FlowStep("a", lambda: 1, returns=written)
