@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import field
 from pathlib import Path
+from threading import current_thread, main_thread
 from typing import Any, Final
 
 from orchestration.errors import OrchError, Problem, TemplateError, UsageError
@@ -22,6 +23,7 @@ from orchestration.steps.binding import CannotBind, Signature, missing
 from orchestration.steps.box import Box
 from orchestration.steps.caching import Cache
 from orchestration.steps.checking import refuse
+from orchestration.steps.composites import RAISED
 from orchestration.steps.ends import failure_of
 from orchestration.steps.program import Program
 from orchestration.steps.unit import Part, Seat, Turn, Unit
@@ -143,7 +145,9 @@ def _evaluated(
         return bool(condition(*positional, **named))
     except OrchError as error:
         raise TemplateError(error.message) from error
-    except Exception as error:
+    except (*RAISED, KeyboardInterrupt) as error:
+        if isinstance(error, KeyboardInterrupt) and current_thread() is main_thread():
+            raise  # only here is it a Ctrl-C
         raise TemplateError(f"{type(error).__name__}: {error}") from error
 
 
