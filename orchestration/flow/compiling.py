@@ -94,7 +94,19 @@ class Runs:
     deciders: tuple[Finder, ...]
 
     def __call__(self, seat: Seat) -> bool:
-        """The value now; raises TemplateError when there is none."""
+        """The value now; raises TemplateError when there is none, whatever kept it from being found."""
+        try:
+            return self._holds(seat)
+        except TemplateError:
+            raise
+        except OrchError as error:  # such as a reference that leads nowhere
+            raise TemplateError(error.message) from error
+        except (*RAISED, KeyboardInterrupt) as error:
+            if isinstance(error, KeyboardInterrupt) and current_thread() is main_thread():
+                raise  # only here is it a Ctrl-C
+            raise TemplateError(f"{type(error).__name__}: {error}") from error
+
+    def _holds(self, seat: Seat) -> bool:
         for decider in self.deciders:
             if _chosen(decider, seat.box) != self.finder.step.id:
                 return False
@@ -140,15 +152,8 @@ def _evaluated(
             return evaluate(condition, pick(dict.fromkeys(_WORD.findall(condition))))
         except TemplateError:  # whatever is wrong is told by who sees everything
             return evaluate(condition, known())
-    try:
-        positional, named = Signature(condition).bind(find, known)
-        return bool(condition(*positional, **named))
-    except OrchError as error:
-        raise TemplateError(error.message) from error
-    except (*RAISED, KeyboardInterrupt) as error:
-        if isinstance(error, KeyboardInterrupt) and current_thread() is main_thread():
-            raise  # only here is it a Ctrl-C
-        raise TemplateError(f"{type(error).__name__}: {error}") from error
+    positional, named = Signature(condition).bind(find, known)
+    return bool(condition(*positional, **named))
 
 
 class Compiler:
