@@ -23,6 +23,7 @@ from orchestration.steps.around import NOTHING, Given, perform
 from orchestration.steps.binding import MISSING
 from orchestration.steps.box import Box
 from orchestration.steps.catalog import FOLDER, Catalog
+from orchestration.steps.composites import RAISED
 from orchestration.steps.current import CurrentStep
 from orchestration.steps.hiding import Hiding, names_in
 from orchestration.steps.home import Home
@@ -130,8 +131,11 @@ class StepCrew:
     def join(self, task_id: str) -> Decision | None:
         """What becomes of a composite all of whose parts have ended, or one has failed."""
         box = self._boxes[task_id]
-        turn = box.unit.composite.next(box)
-        return turn if turn is None or isinstance(turn, Drop) else self._decision(box, turn)
+        try:
+            turn = box.unit.composite.next(box)
+            return turn if turn is None or isinstance(turn, Drop) else self._decision(box, turn)
+        except RAISED as error:  # such as a serializer's, for a value of its parts
+            return Outcome(failure=Failure.INTERNAL, error=f"{box.path}: {type(error).__name__}: {error}")
 
     def decide(self, task_id: str) -> bool:
         """Whether a step runs at all."""
