@@ -4,7 +4,7 @@ from orchestration.calls.drive import NO_LIMITS, NOT_BEGUN, Drive, Limits
 from orchestration.calls.handing import HandOver
 from orchestration.calls.naming import is_async, is_async_generator, name_of
 from orchestration.calls.printing import Printed, listening_to_prints, printed_into
-from orchestration.calls.threads import MAX_THREADS, Ended, Threads
+from orchestration.calls.threads import MAX_THREADS, Ended, Threads, giving_way
 
 __all__ = [
     "MAX_THREADS",
@@ -16,6 +16,7 @@ __all__ = [
     "Limits",
     "Printed",
     "Threads",
+    "giving_way",
     "is_async",
     "is_async_generator",
     "listening_to_prints",

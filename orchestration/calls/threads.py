@@ -3,14 +3,16 @@
 A thread cannot be killed, so whoever gives up waiting abandons it: its result is refused, it is counted as running
 until it returns, and its being a daemon lets the interpreter end without it. (The pools of the standard library join
 their threads at the end, so one function that hangs would hang the program.) Edges survived: an abandoned thread that
-ends after its loop has, several loops that share the bound, a caller that is cancelled in the moment it is let in.
+ends after its loop has, several loops that share the bound, a caller that is cancelled in the moment it is let in, a
+function that waits for a run of others, which need threads too (it counts for nothing meanwhile).
 """
 
 import asyncio
 import contextvars
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Final, TypeAlias
 
 MAX_THREADS: Final = 64
@@ -20,6 +22,37 @@ Ended: TypeAlias = tuple[Any, BaseException | None]
 """What a function returned, or what it raised."""
 
 _Waiting: TypeAlias = tuple[asyncio.AbstractEventLoop, asyncio.Future[None]]
+
+
+class _Here(threading.local):
+    """Whose thread this is, and for how many runs it waits."""
+
+    threads: "Threads | None" = None
+    runs = 0
+
+
+_HERE: Final = _Here()
+
+
+@contextmanager
+def giving_way() -> Iterator[None]:
+    """Let another function have the place of the one that calls, as long as it waits for a run.
+
+    The functions of that run may need a place too, and where all were held by such as wait, none would ever go on.
+    """
+    threads = _HERE.threads
+    if threads is None:
+        yield
+        return
+    _HERE.runs += 1
+    if _HERE.runs == 1:
+        threads.make_room()
+    try:
+        yield
+    finally:
+        _HERE.runs -= 1
+        if not _HERE.runs:
+            threads.take_room()
 
 
 class Threads:
@@ -67,7 +100,7 @@ class Threads:
             thread.start()
         except RuntimeError:  # the system has no room for another thread
             self._forget(name)
-            self._make_room()
+            self.make_room()
             raise
         return ended
 
@@ -80,12 +113,13 @@ class Threads:
         name: str,
     ) -> None:
         end: Ended
+        _HERE.threads = self
         try:
             end = context.run(function), None
         except BaseException as error:  # noqa: BLE001  # whatever it raises is how it ended
             end = None, error
         self._forget(name)
-        self._make_room()
+        self.make_room()
         call_in(loop, _settle, ended, end)
 
     def _forget(self, name: str) -> None:
@@ -105,14 +139,19 @@ class Threads:
             await admitted
         except asyncio.CancelledError:
             if admitted.done() and not admitted.cancelled():
-                self._make_room()  # let in and cancelled in the same turn
+                self.make_room()  # let in and cancelled in the same turn
             raise
 
-    def _make_room(self) -> None:
+    def take_room(self) -> None:
+        """Go on without waiting for room; there is one more than there may be, until another one has ended."""
+        with self._lock:
+            self._free -= 1
+
+    def make_room(self) -> None:
         """Let the next one in, who may have gone away meanwhile; called from any thread."""
         while True:
             with self._lock:
-                if not self._waiting:
+                if not self._waiting or self._free < 0:
                     self._free += 1
                     return
                 loop, admitted = self._waiting.popleft()
@@ -121,7 +160,7 @@ class Threads:
 
     def _admit(self, admitted: asyncio.Future[None]) -> None:
         if admitted.done():
-            self._make_room()
+            self.make_room()
         else:
             admitted.set_result(None)
 

@@ -110,7 +110,7 @@ class HostCall:
         """Call it in this task; an exit does not get out, for one that leaves a task takes the loop with it."""
         try:
             value = call()
-            if hasattr(value, "__aiter__"):
+            if hasattr(type(value), "__aiter__"):
                 self._watch.stream()
             return await settled(value, self._take), None
         except (asyncio.CancelledError, KeyboardInterrupt):

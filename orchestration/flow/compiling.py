@@ -4,10 +4,11 @@ import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import field
 from pathlib import Path
+from threading import current_thread, main_thread
 from typing import Any, Final
 
 from orchestration.errors import OrchError, Problem, TemplateError, UsageError
-from orchestration.flow.finding import Finder, value_of
+from orchestration.flow.finding import Finder, names_in, value_of
 from orchestration.flow.flow import Flow
 from orchestration.flow.leaf import FlowLeaf
 from orchestration.flow.refusing import refuse_what_nobody_takes
@@ -22,6 +23,7 @@ from orchestration.steps.binding import CannotBind, Signature, missing
 from orchestration.steps.box import Box
 from orchestration.steps.caching import Cache
 from orchestration.steps.checking import refuse
+from orchestration.steps.composites import RAISED
 from orchestration.steps.ends import failure_of
 from orchestration.steps.program import Program
 from orchestration.steps.unit import Part, Seat, Turn, Unit
@@ -58,6 +60,10 @@ class Graph:
         written = finder.step.inputs
         return {name: finder.resolved(box, one) for name, one in written.items()} if written else finder.known(box)
 
+    def given_as(self, part: str, name: str) -> str | None:
+        """Which of the flow's inputs a part is given under a name; None where it is given something else."""
+        return self.finders[part].input_behind(name)
+
     def next(self, box: Box) -> Turn | Drop | None:
         """What the steps returned, by name; what has no name of its own, by the step's id.
 
@@ -88,7 +94,19 @@ class Runs:
     deciders: tuple[Finder, ...]
 
     def __call__(self, seat: Seat) -> bool:
-        """The value now; raises TemplateError when there is none."""
+        """The value now; raises TemplateError when there is none, whatever kept it from being found."""
+        try:
+            return self._holds(seat)
+        except TemplateError:
+            raise
+        except OrchError as error:  # such as a reference that leads nowhere
+            raise TemplateError(error.message) from error
+        except (*RAISED, KeyboardInterrupt) as error:
+            if isinstance(error, KeyboardInterrupt) and current_thread() is main_thread():
+                raise  # only here is it a Ctrl-C
+            raise TemplateError(f"{type(error).__name__}: {error}") from error
+
+    def _holds(self, seat: Seat) -> bool:
         for decider in self.deciders:
             if _chosen(decider, seat.box) != self.finder.step.id:
                 return False
@@ -108,7 +126,7 @@ def _chosen(decider: Finder, box: Box) -> str | None:
     if box.crew.status_of(box.path_of_need(decider.step.id)) is not ExecutionStatus.SUCCESS:
         return None
     value = value_of(box, decider.step.id)
-    own = dict(value) if isinstance(value, Mapping) else {}
+    own = names_in(value)
     own |= {decider.step.id: value, "result": value}
     for name, condition in decider.step.branches.items():
         if _evaluated(
@@ -134,13 +152,8 @@ def _evaluated(
             return evaluate(condition, pick(dict.fromkeys(_WORD.findall(condition))))
         except TemplateError:  # whatever is wrong is told by who sees everything
             return evaluate(condition, known())
-    try:
-        positional, named = Signature(condition).bind(find, known)
-        return bool(condition(*positional, **named))
-    except OrchError as error:
-        raise TemplateError(error.message) from error
-    except Exception as error:
-        raise TemplateError(f"{type(error).__name__}: {error}") from error
+    positional, named = Signature(condition).bind(find, known)
+    return bool(condition(*positional, **named))
 
 
 class Compiler:

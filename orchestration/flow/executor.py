@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from orchestration.calls import MAX_THREADS, Threads
+from orchestration.calls import MAX_THREADS, Threads, giving_way
 from orchestration.errors import UsageError
 from orchestration.flow.compiling import Compiler
 from orchestration.flow.door import Door
@@ -18,7 +18,7 @@ from orchestration.plan import Limits
 from orchestration.protocols import Listener
 from orchestration.results import RunResult
 from orchestration.steps.caching import Cache, FolderRows
-from orchestration.steps.crew import CAPACITY
+from orchestration.steps.crew import CAPACITY, IN_THREADS
 from orchestration.steps.doors import refuse_in_loop
 from orchestration.steps.home import Home
 from orchestration.steps.program import Program
@@ -138,10 +138,18 @@ class AsyncFlowExecutor:
         leave: Callable[[RunResult], None] | None = None,
     ) -> RunResult:
         options = self._options(deadline, run_id, listener)
-        options = replace(options, parameters_file=parameters_file, leave=leave, around=self._waiting.running)
+        options = replace(options, parameters_file=parameters_file, leave=leave)
         program = self.program(flow)
-        with self._in_one_loop(), self._waiting.entered():
-            return await run_program(program, inputs, options)
+        with self._in_one_loop(), self._waiting.entered() as depth:
+            around, in_threads = partial(self._waiting.running, depth), self._limit_of_threads(depth)
+            return await run_program(program, inputs, replace(options, around=around, in_threads=in_threads))
+
+    def _limit_of_threads(self, depth: int) -> str:
+        """The name of the limit of steps in threads, another one inside of runs: their steps wait, and give way."""
+        name = f"{IN_THREADS} of runs inside of {depth}" if depth else IN_THREADS
+        if depth and self._limits.is_limited(IN_THREADS) and not self._limits.is_limited(name):
+            self._limits.set_cap(name, self._threads.limit)
+        return name
 
     @contextmanager
     def _in_one_loop(self) -> Iterator[None]:
@@ -205,6 +213,7 @@ class FlowExecutor:
             LoopIsRunning: a loop runs in this thread already; says what to await instead.
         """
         refuse_in_loop(instead="await AsyncFlowExecutor(…).execute(flow, …)")
-        return self._door.run(
-            lambda: self._executor.execute(flow, inputs, deadline, run_id=run_id, parameters_file=parameters_file)
-        )
+        with giving_way():
+            return self._door.run(
+                lambda: self._executor.execute(flow, inputs, deadline, run_id=run_id, parameters_file=parameters_file)
+            )

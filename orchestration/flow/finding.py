@@ -75,6 +75,15 @@ class Finder:
         found = upstream.ids(returned[name] & upstream.bits(self.step.id))
         return next((other for other in found if _has(box, other, name)), None)
 
+    def input_behind(self, name: str) -> str | None:
+        """Which of the flow's inputs the step is given under a name; None where it is something else."""
+        written = self.step.inputs
+        if name not in written:
+            return None if self.step.flow is not None and written else name
+        one = written[name]
+        owner, keys = self.split(one) if isinstance(one, Ref) else (None, [])
+        return keys[0] if owner == _INPUTS and len(keys) == 1 and not self.is_above(_INPUTS) else None
+
     def named(self, box: Box, names: Iterable[str]) -> dict[str, Any]:
         """Those of these names for which something is known, with their values."""
         found = {name: self.find(box, name) for name in names}
@@ -90,8 +99,7 @@ class Finder:
         ids: dict[str, Any] = {}
         for other in reversed([*self.above]):
             value = ids[other] = value_of(box, other)
-            if isinstance(value, Mapping):
-                found.update(value)
+            found |= names_in(value)
         found |= {name: value for name, value in ids.items() if value is not MISSING}
         found |= {name: box.find(name) for name in box.given}
         return found | {name: self.resolved(box, written) for name, written in self.step.inputs.items()}
@@ -175,6 +183,11 @@ def value_of(box: Box, step_id: str) -> Any:  # noqa: ANN401  # any value
     names = dict.fromkeys([*outputs, *declared])
     values = {name: crew.value_of(seat, name) for name in names}
     return values["result"] if names.keys() == {"result"} and "result" not in declared else values
+
+
+def names_in(value: Any) -> dict[str, Any]:  # noqa: ANN401  # any value
+    """What a dictionary says by name; that of other keys can be asked for by nobody."""
+    return {name: one for name, one in value.items() if isinstance(name, str)} if isinstance(value, Mapping) else {}
 
 
 def _returned(box: Box, flow: Flow) -> Mapping[str, int]:

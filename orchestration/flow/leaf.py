@@ -14,10 +14,11 @@ from orchestration.protocols import Reporting
 from orchestration.results import Outcome
 from orchestration.retry import why_not
 from orchestration.steps.binding import Signature
-from orchestration.steps.caching import Cache, Row, files_of, key_of
+from orchestration.steps.caching import Cache, Row, files_of
 from orchestration.steps.call import Arguments, Call
 from orchestration.steps.crew import StepCrew
 from orchestration.steps.functions import FunctionLeaf, by_name, cannot_call
+from orchestration.steps.keys import key_of
 from orchestration.steps.returns import BadReturn
 from orchestration.steps.unit import Seat, outcome_of
 from orchestration.steps.values import NotKept, apart, as_json

@@ -46,7 +46,8 @@ def load_flow(source: str | Path) -> Flow:
 
 def _read(path: Path) -> str:
     try:
-        data = path.read_bytes()[: MAX_FILE + 1]
+        with path.open("rb") as file:
+            data = file.read(MAX_FILE + 1)
         if len(data) > MAX_FILE:
             raise UsageError(f"it is over {MAX_FILE} bytes")
         return data.decode()
@@ -100,7 +101,7 @@ class _Reader:
             if isinstance(values.get("flow"), Mapping):
                 values["flow"] = self.flow((*path, "flow"), str(values["id"]))
             if "inputs" in values:
-                values["inputs"] = _with_references(values["inputs"])
+                values["inputs"] = _with_references(_with_numbers(values["inputs"]))
             try:
                 return FlowStep(**values)
             except (TypeError, ValueError) as error:
@@ -128,6 +129,13 @@ class _Reader:
             found = error.problems or [Problem(error.message, hint=error.hint)]
             problems = [replace(one, line=line) if one.line is None else one for one in found]
             raise UsageError(error.message, hint=error.hint, problems=problems) from error
+
+
+def _with_numbers(written: Any) -> Any:  # noqa: ANN401  # as below
+    """Literals as parameters of runs have them: `1.50` is a number, `'1.50'` is text."""
+    from orchestration.loading.scalars import numbers_in  # noqa: PLC0415  # only for flows in files
+
+    return numbers_in(written)
 
 
 def _with_references(written: Any) -> Any:  # noqa: ANN401  # whatever stands among the inputs

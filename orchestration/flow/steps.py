@@ -13,6 +13,7 @@ from orchestration.records import dataclass
 from orchestration.steps.around import Around, read_around
 from orchestration.steps.reading import checked_name, limits, retry_of
 from orchestration.steps.returns import Return, Serializer, Written, read_returns
+from orchestration.steps.values import apart
 
 if TYPE_CHECKING:
     from orchestration.flow.flow import Flow
@@ -116,6 +117,7 @@ class FlowStep:
         if [self.function, self.tool, self.flow].count(None) != 2:  # noqa: PLR2004  # all but one
             raise UsageError(f"step {self.id}: give `function`, `tool` or `flow`, one of them")
         refuse_wrong_kinds(self)
+        self.inputs, self.branches = apart(dict(self.inputs)), dict(self.branches)  # who wrote them may write on
         self.depends_on = _listed(self.depends_on)
         self.files = _listed(self.files)
         refuse_wrong_conditions(self)

@@ -25,28 +25,28 @@ class Waiting:
     def __init__(self, places: int | None) -> None:
         """Nobody waits."""
         self._places = places
-        self._runs: set[str] = set()
+        self._runs: dict[str, int] = {}
         self._steps: Counter[tuple[str, str]] = Counter()
 
     @contextmanager
-    def running(self, run_id: str) -> Iterator[None]:
-        """A run of the executor goes on as long as this lasts."""
-        self._runs.add(run_id)
+    def running(self, depth: int, run_id: str) -> Iterator[None]:
+        """A run of the executor, inside of so many others, goes on as long as this lasts."""
+        self._runs[run_id] = depth
         try:
             yield
         finally:
-            self._runs.discard(run_id)
+            self._runs.pop(run_id, None)
 
     @contextmanager
-    def entered(self) -> Iterator[None]:
-        """Whoever calls waits for a run as long as this lasts.
+    def entered(self) -> Iterator[int]:
+        """Whoever calls waits for a run as long as this lasts; inside of how many others that run is.
 
         Raises:
             UsageError: it is a step of the executor, and nothing could ever go on.
         """
         step = current_step()
         if step is None or step.run_id not in self._runs:
-            yield
+            yield 0
             return
         place = (step.run_id, step.path)
         if self._places is not None and len({*self._steps, place}) >= self._places:
@@ -57,7 +57,7 @@ class Waiting:
             )
         self._steps[place] += 1
         try:
-            yield
+            yield self._runs[step.run_id] + 1
         finally:
             self._steps[place] -= 1
             if not self._steps[place]:

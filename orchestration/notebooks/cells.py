@@ -81,7 +81,8 @@ for name in names:
     try:
         found[name] = json.loads(json.dumps(known[name], default=told, allow_nan=False))
     except (TypeError, ValueError, RecursionError) as error:
-        wrong.append(f"{name} cannot be returned: {error}")
+        is_nan = str(error).startswith("Out of range float")
+        wrong.append(f"{name} cannot be returned: {'it has nan or infinity, which is no JSON' if is_nan else error}")
 with open(path, "w", encoding="utf-8") as file:
     json.dump({"found": found, "wrong": wrong}, file)
 """

@@ -28,9 +28,11 @@ async def open_run(store: RunStore, run_id: str | None) -> RunRecord:
         raise UnknownRun("there is no interrupted or paused run to continue", hint="orch run-batch starts one")
     record = await find_run(store, run_id)
     if record.status not in OPEN_RUNS:
+        again = "`orch retry --failed` opens what failed again; `orch run-batch` does what is left"
+        anew = "orch pipeline FILE.py runs it anew"
         raise WrongState(
             f"run {run_id} has ended ({record.status.value}), there is nothing to continue",
-            hint="`orch retry --failed` opens what failed again; `orch run-batch` does what is left",
+            hint=again if record.is_of_backlog else anew,
         )
     if not record.is_of_backlog:
         raise WrongState(

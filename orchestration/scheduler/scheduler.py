@@ -145,13 +145,17 @@ class Scheduler:
         """A cancelled caller or a fault of ours: end all attempts, record what can be recorded."""
         by_caller = isinstance(error, asyncio.CancelledError)
         cause = BY_CALLER if by_caller else f"{type(error).__name__}: {error}"
+        is_sound = not isinstance(error, StoreError | IllegalEvent)
         self.settler.cut_off = STOPPED
         self.plan.stop(cause)
+        if is_sound and self.plan.phase is Phase.OPEN:
+            self._stops.note_all(cause)
+            self.settle()  # now: what has not begun is not to be blocked by what is cut off
         with contextlib.suppress(asyncio.CancelledError):
             await self._slots.close()
         with contextlib.suppress(asyncio.CancelledError):
             await cancel_all(self._errands)
-        if isinstance(error, StoreError | IllegalEvent):
+        if not is_sound:
             return
         if self.plan.phase is Phase.OPEN:
             self._record_early_end(cause, error)

@@ -33,6 +33,11 @@ class Stops:
         if running is not None:
             running.cancel()
 
+    def note_all(self, cause: str) -> None:
+        """Whoever calls this ends all running attempts itself: each is cancelled once."""
+        for task_id in self.running:
+            self._causes.setdefault(task_id, cause)
+
     def cause(self, task_id: str) -> str | None:
         """Why the task's attempt is to be ended, None where it is not."""
         return self._causes.get(task_id)

@@ -1,17 +1,23 @@
 """Answers: the envelope of `--json`, or its envelope of kind `error` with the status that fits."""
 
-from collections.abc import Mapping
-from typing import Any, Final
+from collections.abc import Mapping, Sequence
+from itertools import chain
+from typing import TYPE_CHECKING, Any, Final
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import Match
 
 from orchestration.errors import OrchError, Problem, RequestRefused, UsageError
 from orchestration.exporting.envelope import envelope, error_data
 
+if TYPE_CHECKING:
+    from fastapi.routing import APIRoute
+
 JSON: Final = "application/json"
+METHOD_NOT_ALLOWED: Final = 405
 NO_STORE: Final = {"Cache-Control": "no-store"}
 
 STATUSES: Final[Mapping[str, int]] = {
@@ -81,7 +87,16 @@ async def _of_address(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101  # as above
     what = f"{request.method} {request.url.path}: {str(error.detail)[:200].lower()}"
     refused = RequestRefused(error.status_code, what, hint="the addresses are in /openapi.json")
-    return error_answer(refused, error.headers)
+    return error_answer(refused, {**(error.headers or {}), **_allowed(request, error.status_code)})
+
+
+def _allowed(request: Request, status: int) -> dict[str, str]:
+    """All methods of an address of which one was asked for that it does not have; each route knows its own alone."""
+    if status != METHOD_NOT_ALLOWED:
+        return {}
+    routes: Sequence[APIRoute] = request.app.state.routes
+    found = [one.methods or () for one in routes if one.matches(request.scope)[0] is not Match.NONE]
+    return {"Allow": ", ".join(sorted(set(chain.from_iterable(found))))}
 
 
 async def _of_fault(_: Request, error: Exception) -> Response:

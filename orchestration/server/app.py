@@ -45,14 +45,21 @@ def application(served: Served, *, token: str, names: Iterable[str] = (), any_ad
     app.add_api_route("/version", _version, methods=["GET"], response_model=schemas.VERSION)
     app.add_api_route("/", _board, methods=["GET"], response_class=HTMLResponse)
     _answer_heads(app)
+    app.state.routes = _routes(app)
     answer_errors(app)
     return Gate(app, token=token, names=names, any_address=any_address)
 
 
+def _routes(app: FastAPI) -> list[APIRoute]:
+    """The routes of all addresses, those of routers too."""
+    found = [*app.routes, *run_routes.router.routes, *task_routes.router.routes]
+    return [route for route in found if isinstance(route, APIRoute)]
+
+
 def _answer_heads(app: FastAPI) -> None:
     """Let whatever can be read be asked for by HEAD too (RFC 9110, 9.1), of which the document need not tell."""
-    for route in [*app.routes, *run_routes.router.routes, *task_routes.router.routes]:
-        if isinstance(route, APIRoute) and "GET" in (route.methods or ()):
+    for route in _routes(app):
+        if "GET" in (route.methods or ()):
             app.add_api_route(
                 route.path, route.endpoint, methods=["HEAD"], response_model=None, include_in_schema=False
             )

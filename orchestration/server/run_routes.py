@@ -7,6 +7,7 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Header, Query
 from starlette.responses import Response
 
+from orchestration.errors import UsageError
 from orchestration.events import to_dict
 from orchestration.exporting.facts import run_facts
 from orchestration.kinds import RunStatus
@@ -94,6 +95,7 @@ async def run_events(  # what can be asked for, and how
     after = Cursor.parse(last_event_id) if last_event_id else Cursor(since)
     if last_event_id:
         chunks = Chunks.ALL if chunks is Chunks.NEW else chunks
+        _refuse_what_comes_later(after, record)
         if after.seq >= record.last_seq and _is_over(served, record):
             return Response(status_code=204, headers=NO_STORE)
     frames = _frames(served, run_id, after, chunks)
@@ -121,6 +123,15 @@ def _run_answer(served: Served, record: RunRecord, status: int) -> Response:
 
 def _is_over(served: Served, record: RunRecord) -> bool:
     return record.status is not RunStatus.RUNNING or not served.store.is_live(record.run_id)
+
+
+def _refuse_what_comes_later(after: Cursor, record: RunRecord) -> None:
+    """Refuse the id of another run, behind which a reader would miss what happens in this one."""
+    if after.seq > record.last_seq:
+        raise UsageError(
+            f"run {record.run_id} has no event {after.seq} yet; its last one is {record.last_seq}",
+            hint="give the id of the last event that came from this run",
+        )
 
 
 async def _frames(served: Served, run_id: str, after: Cursor, chunks: Chunks) -> AsyncIterator[bytes]:

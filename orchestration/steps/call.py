@@ -230,7 +230,7 @@ async def _settled(function: Callable[..., Any], positional: list[Any], named: d
 
 
 async def _awaited(value: Any, items: Items) -> Any:  # noqa: ANN401  # whatever was returned
-    if hasattr(value, "__await__"):
+    if hasattr(type(value), "__await__"):
         value = await value
     if isinstance(value, AsyncIterator):
         return await items.drawn(value)

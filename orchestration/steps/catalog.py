@@ -12,7 +12,7 @@ import shutil
 import tempfile
 import threading
 import weakref
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -72,17 +72,30 @@ class _Put:
     warnings: list[str] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """From where files are put, to where, and which never."""
+
+    directory: Path
+    folder: Path
+    besides: Collection[Path]
+
+
 class Catalog:
     """The catalog of one run.
 
     Args:
         folder: where its files lie; a temporary folder by default, which lives as long as this object.
         recorded: outcomes of the run so far, each with the step that it is of.
+        besides: what no pattern means: where the runs themselves are kept.
     """
 
-    def __init__(self, folder: Path | None, recorded: Iterable[tuple[str, Outcome]] = ()) -> None:
+    def __init__(
+        self, folder: Path | None, recorded: Iterable[tuple[str, Outcome]] = (), besides: Collection[Path] = ()
+    ) -> None:
         """Learn what the records say."""
         self._folder = folder
+        self._besides = besides
         self._known: dict[str, Carried] = {}
         told = [(path, dict(outcome.metadata.get("catalog", {}))) for path, outcome in recorded]
         for path, facts in sorted(told, key=lambda one: str(one[1].get("at", ""))):
@@ -131,8 +144,8 @@ class Catalog:
 
     async def put(self, patterns: Sequence[str], directory: Path, by: str, outcome: Outcome) -> Outcome:
         """Keep files of a folder, whatever came of the task; and what then has come of it."""
-        folder = self.folder
-        done = await _off_the_loop(lambda given_up: _put(patterns, directory, folder, by, given_up))
+        place = _Place(directory, self.folder, self._besides)
+        done = await _off_the_loop(lambda given_up: _put(patterns, place, by, given_up))
         replaced = {
             one.name: before.by
             for one in done.files
@@ -158,27 +171,30 @@ class Catalog:
         return replace(outcome, failure=Failure.NO_OUTPUT, error="; ".join(done.missing))
 
 
-def _put(patterns: Sequence[str], directory: Path, folder: Path, by: str, given_up: Callable[[], bool]) -> _Put:
+def _put(patterns: Sequence[str], place: _Place, by: str, given_up: Callable[[], bool]) -> _Put:
     done = _Put()
     for pattern in patterns:
         try:
-            found = find(directory, pattern)
+            found = find(place.directory, pattern, place.besides)
         except (OSError, UsageError) as error:
             done.missing.append(str(error))
             continue
-        no_files = [f"{name} is a link or no file, and is not carried" for name in found.others]
         if not found.files:
-            done.missing.append(f"it promised a file {pattern}, and there is none{_and(no_files)}")
-        elif any(mark in pattern for mark in "*?["):
-            done.warnings += [told for told in no_files if not (directory / told.split(" ")[0]).is_dir()]
+            there = _not_carried([*found.others, *found.folders])
+            done.missing.append(f"it promised a file {pattern}, and there is none{_and(there)}")
+        done.warnings += _not_carried(found.others) if found.files else []
         for name in found.files:
             if any(one.name == name for one in done.files):
                 continue
             try:
-                done.files.append(take(directory, name, folder, by, given_up))
+                done.files.append(take(place.directory, name, place.folder, by, given_up))
             except OSError as error:
                 done.missing.append(f"{name} cannot be carried: {_reason(error)}")
     return done
+
+
+def _not_carried(names: Sequence[str]) -> list[str]:
+    return [f"{name} is a link or no file, and is not carried" for name in names]
 
 
 def _and(told: Sequence[str]) -> str:

@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any, Final
 
 from orchestration.calls import Ended, Threads
@@ -22,6 +23,7 @@ from orchestration.steps.around import NOTHING, Given, perform
 from orchestration.steps.binding import MISSING
 from orchestration.steps.box import Box
 from orchestration.steps.catalog import FOLDER, Catalog
+from orchestration.steps.composites import RAISED
 from orchestration.steps.current import Setting, Situation
 from orchestration.steps.hiding import Hiding, names_in
 from orchestration.steps.home import Home
@@ -29,6 +31,7 @@ from orchestration.steps.logs import StepLog
 from orchestration.steps.returns import kept_as, restored
 from orchestration.steps.unit import Part, Seat, Turn, Unit
 from orchestration.steps.values import NotKept
+from orchestration.store.files import StateFiles
 
 _NO_OUTCOME: Final = Outcome()
 
@@ -49,6 +52,7 @@ class Means:
         limits: the run's own, or shared with others.
         is_durable: whether values have to be JSON.
         overridden: a step as it is to be at its path, where something about steps is different in this run.
+        in_threads: the name of the limit of those that call a plain function.
     """
 
     home: Home
@@ -56,6 +60,7 @@ class Means:
     limits: Limits
     is_durable: bool
     overridden: Callable[[str, Unit], Unit] | None = None
+    in_threads: str = IN_THREADS
 
 
 class StepCrew:
@@ -96,7 +101,8 @@ class StepCrew:
         self._limits = means.limits
         self._overridden = means.overridden
         self._shares_capacity = means.limits.is_limited(CAPACITY)
-        self._counts_threads = means.limits.is_limited(IN_THREADS)
+        self._counts_threads = means.limits.is_limited(means.in_threads)
+        self._in_threads = means.in_threads
         self._limits_of_parts: dict[tuple[str, bool, bool], tuple[str, ...]] = {}
         self._read = 0
         self._unread: dict[str, list[Seat]] = {}
@@ -126,8 +132,11 @@ class StepCrew:
     def join(self, task_id: str) -> Decision | None:
         """What becomes of a composite all of whose parts have ended, or one has failed."""
         box = self._boxes[task_id]
-        turn = box.unit.composite.next(box)
-        return turn if turn is None or isinstance(turn, Drop) else self._decision(box, turn)
+        try:
+            turn = box.unit.composite.next(box)
+            return turn if turn is None or isinstance(turn, Drop) else self._decision(box, turn)
+        except RAISED as error:  # such as a serializer's, for a value of its parts
+            return Outcome(failure=Failure.INTERNAL, error=f"{box.path}: {type(error).__name__}: {error}")
 
     def decide(self, task_id: str) -> bool:
         """Whether a step runs at all."""
@@ -207,7 +216,7 @@ class StepCrew:
             if self._shares_capacity and not is_composite:
                 kept = (*kept, CAPACITY)
             if in_thread:
-                kept = (*kept, IN_THREADS)
+                kept = (*kept, self._in_threads)
             self._limits_of_parts[box.path, is_composite, in_thread] = kept
         return kept
 
@@ -265,9 +274,13 @@ class StepCrew:
     def catalog(self) -> Catalog:
         """The files that steps hand to each other; what it knows of an earlier life of the run is what was recorded."""
         if self._catalog is None:
-            folder = self.home.state / self.run_id / FOLDER if self.is_durable and self.home.state is not None else None
+            state, folder, besides = self.home.state, None, frozenset[Path]()
+            if state is not None:
+                own = (state, *(StateFiles(state.parent).own if self.is_durable else ()))
+                besides = frozenset(path.resolve() for path in own)
+                folder = state / self.run_id / FOLDER if self.is_durable else None
             ended = ((path, one.outcome) for path in self._seats for one in self.ledger.attempts_of(path))
-            self._catalog = Catalog(folder, ended)
+            self._catalog = Catalog(folder, ended, besides)
         return self._catalog
 
     # -- what came of a step ------------------------------------------------------------------------------------

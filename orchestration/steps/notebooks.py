@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import re
 import shlex
 import shutil
 import sys
@@ -22,6 +23,8 @@ from orchestration.steps.unit import Seat
 EXTRA: Final = "the extra `notebook` is not installed (pip install 'orch-tasks[notebook]')"
 KEPT: Final = "notebook.ipynb"
 _ROOT: Final = str(Path(__file__).resolve().parents[2])
+_COMMAND_LINE: Final = re.compile(r"^`[^`]*`")
+_KERNEL_LINE: Final = re.compile(r"^\[IPKernelApp\] .*\n?", re.MULTILINE)
 _START: Final = (
     "import sys; sys.path.append(sys.argv[1]); import runpy; "
     "runpy.run_module('orchestration.notebooks', run_name='__main__', alter_sys=True)"
@@ -72,7 +75,7 @@ class NotebookLeaf(AgentLeaf):
         (scratch / "jupyter").mkdir(mode=0o700, exist_ok=True)
         try:
             outcome = await super().perform(seat, attempt, slot, report, crew)
-            return self._seen(outcome, scratch)
+            return self._seen(self._called_by_its_name(outcome), scratch)
         finally:
             self._keep(scratch, folder, crew)
             shutil.rmtree(scratch, ignore_errors=True)
@@ -86,6 +89,13 @@ class NotebookLeaf(AgentLeaf):
     def bound(self, outcome: Outcome) -> Outcome:
         """What it returns is in its report."""
         return outcome
+
+    def _called_by_its_name(self, outcome: Outcome) -> Outcome:
+        """The outcome, whose error tells of the notebook, and not of our command line and what a kernel warns of."""
+        if outcome.error is None:
+            return outcome
+        told, count = _COMMAND_LINE.subn(lambda _: str(self._order["path"]), outcome.error, count=1)
+        return replace(outcome, error=_KERNEL_LINE.sub("", told).rstrip(":\n ")) if count else outcome
 
     def _keep(self, scratch: Path, folder: Path, crew: StepCrew) -> None:
         """Keep the executed notebook as far as it came, without secrets."""

@@ -169,20 +169,26 @@ def _refuse(constant: str) -> None:
 def asked_by(root: Unit) -> dict[str, list[Any]]:
     """The types that the functions of steps ask for, by the name of the parameter."""
     found: dict[str, list[Any]] = {}
-    for leaf in _leaves(root):
-        for one in leaf.signature.parameters:
-            found.setdefault(one.name, [])
-            if one.type is not MISSING:
-                found[one.name].append(one.type)
+    for name, wanted in _asked(root):
+        found.setdefault(name, [])
+        if wanted is not MISSING:
+            found[name].append(wanted)
     return found
 
 
-def _leaves(unit: Unit) -> Iterator[FunctionLeaf]:
-    for inner in unit.composite.units.values():
-        if inner.is_composite:
-            yield from _leaves(inner)
-        elif isinstance(inner.work, FunctionLeaf):
-            yield inner.work
+def _asked(unit: Unit) -> Iterator[tuple[str, Any]]:
+    """The names that are asked for inside of a composite, each with a type; in a flow they may be given by others."""
+    given_as = getattr(unit.work, "given_as", None)
+    for part, inner in unit.composite.units.items():
+        for name, wanted in _asked(inner) if inner.is_composite else _asked_by_function(inner):
+            outer = name if given_as is None else given_as(part, name)
+            if outer is not None:
+                yield outer, wanted
+
+
+def _asked_by_function(unit: Unit) -> Iterator[tuple[str, Any]]:
+    if isinstance(unit.work, FunctionLeaf):
+        yield from ((one.name, one.type) for one in unit.work.signature.parameters)
 
 
 def _is_text(wanted: Any) -> bool:  # noqa: ANN401  # any annotation

@@ -6,7 +6,7 @@ do links: they are not followed, and what is one is told apart from what is foun
 """
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import field
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -76,14 +76,15 @@ def _is_like(part: str, pattern: str) -> bool:
 
 @dataclass(slots=True)
 class Found:
-    """What a pattern means in a folder: the names of files, and of links and folders that are none."""
+    """What a pattern means in a folder: the names of files, of folders, and of links and whatever else is no file."""
 
     files: list[str] = field(default_factory=list)
+    folders: list[str] = field(default_factory=list)
     others: list[str] = field(default_factory=list)
 
 
-def find(folder: Path, pattern: str) -> Found:
-    """Look a pattern up; names are relative, in order.
+def find(folder: Path, pattern: str, besides: Collection[Path] = ()) -> Found:
+    """Look a pattern up; names are relative, in order; `besides` is what it never means, nor anything below of that.
 
     Raises:
         UsageError: it finds too many files.
@@ -91,22 +92,28 @@ def find(folder: Path, pattern: str) -> Found:
     parts = pattern.split("/")
     plain = next((i for i, part in enumerate(parts[:-1]) if _WILD & set(part)), len(parts) - 1)
     found = Found()
-    if any((folder / "/".join(parts[: i + 1])).is_symlink() for i in range(plain)):
+    ways = [folder / "/".join(parts[: i + 1]) for i in range(plain)]
+    if any(way.is_symlink() for way in ways):
         found.others.append("/".join(parts[:plain]))
         return found
+    if any(way in besides for way in ways):
+        return found
     deep = MAX_DEPTH if "**" in parts else len(parts)
-    for name, is_file in _walk(folder, "/".join(parts[:plain]), deep):
+    for name, entry in _walk(folder, "/".join(parts[:plain]), deep, besides):
         if not fits(name, pattern):
             continue
-        (found.files if is_file else found.others).append(name)
+        if entry.is_file(follow_symlinks=False):
+            found.files.append(name)
+        else:
+            (found.folders if entry.is_dir(follow_symlinks=False) else found.others).append(name)
         if len(found.files) > MAX_FILES:
             raise UsageError(f"the pattern {pattern} finds over {MAX_FILES:,} files", hint="name fewer, or pack them")
     found.files.sort()
     return found
 
 
-def _walk(folder: Path, below: str, deep: int) -> Iterator[tuple[str, bool]]:
-    """Every name below a folder, and whether it is a file that is no link."""
+def _walk(folder: Path, below: str, deep: int, besides: Collection[Path]) -> Iterator[tuple[str, "os.DirEntry[str]"]]:
+    """Every name below a folder, with what has it."""
     waiting = [below]
     while waiting:
         inner = waiting.pop()
@@ -115,7 +122,9 @@ def _walk(folder: Path, below: str, deep: int) -> Iterator[tuple[str, bool]]:
         except (FileNotFoundError, NotADirectoryError):
             continue
         for entry in entries:
+            if besides and Path(entry.path) in besides:
+                continue
             name = f"{inner}/{entry.name}" if inner else entry.name
-            yield name, entry.is_file(follow_symlinks=False)
+            yield name, entry
             if entry.is_dir(follow_symlinks=False) and name.count("/") + 1 < deep:
                 waiting.append(name)

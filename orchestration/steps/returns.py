@@ -1,7 +1,7 @@
 """What a step returns, by name: from dictionaries, end events and models by key, from tuples by position."""
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import field
 from typing import Any, Final, Literal, Protocol, TypeAlias
@@ -70,6 +70,8 @@ def read_returns(written: Sequence[Written], where: str, serializer: Serializer 
     """
     if isinstance(written, str):
         raise UsageError(f"{where}: `returns` is a list of names", hint=f"returns=[{written!r}]")
+    if not isinstance(written, Iterable):
+        raise UsageError(f"{where}: `returns` is a list of names, not {written!r:.80}", hint='returns=["name"]')
     found = [_read(one, where, serializer) for one in written]
     names = [one.name for one in found]
     twice = sorted({name for name in names if names.count(name) > 1})

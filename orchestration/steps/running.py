@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
-from orchestration.calls import Threads, listening_to_prints
+from orchestration.calls import Threads, giving_way, listening_to_prints
 from orchestration.errors import GraphChanged, UsageError
 from orchestration.events import Event, RunResumed, RunStarted, TaskInputGiven
 from orchestration.executor import new_run_id
@@ -63,6 +63,7 @@ class Options:
         home: where commands and agents work.
         threads: where plain functions run.
         limits: shared with other runs: `CAPACITY` is how many steps may run at once in all of them.
+        in_threads: the name of the limit of those that call a plain function.
         control: ends the run from outside.
         listener: told of events and chunks.
         leave: told what the run came to, if whoever awaits it is cancelled.
@@ -79,6 +80,7 @@ class Options:
     home: Home | None = None
     threads: Threads = THREADS
     limits: Limits | None = None
+    in_threads: str = IN_THREADS
     control: Control | None = None
     listener: Listener | None = None
     leave: Callable[[RunResult], None] | None = None
@@ -100,6 +102,11 @@ async def run_program(program: Program, parameters: Mapping[str, Any] | None, op
     """
     given = checked(parameters)
     checked_count(options.max_concurrent, "max_concurrent")
+    with giving_way():
+        return await _run(program, given, options)
+
+
+async def _run(program: Program, given: dict[str, Any], options: Options) -> RunResult:
     async with _opened(options.store) as store:
         if not isinstance(store, MemoryStore):
             check_objects(program.root)
@@ -187,7 +194,7 @@ def _means(program: Program, options: Options, store: RunStore, *, shares: bool 
     elif options.logs is not None:
         home = home.kept_in(Path(options.logs).resolve())
     overridden = Overriding(program.root, options.overrides).unit if options.overrides else None
-    return Means(home, options.threads, limits, not isinstance(store, MemoryStore), overridden)
+    return Means(home, options.threads, limits, not isinstance(store, MemoryStore), overridden, options.in_threads)
 
 
 # -- a new run ----------------------------------------------------------------------------------------------------

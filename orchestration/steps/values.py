@@ -41,7 +41,7 @@ def apart(value: Any, depth: int = 0, records: Records | None = None) -> Any:  #
 def _apart_by_class(value: Any, depth: int, records: Records) -> Any:  # noqa: ANN401  # a value of some class
     if isinstance(value, _CONTAINERS):
         return _copied(value)
-    is_record = hasattr(value, "__dataclass_fields__") or hasattr(type(value), "model_fields")
+    is_record = hasattr(type(value), "__dataclass_fields__") or hasattr(type(value), "model_fields")
     return _record_apart(value, depth, records) if is_record else value
 
 

@@ -66,6 +66,11 @@ class StateFiles:
         """The file whose lock writers hold."""
         return self.folder / "write.lock"
 
+    @property
+    def own(self) -> tuple[Path, ...]:
+        """All files beside the runs that nobody but the store may touch."""
+        return (self.database, self.log, self.folder / "state.db-shm", self.journal, self.write_lock)
+
     def make_folder(self) -> None:
         """Make the folder and let it ignore itself in git; does nothing when both are there.
 

@@ -42,16 +42,16 @@ def drawn(items: GeneratorType[Any, None, Any], take: Callable[[Any], None]) -> 
 
 def is_pending(value: Any) -> bool:  # noqa: ANN401  # whatever was returned
     """Whether a loop is needed to get at the value."""
-    return hasattr(value, "__await__") or hasattr(value, "__aiter__")
+    return hasattr(type(value), "__await__") or hasattr(type(value), "__aiter__")
 
 
 async def settled(value: Any, take: Callable[[Any], Awaitable[None] | None]) -> Any:  # noqa: ANN401  # any value
     """Await and draw until there is a plain value."""
-    if hasattr(value, "__await__"):
+    if hasattr(type(value), "__await__"):
         value = await value
     if isinstance(value, GeneratorType):
         value = _as_async(value)
-    return await _drawn(value, take) if hasattr(value, "__aiter__") else value
+    return await _drawn(value, take) if hasattr(type(value), "__aiter__") else value
 
 
 async def _drawn(items: AsyncIterator[Any], take: Callable[[Any], Awaitable[None] | None]) -> Any:  # noqa: ANN401  # as above

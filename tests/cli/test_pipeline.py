@@ -158,6 +158,16 @@ def test_steps_are_no_tasks_of_the_backlog(project: Project) -> None:
     assert project.orch("pipeline", "p.py", *GIVEN).code == 0
 
 
+def test_who_would_resume_a_run_of_a_pipeline_that_has_ended_is_told_how_to_begin_it_anew(project: Project) -> None:
+    project.write("p.py", ONE)
+    assert project.orch("pipeline", "p.py", *GIVEN, "--run", "r1").code == 0
+    done = project.orch("resume", "r1")
+    assert done.code == 2
+    assert "run r1 has ended (success)" in done.err
+    assert "orch pipeline FILE.py runs it anew" in done.err
+    assert "run-batch" not in done.err
+
+
 def test_exit_codes_are_those_of_the_table(project: Project) -> None:
     project.write(
         "bad.py", "from orchestration import *\ndef f(): raise ValueError('no')\np = AsyncPipeline([PythonTask(f)])"

@@ -150,6 +150,16 @@ def test_what_is_wrong_is_said_with_its_line_or_that_of_what_it_stands_in(text: 
     assert [problem.line for problem in caught.value.problems] == [line]
 
 
+def test_literals_are_the_numbers_that_they_spell_and_text_stays_text() -> None:
+    written = "{a: 1e3, b: 1.50, c: [.5], d: {e: 1.0e+3}, f: '1.50', g: 007, h: true, i: {ref: inputs.x}}"
+    flow = load_flow(f"steps:\n  - {{id: a, tool: t, inputs: {written}, version: 1.50}}")
+    inputs = flow.steps[0].inputs
+    numbers = {"a": 1000.0, "b": 1.5, "c": [0.5], "d": {"e": 1000.0}}
+    assert inputs == numbers | {"f": "1.50", "g": "007", "h": True, "i": Ref("inputs.x")}
+    assert [type(inputs[name]) for name in "abf"] == [float, float, str]
+    assert flow.steps[0].version == "1.50"
+
+
 def test_files_that_cannot_be_read_say_so(tmp_path: Path) -> None:
     with pytest.raises(InvalidProject, match="cannot be read"):
         load_flow(tmp_path / "none.yaml")

@@ -19,6 +19,7 @@ from orchestration import (
     Parallel,
     PythonTask,
     ShellTask,
+    ref,
 )
 from orchestration.errors import GraphChanged, InvalidProject, UsageError
 from orchestration.steps.parameters import asked_by, read, value_of
@@ -283,3 +284,38 @@ async def test_a_run_that_goes_on_keeps_those_with_which_it_began(tmp_path: Path
     assert first.outputs == again.outputs == {"x": 1}
     with pytest.raises(GraphChanged):
         await one.execute({"n": 2}, "r", store=tmp_path / "state")
+
+
+def label(text: str) -> str:
+    return text
+
+
+def amount(text: int) -> int:
+    return text
+
+
+def anything(text: object) -> object:
+    return text
+
+
+def test_a_reference_to_an_input_of_a_flow_asks_for_what_its_parameter_asks_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    inner = Flow("inner", [FlowStep("x", label), FlowStep("y", amount, inputs={"text": ref("inputs.count")})])
+    flow = Flow(
+        "f",
+        [
+            FlowStep("version", label, inputs={"text": ref("inputs.version")}),
+            FlowStep("count", amount, inputs={"text": ref("inputs.count")}),
+            FlowStep("literal", label, inputs={"text": "1"}),
+            FlowStep("text", anything),
+            FlowStep("inner", flow=inner, inputs={"text": ref("inputs.year"), "count": ref("inputs.count")}),
+        ],
+    )
+    for name, text in {"version": "2024", "count": "3", "text": "4", "year": "1999"}.items():
+        monkeypatch.setenv(f"ORCH_PRM_{name}", text)
+    run = FlowExecutor().run(flow)
+    assert run.succeeded, [one.error for one in run.results]
+    found = {one.task_id: one.outputs.get("result") for one in run.results}
+    inside = {"inner": None, "inner/x": "1999", "inner/y": 3}
+    assert found == {"version": "2024", "count": 3, "literal": "1", "text": 4} | inside

@@ -165,3 +165,23 @@ def test_changed_parameters_are_told() -> None:
         "the parameter z is new",
         "the parameter x was 1 and is now 2",
     ]
+
+
+class AnyAttribute:
+    """What stands for something far away, and has whatever it is asked for."""
+
+    def __getattr__(self, name: str) -> str:
+        return name
+
+
+class NoAttribute:
+    """What fails when it is asked for what it does not have."""
+
+    def __getattr__(self, name: str) -> str:
+        raise LookupError(name)
+
+
+@pytest.mark.parametrize("kind", [AnyAttribute, NoAttribute])
+def test_what_is_strange_about_attributes_is_handed_on_as_it_is(kind: type) -> None:
+    value = kind()
+    assert apart([value])[0] is value

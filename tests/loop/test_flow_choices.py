@@ -190,3 +190,27 @@ def test_branches_and_flows_inside_of_each_other() -> None:
     assert found["sub"] is found["sub/low"] is SUCCESS
     assert diary.entries == []
     assert run.outputs["end"] == "l"
+
+
+class Spoilt:
+    @property
+    def value(self) -> int:
+        raise LookupError("spoilt")
+
+
+@pytest.mark.parametrize("when", ["x == 1", "y == 1", lambda x: x == 1])
+@pytest.mark.parametrize(("returned", "path"), [({"key": 1}, "a.other"), (Spoilt(), "a.value")])
+def test_a_condition_beside_a_reference_that_leads_nowhere_blocks_its_step_and_the_run_goes_on(
+    when: Any,  # noqa: ANN401  # a condition
+    returned: object,
+    path: str,
+) -> None:
+    steps = [
+        FlowStep("a", returning(returned)),
+        FlowStep("b", lambda x: x, depends_on="a", inputs={"x": ref(path)}, when=when),
+        FlowStep("c", lambda x: x, depends_on="a", inputs={"x": ref(path)}, branches={"d": when}, on_error="skip"),
+        FlowStep("d", returning(1), depends_on=["c", "a"]),
+    ]
+    run = play(Flow("f", steps, on_error="continue"))
+    assert [one.status for one in run.results] == [SUCCESS, BLOCKED, SKIPPED, SKIPPED]
+    assert "its condition cannot be evaluated" in (run["b"].reason or "")

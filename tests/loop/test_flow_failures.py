@@ -1,12 +1,14 @@
 """What a failure means for the others: everything, or only what waits for it; and what may stand in for it."""
 
 import asyncio
+from typing import Literal
 
 import pytest
 
-from orchestration.flow import Flow, FlowExecutor, FlowStep
+from orchestration.flow import AsyncFlowExecutor, Flow, FlowExecutor, FlowStep
 from orchestration.kinds import ExecutionStatus, Failure, RunStatus
 from orchestration.results import RunResult
+from orchestration.testing import run_in_virtual_time
 from tests.loop.flows import Broken, Diary, play, statuses
 
 SUCCESS = ExecutionStatus.SUCCESS
@@ -247,3 +249,45 @@ def test_a_policy_says_after_which_failures_another_attempt_follows() -> None:
         FlowStep("a", diary.step("a", 9), timeout=1, retry={"max": 3, "on": ["timeout"], "backoff": {"initial": 0}})
     ]
     assert len(play(Flow("f", steps))["a"].attempts) == 3
+
+
+@pytest.mark.parametrize("on_error", ["fail_fast", "continue"])
+@pytest.mark.parametrize("limit", [1, 2, None])
+def test_a_run_whose_caller_is_cancelled_comes_to_what_its_deadline_would_have_come_to(
+    on_error: Literal["fail_fast", "continue"], limit: int | None
+) -> None:
+    cleaned: list[str] = []
+
+    async def tidy() -> None:
+        try:
+            await asyncio.sleep(9)
+        finally:
+            await asyncio.sleep(1)
+            cleaned.append("tidy")
+
+    inner = Flow("inner", [FlowStep("x", tidy), FlowStep("y", tidy, depends_on="x")])
+    steps = [
+        FlowStep("a", tidy),
+        FlowStep("b", tidy, depends_on="a"),
+        FlowStep("c", flow=inner),
+        FlowStep("d", tidy, depends_on=["b", "c"]),
+    ]
+    flow = Flow("f", steps, on_error=on_error)
+
+    async def cancelled() -> RunResult:
+        async def read() -> None:
+            async with stream:
+                async for _ in stream:
+                    pass
+
+        stream = AsyncFlowExecutor(limit).stream(flow)
+        reading = asyncio.create_task(read())
+        await asyncio.sleep(2)
+        reading.cancel()
+        await asyncio.gather(reading, return_exceptions=True)
+        return await stream.result()
+
+    ends = [records(run) for run in (play(flow, limit, deadline=2), run_in_virtual_time(cancelled()))]
+    assert ends[0] == ends[1]
+    assert {status for _, status, _ in ends[0]} == {"cancelled"}
+    assert len(cleaned) == (2 if limit == 1 else 4)

@@ -1,12 +1,15 @@
 """Steps that run another flow by their own executor: they go on, or are told at once that they never would."""
 
 import asyncio
+import threading
+import time
 from collections.abc import Awaitable, Callable
 
 import pytest
 
+from orchestration.calls import MAX_THREADS
 from orchestration.flow import AsyncFlowExecutor, Flow, FlowExecutor, FlowStep
-from orchestration.pipeline import AsyncPipeline, AsyncPythonTask
+from orchestration.pipeline import AsyncPipeline, AsyncPythonTask, Map, PythonTask
 from orchestration.results import RunResult
 
 LIMIT = 20
@@ -87,3 +90,50 @@ def test_a_plain_function_is_told_too() -> None:
     run = executor.run(Flow("outer", [FlowStep("s", lambda: executor.run(INNER))]), deadline=LIMIT)
     assert "would wait for ever" in (run["s"].error or "")
     assert "FlowStep(id, flow=…)" in (run["s"].error or "")
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("depth", [1, 3])
+async def test_plain_functions_that_wait_for_runs_leave_their_threads_to_those_of_the_runs(
+    threads: int, depth: int
+) -> None:
+    executor = FlowExecutor(max_threads=threads)
+    at_work: list[int] = []
+    most: list[int] = []
+
+    def works(n: int) -> int:
+        at_work.append(n)
+        most.append(len(at_work))
+        time.sleep(0.005)
+        at_work.remove(n)
+        return n
+
+    def deeper(n: int, left: int) -> int:
+        if not left:
+            return works(n)
+        run = executor.run(Flow("inner", [FlowStep("s", deeper)]), {"n": n, "left": left - 1}, LIMIT)
+        return int(run.outputs["s"])
+
+    steps = [FlowStep(f"s{n}", deeper, inputs={"n": n, "left": depth}) for n in range(5)]
+    run = await asyncio.to_thread(executor.run, Flow("outer", steps), None, LIMIT)
+    assert [one.outputs["result"] for one in run.results] == [*range(5)]
+    assert max(most) <= threads
+    assert executor.abandoned == []
+
+
+@pytest.mark.parametrize("runs_itself", [True, False])
+async def test_plain_functions_of_a_pipeline_may_all_wait_for_pipelines(runs_itself: bool) -> None:
+    inner = AsyncPipeline([PythonTask(lambda item: item + 1, "i", returns=["more"])], "inner")
+    all_begun = threading.Barrier(MAX_THREADS)
+
+    def outer(item: int) -> int:
+        all_begun.wait(LIMIT)
+        given = {"item": item}
+        run = inner.run(given) if runs_itself else asyncio.run(inner.execute(given))  # noqa: TID251  # as users do
+        return int(run.outputs["more"])
+
+    items = [*range(MAX_THREADS)]
+    pipeline = AsyncPipeline([Map("m", PythonTask(outer, "o", returns=["more"]), "items", "item")])
+    async with asyncio.timeout(LIMIT):
+        run = await pipeline.execute({"items": items})
+    assert run.outputs["more"] == [item + 1 for item in items]

@@ -214,11 +214,13 @@ def test_a_cancelled_caller_leaves_a_recorded_run_behind() -> None:
         with pytest.raises(asyncio.CancelledError):
             await run
         assert asyncio.all_tasks() == {asyncio.current_task()}
-        assert statuses(recorder.ledger.run_result()) == {"a": CANCELLED, "b": BLOCKED, "c": CANCELLED}
+        result = recorder.ledger.run_result()
+        assert statuses(result) == {"a": CANCELLED, "b": CANCELLED, "c": CANCELLED}
+        assert [one.reason for one in result.results] == ["stopped", "not_started", "stopped"]
         return [event.type for event in await store.events("run")]
 
     types = run_in_virtual_time(main())
-    assert types.count("task_cancelled") == 2
+    assert types.count("task_cancelled") == 3
     assert types[-1] == "run_completed"
 
 

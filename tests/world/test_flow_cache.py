@@ -7,7 +7,6 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial, wraps
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,6 @@ import pytest
 from orchestration.errors import UsageError
 from orchestration.flow import AsyncFlowExecutor, Flow, FlowExecutor, FlowStep
 from orchestration.results import RunResult
-from orchestration.steps.caching import key_of
 from orchestration.steps.returns import Return, metric
 from orchestration.testing import run_in_virtual_time
 from tests.docs.pages import ROOT
@@ -110,70 +108,6 @@ def test_one_that_waits_computes_it_itself_where_the_other_fails_or_is_cancelled
     assert run_in_virtual_time(first_is_cancelled()).outputs["a"] == "done"
 
 
-def make(factor: int) -> Callable[[int], int]:
-    def times(x: int) -> int:
-        return factor * x
-
-    return times
-
-
-def test_the_key_is_of_code_defaults_what_is_held_fixed_and_exact_arguments() -> None:
-    keys = [
-        key_of(make(2), [], {"x": 1}, ""),
-        key_of(make(3), [], {"x": 1}, ""),
-        key_of(make(2), [], {"x": 2}, ""),
-        key_of(make(2), [], {"x": 1}, "v"),
-        key_of(lambda x: x, [], {"x": 1}, ""),
-        key_of(lambda x: x + 1, [], {"x": 1}, ""),
-        key_of(lambda x, y=1: x + y, [], {"x": 1}, ""),
-        key_of(lambda x, y=2: x + y, [], {"x": 1}, ""),
-        key_of(partial(make(2), 1), [], {}, ""),
-        key_of(partial(make(2), 2), [], {}, ""),
-        *(key_of(make(2), [], {"x": x}, "") for x in (True, 1.0, "1", [1], (1,), {1}, {"a": 1}, {1: "a"}, None)),
-    ]
-    assert None not in keys
-    assert len(set(keys)) == len(keys)
-    assert key_of(make(2), [], {"x": 1}, "") == keys[0]
-    assert key_of(make(2), [], {"x": {"b": 1, "a": 2}}, "") == key_of(make(2), [], {"x": {"a": 2, "b": 1}}, "")
-
-
-@dataclass
-class Factor:
-    n: Any
-
-    def times(self, x: int) -> int:
-        return int(self.n) * x
-
-
-def wrapped(function: Callable[[int], int]) -> Callable[[int], int]:
-    @wraps(function)
-    def wrapper(x: int) -> int:
-        return function(x)
-
-    return wrapper
-
-
-def test_the_key_is_of_what_a_function_stands_on_too() -> None:
-    functions = [
-        *(wrapped(make(n)) for n in (2, 3)),
-        *(wrapped(wrapped(make(n))) for n in (2, 3)),
-        *(Factor(n).times for n in (2, 2.0, True, "2")),
-        *(wrapped(Factor(n).times) for n in (2, 3)),
-    ]
-    keys = [key_of(function, [], {"x": 1}) for function in functions]
-    assert None not in keys
-    assert len(set(keys)) == len(keys)
-    assert key_of(wrapped(wrapped(make(2))), [], {"x": 1}) == keys[2]
-    assert key_of(Factor(2).times, [], {"x": 1}) == keys[4]
-
-
-def test_a_function_that_holds_on_to_itself_has_a_key() -> None:
-    def down(x: int) -> int:
-        return down(x - 1) if x else 0
-
-    assert key_of(down, [], {"x": 1})
-
-
 def test_a_call_that_is_to_return_something_else_or_to_make_files_is_another_call(tmp_path: Path) -> None:
     def pair(x: int) -> list[int]:
         return [x, 2 * x]
@@ -212,28 +146,32 @@ def test_a_remembered_metric_is_still_one() -> None:
     assert found == [{"metrics": {"loss": 0.5}}, {"cached": True, "metrics": {"loss": 0.5}}]
 
 
-class Callee:
-    def __call__(self) -> int:
-        return 1
-
-    def method(self) -> int:
-        return 1
-
-
-def test_what_cannot_be_written_down_has_no_key() -> None:
-    assert key_of(make(2), [], {"x": object()}, "") is None
-    assert key_of(make(2), [], {"x": float("nan")}, "") is None
-    assert key_of(Callee(), [], {}, "") is None
-    assert key_of(Callee().method, [], {}, "") is None
-    assert key_of(len, [], {}, "") is None
-    circle: list[Any] = []
-    circle.append(circle)
-    assert key_of(make(2), [], {"x": circle}, "") is None
-
-
 @dataclass
 class Point:
     x: int
+
+
+def deep() -> list[Any]:
+    made: list[Any] = []
+    for _ in range(5_000):
+        made = [made]
+    return made
+
+
+def circle() -> list[Any]:
+    made: list[Any] = []
+    made.append(made)
+    return made
+
+
+@pytest.mark.parametrize("make_value", [deep, circle, lambda: 10**5_000])
+@pytest.mark.parametrize("folder", [None, "cache"])
+def test_what_json_cannot_say_at_all_is_still_a_result(
+    tmp_path: Path, make_value: Callable[[], Any], folder: str | None
+) -> None:
+    executor = FlowExecutor(cache=folder and tmp_path / folder)
+    runs = [executor.run(Flow("f", [step(make_value)])) for _ in range(2)]
+    assert [(run.status.value, cached(run)) for run in runs] == 2 * [("success", False)]
 
 
 @pytest.mark.parametrize("value", [(1, 2), {1: 2}, {1, 2}, Point(1), b"x", float("inf"), {"deep": [(1,)]}])

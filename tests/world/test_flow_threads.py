@@ -235,7 +235,7 @@ def test_an_interrupted_caller_finds_its_run_ended_and_recorded(tmp_path: Path) 
     assert said == [
         "cleaned up",
         "interrupted",
-        "[('slow', 'cancelled', 'stopped'), ('after', 'blocked', 'depends on slow, which is cancelled')]",
+        "[('slow', 'cancelled', 'stopped'), ('after', 'cancelled', 'not_started')]",
     ]
 
 
@@ -287,3 +287,31 @@ def test_a_step_for_which_no_thread_was_free_never_began() -> None:
         ("cancelled", "stopped"),
         ("cancelled", "not_started"),
     ]
+
+
+@pytest.mark.parametrize("raised", [SystemExit(3), KeyboardInterrupt(), asyncio.CancelledError(), GeneratorExit()])
+def test_a_condition_that_exits_or_interrupts_blocks_its_step_and_no_other_run_hears_of_it(
+    raised: BaseException,
+) -> None:
+    def exits(a: int) -> bool:
+        assert a
+        raise raised
+
+    executor, let_go = FlowExecutor(), threading.Event()
+    beside: list[RunResult] = []
+    other = threading.Thread(
+        target=lambda: beside.append(executor.run(Flow("g", [FlowStep("waits", let_go.wait)]), deadline=LIMIT))
+    )
+    other.start()
+    steps = [
+        FlowStep("a", lambda: 1, branches={"b": exits}, default="c"),
+        *(FlowStep(name, lambda: 2, depends_on="a") for name in "bc"),
+        FlowStep("d", lambda: 3, depends_on="a", when=exits),
+        FlowStep("e", lambda: 4, depends_on="a"),
+    ]
+    run = executor.run(Flow("f", steps, on_error="continue"))
+    let_go.set()
+    other.join(LIMIT)
+    assert [one.status.value for one in run.results] == ["success", "blocked", "blocked", "blocked", "success"]
+    assert f"its condition cannot be evaluated: {type(raised).__name__}" in (run["d"].reason or "")
+    assert beside[0].succeeded

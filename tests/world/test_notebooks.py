@@ -91,7 +91,7 @@ async def test_a_cell_that_raises_is_named_and_what_was_executed_is_kept(tmp_pat
     [
         ("a = 1", ["b"], {}, Failure.INVALID_OUTPUT, "there is no variable b"),
         ("b = object()", ["b"], {}, Failure.INVALID_OUTPUT, "b cannot be returned: it is a object, which is no JSON"),
-        ("b = float('nan')", ["b"], {}, Failure.INVALID_OUTPUT, "b cannot be returned"),
+        ("b = float('nan')", ["b"], {}, Failure.INVALID_OUTPUT, "b cannot be returned: it has nan or infinity"),
         ("a = 1", [], {"parameters": ["x"]}, Failure.INTERNAL, "nothing is known for its parameter x"),
         ("a = 1", [], {"kernel": "no-such-kernel"}, Failure.INTERNAL, "no-such-kernel"),
         ("import os; os._exit(3)", [], {}, Failure.CRASHED, "its kernel died in cell 1"),
@@ -148,6 +148,8 @@ async def test_the_kernel_and_its_children_end_with_the_attempt(tmp_path: Path, 
     else:
         step = (await one.execute(logs=tmp_path / "logs"))["b"]
         assert step.failure is (Failure.TIMEOUT if how == "timeout" else None), step.error
+        if how == "timeout":
+            assert step.error == "n.ipynb was ended after its timeout of 12 s"
     pids = [int(pid) for pid in (tmp_path / "pids").read_text().split()]
     assert len(pids) == 4
     until = time.monotonic() + 10

@@ -4,6 +4,7 @@ import asyncio
 import sys
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from orchestration import (
     Parallel,
     PythonTask,
     RetryPolicy,
+    Return,
     RunStatus,
     ShellTask,
 )
@@ -319,3 +321,28 @@ async def test_checks_decide_about_a_command_too() -> None:
 async def test_a_command_that_takes_too_long_is_ended() -> None:
     run = await pipeline_of(ShellTask("s", "sleep 60", timeout=0.1, kill_grace=0.1)).execute()
     assert run["s"].failure is Failure.TIMEOUT
+
+
+class Spoilt:
+    """A serializer that cannot read what it has written."""
+
+    @staticmethod
+    def dumps(value: object) -> str:
+        return repr(value)
+
+    @staticmethod
+    def loads(text: str) -> object:
+        raise LookupError(text)
+
+
+async def test_what_cannot_be_read_again_when_a_composite_ends_is_its_failure_and_the_run_has_a_result(
+    tmp_path: Path,
+) -> None:
+    made = PythonTask(object, "x", returns=[Return("made", "object", serializer=Spoilt)])
+    pipeline = pipeline_of(Map("m", made, "items", "item", reducer=len), ShellTask("after", "true"))
+    run = await pipeline.execute({"items": [1, 2]}, store=tmp_path / "state")
+    assert run.status is RunStatus.FAILED
+    assert statuses(run)["m"] == "failed"
+    assert run["m"].failure is Failure.INTERNAL
+    assert "m: LookupError" in (run["m"].error or "")
+    assert statuses(run)["after"] == "blocked"

@@ -257,6 +257,7 @@ async def test_stored_events_can_be_had_as_a_list(tmp_path: Path) -> None:
         ("/runs/%2e%2e%2f%2e%2e/events", {}, (404, "refused")),
         ("/runs/RUN/events", {"Last-Event-ID": "x"}, (400, "usage")),
         ("/runs/RUN/events", {"Last-Event-ID": "1;2"}, (400, "usage")),
+        ("/runs/RUN/events", {"Last-Event-ID": "1000"}, (400, "usage")),
         ("/runs/RUN/events?since=-1", {}, (422, "usage")),
         ("/runs/RUN/events?chunks=some", {}, (422, "usage")),
     ],

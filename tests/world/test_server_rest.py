@@ -198,3 +198,13 @@ async def test_what_cannot_be_is_an_envelope_of_an_error(
 ) -> None:
     async with serving_project(make_project(tmp_path, [shell("A", "true")])) as server:
         assert error_of(await server.client.request(method, address)) == refused
+
+
+@pytest.mark.parametrize(
+    ("address", "methods"), [("/runs", "GET, HEAD, POST"), ("/retry", "POST"), ("/runs/Z/events", "GET, HEAD")]
+)
+async def test_who_asks_in_a_way_that_there_is_not_is_told_all_that_there_are(
+    tmp_path: Path, address: str, methods: str
+) -> None:
+    async with serving_project(make_project(tmp_path, [shell("A", "true")])) as server:
+        assert (await server.client.put(address)).headers["Allow"] == methods
