@@ -1,7 +1,7 @@
 """Any value as JSON can show it, for whoever looks on: results, events, logs, streams.
 
-Nothing is refused and nothing is changed: what JSON has no word for is named by its type, and what can be walked only
-once is not walked.
+Nothing is refused and nothing is changed: what JSON has no word for is named by its type, and so is what can be walked
+only once, and a container inside of itself, as in a tree whose leaves know their parents.
 """
 
 from collections.abc import Iterable, Iterator
@@ -15,22 +15,91 @@ MAX_BITS: Final = 14_000
 MAX_DEPTH: Final = 100
 """Levels of containers that are looked into."""
 
+MAX_REPEATED: Final = 1_000_000
+"""Items that are written out once more because a container is met again."""
 
-def shown(value: Any, depth: int = 0) -> Any:  # noqa: ANN401  # any value
+
+class Walk:
+    """One look through a value, each plain container of it once, however often it is met.
+
+    So one that holds itself has an end, and parts that are shared take no longer than they would alone.
+    """
+
+    __slots__ = ("_known", "_repeated", "_size")
+
+    def __init__(self) -> None:
+        """Nothing is known."""
+        self._known: dict[int, tuple[Any, int]] = {}
+        self._size = 0
+        self._repeated = 0
+
+    def through(self, value: Any, depth: int = 0) -> Any:  # noqa: ANN401  # any value
+        """What becomes of a value."""
+        kind = type(value)
+        if kind in PLAIN and kind is not bytes and not (kind is int and value.bit_length() > MAX_BITS):
+            return value
+        if kind not in WALKED or depth > MAX_DEPTH:
+            return self.other(value, depth)
+        known = self._known.get(id(value))
+        if known is not None:
+            return self._again(value, *known)
+        self._known[id(value)] = (None, -1)
+        before = self._size
+        self._size += len(value)
+        made = self.items(value, depth + 1)
+        self._known[id(value)] = (made, self._size - before)
+        return made
+
+    def _again(self, value: Any, made: Any, size: int) -> Any:  # noqa: ANN401  # any container, what became of it
+        if size < 0:
+            return self.tangled(value, "it holds itself")
+        self._size += size
+        self._repeated += size
+        if self._repeated > MAX_REPEATED:
+            return self.tangled(value, "its parts are shared so often that it would be endless")
+        return made
+
+    def items(self, value: Any, depth: int) -> Any:  # noqa: ANN401  # a container
+        """What becomes of a container; its items are at `depth`."""
+        if type(value) is dict:
+            return {self.key(key): self.through(item, depth) for key, item in value.items()}
+        return [self.through(item, depth) for item in in_order(value)]
+
+    def key(self, key: Any) -> Any:  # noqa: ANN401  # any key
+        """What becomes of a key."""
+        return key
+
+    def other(self, value: Any, depth: int) -> Any:  # noqa: ANN401  # any value
+        """What becomes of what is no plain value or container, or lies too deep."""
+        raise NotImplementedError
+
+    def tangled(self, value: Any, why: str) -> Any:  # noqa: ANN401  # a container
+        """What becomes of a container that cannot be written out once more."""
+        raise NotImplementedError
+
+
+class _Showing(Walk):
+    __slots__ = ()
+
+    def key(self, key: Any) -> str:  # noqa: ANN401  # any key
+        return _key(key)
+
+    def other(self, value: Any, depth: int) -> Any:  # noqa: ANN401  # any value
+        if depth > MAX_DEPTH or type(value) in PLAIN - {bytes} or isinstance(value, Iterator):
+            return _named(value)
+        return _dumped(value)
+
+    def tangled(self, value: Any, why: str) -> str:  # noqa: ANN401  # a container
+        del why
+        return _named(value)
+
+
+def shown(value: Any) -> Any:  # noqa: ANN401  # any value
     """The value as JSON for whoever looks on; what JSON has no word for is named by its type.
 
     Looking changes nothing: what can be walked only once is named too.
     """
-    kind = type(value)
-    if kind in PLAIN and kind is not bytes:
-        return _named(value) if kind is int and value.bit_length() > MAX_BITS else value
-    if depth > MAX_DEPTH or isinstance(value, Iterator):
-        return _named(value)
-    if kind is dict:
-        return {_key(key): shown(item, depth + 1) for key, item in value.items()}
-    if kind in WALKED:
-        return [shown(item, depth + 1) for item in in_order(value)]
-    return _dumped(value)
+    return value if type(value) is str else _Showing().through(value)
 
 
 def _dumped(value: Any) -> Any:  # noqa: ANN401  # any value

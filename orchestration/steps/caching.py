@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from orchestration.records import dataclass
 from orchestration.shown import MAX_BITS, MAX_DEPTH
-from orchestration.steps.values import apart
+from orchestration.steps.values import NotKept, apart, refuse_tangled
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -114,7 +114,10 @@ class Cache:
     def keep(self, key: str, row: Row) -> None:
         """Keep a row; one that JSON would give back as something else is not kept."""
         outputs = dict(row.outputs)
-        if _is_json(outputs):
+        with suppress(NotKept):
+            refuse_tangled(outputs)
+            if not _is_json(outputs):
+                return
             self._rows.put(key, Row(apart(outputs), row.output, row.files))
 
     @asynccontextmanager

@@ -18,7 +18,7 @@ from types import BuiltinFunctionType, CellType, CodeType, FunctionType, MethodT
 from typing import Any, Final
 
 from orchestration.calls import name_of
-from orchestration.steps.values import NotKept
+from orchestration.steps.values import NotKept, refuse_tangled
 
 _SCALARS: Final = frozenset({type(None), bool, int, float, str})
 _HOLDERS: Final = (dict, list, set, frozenset, tuple, deque)
@@ -64,6 +64,7 @@ def key_of(
         said: what else makes it another call: its version, the names of what it returns.
     """
     try:
+        refuse_tangled([positional, named])
         facts = [name_of(function), exactly(said), *_code_of(function), exactly([*positional]), exactly(dict(named))]
         text = json.dumps(facts, sort_keys=True, allow_nan=False)
     except (NotKept, ValueError, TypeError, AttributeError, RecursionError):  # or a field that has no value

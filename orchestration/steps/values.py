@@ -9,7 +9,7 @@ import copy
 from collections import deque
 from typing import Any, Final, TypeAlias
 
-from orchestration.shown import MAX_BITS, MAX_DEPTH, PLAIN, WALKED, in_order, shown
+from orchestration.shown import MAX_DEPTH, PLAIN, Walk, shown
 
 _CONTAINERS: Final = (dict, list, set, bytearray, deque)
 
@@ -18,31 +18,42 @@ class NotKept(Exception):
     """A value cannot be written as JSON; the text says why."""
 
 
-Records: TypeAlias = dict[int, tuple[Any, Any]]
-"""Records that were copied on the way, by identity, each with its copy: they may refer to each other in circles."""
+Known: TypeAlias = dict[int, tuple[Any, Any]]
+"""Containers that were copied on the way, by identity, each with its copy: they may hold each other in circles."""
 
 
-def apart(value: Any, depth: int = 0, records: Records | None = None) -> Any:  # noqa: ANN401  # any value
-    """The value with containers of its own."""
+def apart(value: Any, depth: int = 0, known: Known | None = None) -> Any:  # noqa: ANN401  # any value
+    """The value with containers of its own; what was shared in it is shared in the copy."""
     kind = type(value)
     if kind in PLAIN or depth > MAX_DEPTH:
         return value
+    if known is None:
+        known = {}
+    elif (found := known.get(id(value))) is not None:
+        return found[1]
     if kind is dict:
-        return {key: apart(item, depth + 1, records) for key, item in value.items()}
-    if kind is list:
-        return [apart(item, depth + 1, records) for item in value]
-    if kind is tuple:
-        return tuple([apart(item, depth + 1, records) for item in value])
-    if kind is set:
-        return set(value)
-    return _apart_by_class(value, depth, {} if records is None else records)
+        made: Any = {}
+        known[id(value)] = (value, made)
+        for key, item in value.items():
+            made[key] = item if type(item) in PLAIN else apart(item, depth + 1, known)
+    elif kind is list:
+        known[id(value)] = (value, made := [])
+        made += [item if type(item) in PLAIN else apart(item, depth + 1, known) for item in value]
+    elif kind is tuple:
+        made = tuple([apart(item, depth + 1, known) for item in value])
+        known[id(value)] = (value, made)
+    elif kind is set:
+        known[id(value)] = (value, made := set(value))
+    else:
+        made = _apart_by_class(value, depth, known)
+    return made
 
 
-def _apart_by_class(value: Any, depth: int, records: Records) -> Any:  # noqa: ANN401  # a value of some class
+def _apart_by_class(value: Any, depth: int, known: Known) -> Any:  # noqa: ANN401  # a value of some class
     if isinstance(value, _CONTAINERS):
         return _copied(value)
     is_record = hasattr(type(value), "__dataclass_fields__") or hasattr(type(value), "model_fields")
-    return _record_apart(value, depth, records) if is_record else value
+    return _record_apart(value, depth, known) if is_record else value
 
 
 def _copied(value: Any) -> Any:  # noqa: ANN401  # a container of a class of its own
@@ -52,19 +63,17 @@ def _copied(value: Any) -> Any:  # noqa: ANN401  # a container of a class of its
         return value
 
 
-def _record_apart(value: Any, depth: int, records: Records) -> Any:  # noqa: ANN401  # a dataclass, a model
+def _record_apart(value: Any, depth: int, known: Known) -> Any:  # noqa: ANN401  # a dataclass, a model
     """A record with fields of its own; what is in them is treated as it would be by itself."""
     if isinstance(value, type):
         return value
-    if id(value) in records:
-        return records[id(value)][1]
     try:
         made = copy.copy(value)
-        records[id(value)] = (value, made)
+        known[id(value)] = (value, made)
         fields: Any = getattr(value, "__dict__", None) or getattr(value, "__dataclass_fields__", ())
         for name in fields:
             item = getattr(value, name)
-            own = apart(item, depth + 1, records)
+            own = apart(item, depth + 1, known)
             if own is not item:
                 object.__setattr__(made, name, own)
     except Exception:  # noqa: BLE001  # whatever a class of the user's raises when it is copied
@@ -72,28 +81,60 @@ def _record_apart(value: Any, depth: int, records: Records) -> Any:  # noqa: ANN
     return made
 
 
-def as_json(value: Any, depth: int = 0) -> Any:  # noqa: ANN401  # any value
+class _Keeping(Walk):
+    """As JSON says it, and gives it back."""
+
+    __slots__ = ()
+
+    def items(self, value: Any, depth: int) -> Any:  # noqa: ANN401  # a container
+        if type(value) is dict and not all(type(key) is str for key in value):
+            return self.other(value, depth)
+        return super().items(value, depth)
+
+    def other(self, value: Any, depth: int) -> Any:  # noqa: ANN401  # any value
+        del depth
+        if type(value) is int:
+            raise NotKept("a number has too many digits")
+        from pydantic_core import PydanticSerializationError, to_jsonable_python  # noqa: PLC0415  # not for plain values
+
+        try:
+            return to_jsonable_python(value)
+        except (PydanticSerializationError, UnicodeError, RecursionError, ValueError, TypeError) as error:
+            raise NotKept(str(error).strip() or type(error).__name__) from error
+
+    def tangled(self, value: Any, why: str) -> Any:  # noqa: ANN401  # a container
+        del value
+        raise NotKept(why)
+
+
+def as_json(value: Any) -> Any:  # noqa: ANN401  # any value
     """The value as JSON can say it: models and dataclasses as objects, dates as text, tuples and sets as lists.
 
     Raises:
         NotKept: there is no JSON for it.
     """
-    kind = type(value)
-    if kind in PLAIN and kind is not bytes:
-        if kind is int and value.bit_length() > MAX_BITS:
-            raise NotKept("a number has too many digits")
-        return value
-    if kind in WALKED and depth < MAX_DEPTH:
-        if kind is dict and all(type(key) is str for key in value):
-            return {key: as_json(item, depth + 1) for key, item in value.items()}
-        if kind is not dict:
-            return [as_json(item, depth + 1) for item in in_order(value)]
-    from pydantic_core import PydanticSerializationError, to_jsonable_python  # noqa: PLC0415  # not for plain values
+    return _Keeping().through(value)
 
-    try:
-        return to_jsonable_python(value)
-    except (PydanticSerializationError, UnicodeError, RecursionError, ValueError, TypeError) as error:
-        raise NotKept(str(error).strip() or type(error).__name__) from error
+
+class _Untangling(Walk):
+    __slots__ = ()
+
+    def other(self, value: Any, depth: int) -> Any:  # noqa: ANN401  # any value
+        del depth
+        return value
+
+    def tangled(self, value: Any, why: str) -> Any:  # noqa: ANN401  # a container
+        del value
+        raise NotKept(why)
+
+
+def refuse_tangled(value: Any) -> None:  # noqa: ANN401  # any value
+    """Refuse containers that hold themselves, or share so much that they could not be written out.
+
+    Raises:
+        NotKept: says so.
+    """
+    _Untangling().through(value)
 
 
 def text_of(value: Any) -> str:  # noqa: ANN401  # any value

@@ -69,9 +69,27 @@ def deep() -> list[Any]:
     return made
 
 
+def tree() -> dict[str, Any]:
+    """A tree whose leaves know their parent."""
+    root: dict[str, Any] = {"name": "root", "parts": []}
+    root["parts"] += [{"name": name, "above": root, "beside": root["parts"]} for name in "abc"]
+    return root
+
+
+def shared(levels: int = 60) -> list[Any]:
+    """What would be written out as 2 to the power of `levels` items."""
+    made: list[Any] = [1]
+    for _ in range(levels):
+        made = [made, made]
+    return made
+
+
 @pytest.mark.parametrize(
     "value",
     [
+        tree(),
+        shared(),
+        (shared(), {"x": shared()}),
         Thing(),
         {1: Thing(), (1, 2): 3, None: 4},
         b"\xff\x00",
@@ -86,6 +104,29 @@ def deep() -> list[Any]:
 )
 def test_whatever_is_shown_is_json(value: Any) -> None:  # noqa: ANN401  # any value
     assert json.dumps(shown(value))
+
+
+def test_what_is_shared_is_told_each_time_it_is_met() -> None:
+    part = {"a": [1]}
+    assert shown([part, (part, part)]) == as_json([part, (part, part)]) == [{"a": [1]}, [{"a": [1]}, {"a": [1]}]]
+    assert shown(tree())["parts"][0] == {"name": "a", "above": "<builtins.dict>", "beside": "<builtins.list>"}
+    assert len(json.dumps(shown(shared()))) < 10_000_000
+    assert shown(shared(10)) == shared(10)
+
+
+def test_a_copy_is_built_like_what_was_copied() -> None:
+    root = tree()
+    made = apart(root)
+    assert made is not root
+    assert made["parts"] is not root["parts"]
+    assert [part["name"] for part in made["parts"]] == ["a", "b", "c"]
+    assert all(part["above"] is made and part["beside"] is made["parts"] for part in made["parts"])
+    first, second = apart(shared())
+    assert first is second
+    looped: tuple[list[Any]] = ([],)
+    looped[0].append(looped)
+    assert apart(looped)[0][0] is not looped
+    assert apart({"p": Point(1, 2), "q": [Point(1, 2)]}) == {"p": Point(1, 2), "q": [Point(1, 2)]}
 
 
 def test_looking_uses_nothing_up() -> None:
@@ -106,7 +147,7 @@ def test_sets_have_one_order() -> None:
 
 @pytest.mark.parametrize(
     "value",
-    [Thing(), [Thing()], {"a": object()}, circle(), {"digits": [1 << 20_000]}],
+    [Thing(), [Thing()], {"a": object()}, circle(), tree(), shared(), {"digits": [1 << 20_000]}],
     ids=lambda value: type(value).__name__,
 )
 def test_what_has_no_json_is_not_kept(value: Any) -> None:  # noqa: ANN401  # any value
