@@ -8,7 +8,6 @@ an outcome with a kind; only faults of ours raise. A task of a hybrid agent beco
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -215,17 +214,29 @@ class Crew:
             setup = await checks.run_setup(work, children=self._place.children)
             if setup is not None and not setup.passed:
                 return failed_setup(setup, work.folder)
-        executor = self._place.executor_for(work.agent.kind, self._place.backend_of(work.agent))
-        async with AsyncExitStack() as stack:
-            changes = await self._watch(work, stack)
-            with ChunkLog(work, report) as listening:
-                outcome = await executor.execute(work, listening)
-            outcome = self._with_outputs(work, outcome)
-            if outcome.needs_input:
-                keep_for_person(work)
-            if changes is not None:
-                outcome = await _with_changes(work, outcome, changes)
+        watched = work.task.expects_changes or work.agent.kind == "cli"
+        outcome = await (self._executed_in_sight(work, report) if watched else self._executed(work, report))
         return await self._checked(work, outcome) if outcome.succeeded else outcome
+
+    async def _executed(self, work: Work, report: Reporting) -> Outcome:
+        executor = self._place.executor_for(work.agent.kind, self._place.backend_of(work.agent))
+        with ChunkLog(work, report) as listening:
+            outcome = await executor.execute(work, listening)
+        outcome = self._with_outputs(work, outcome)
+        if outcome.needs_input:
+            keep_for_person(work)
+        return outcome
+
+    async def _executed_in_sight(self, work: Work, report: Reporting) -> Outcome:
+        """The same with a look at the folder before and after, as somebody wants to know what has changed."""
+        scratch = self._place.state / ".changes" / f"{work.task.id.replace('/', '~')}.{work.attempt}"
+        from orchestration.attempts.changes import watched  # noqa: PLC0415  # only such attempts pay for it
+
+        place = self._place
+        async with watched(
+            work.directory, scratch, place.environment, children=place.children, masker=work.masker
+        ) as changes:
+            return await _with_changes(work, await self._executed(work, report), changes)
 
     def _priced(self, outcome: Outcome, model: str | None) -> Outcome:
         """What its agent did not say about the cost, by the table of prices; what has none is marked as unpriced."""
@@ -234,17 +245,6 @@ class Crew:
         usage = price(outcome.usage, outcome.metadata.get("model") or model, self._place.settings.prices)
         facts = {"unpriced": True} if usage.cost_usd is None else {}
         return replace(outcome, usage=usage, metadata={**outcome.metadata, **facts})
-
-    async def _watch(self, work: Work, stack: AsyncExitStack) -> "Changes | None":
-        """Look at the folder before the work, where somebody wants to know afterwards what has changed."""
-        if not (work.task.expects_changes or work.agent.kind == "cli"):
-            return None
-        scratch = self._place.state / ".changes" / f"{work.task.id.replace('/', '~')}.{work.attempt}"
-        from orchestration.attempts.changes import watched  # noqa: PLC0415  # only such attempts pay for it
-
-        place = self._place
-        watching = watched(work.directory, scratch, place.environment, children=place.children, masker=work.masker)
-        return await stack.enter_async_context(watching)
 
     def _with_outputs(self, work: Work, outcome: Outcome) -> Outcome:
         """What was passed on by file beside what the executor heard, and long output in a file of its own."""
