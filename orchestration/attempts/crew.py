@@ -14,7 +14,15 @@ from typing import TYPE_CHECKING, Any
 from orchestration import checks, prompts
 from orchestration.attempts import hybrid
 from orchestration.attempts.briefing import Briefing, Hearers
-from orchestration.attempts.judging import NO_CHANGE, check_work, describe_failed, failed_setup, with_hint
+from orchestration.attempts.judging import (
+    DENIED,
+    NO_CHANGE,
+    check_work,
+    describe_failed,
+    failed_setup,
+    has_checks,
+    with_hint,
+)
 from orchestration.attempts.keeping import ChunkLog, keep_diff, keep_for_person, keep_result
 from orchestration.attempts.outputs import BadOutputs, keep_inline, read_outputs
 from orchestration.attempts.place import Assignment, Place
@@ -216,7 +224,8 @@ class Crew:
                 return failed_setup(setup, work.folder)
         watched = work.task.expects_changes or work.agent.kind == "cli"
         outcome = await (self._executed_in_sight(work, report) if watched else self._executed(work, report))
-        return await self._checked(work, outcome) if outcome.succeeded else outcome
+        is_open = outcome.succeeded and (has_checks(work.task) or DENIED in outcome.metadata)
+        return await self._checked(work, outcome) if is_open else outcome
 
     async def _executed(self, work: Work, report: Reporting) -> Outcome:
         executor = self._place.executor_for(work.agent.kind, self._place.backend_of(work.agent))
@@ -263,11 +272,9 @@ class Crew:
     async def _checked(self, work: Work, outcome: Outcome) -> Outcome:
         """Checks decide: an agent that says it is done, and is not, has failed."""
         results = await check_work(work, outcome.outputs, self._place.children)
-        if not results and "permission_denials" not in outcome.metadata:
-            return outcome
         failed = [check for check in results if not check.passed]
         outcome = replace(outcome, checks=results)
-        if "permission_denials" in outcome.metadata:
+        if DENIED in outcome.metadata:
             from orchestration.adapters import denied  # noqa: PLC0415  # there already: an adapter has said so
 
             outcome = denied(outcome, proved=bool(results) and not failed)
