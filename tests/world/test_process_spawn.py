@@ -1,6 +1,7 @@
 """Starting a process: what it is given, and what is said when it cannot be started."""
 
 import asyncio
+import gc
 import os
 import resource
 import threading
@@ -58,6 +59,7 @@ async def test_children_without_input_share_what_gives_none_until_the_book_is_cl
         links = (Path(f"/proc/self/fd/{name}") for name in os.listdir("/proc/self/fd"))  # noqa: PTH208  # numbers
         return sum(link.is_symlink() and link.readlink() == Path(os.devnull) for link in links)
 
+    gc.collect()  # books of other tests, whose failures still hold them
     before, book = held(), LiveChildren()
     running = [asyncio.create_task(run_process(python("input()"), children=book)) for _ in range(3)]
     await asyncio.sleep(0)
