@@ -52,6 +52,8 @@ class _Screen:
 class Board(Watcher):
     """Draws the run on a terminal for as long as it is open."""
 
+    shows = True
+
     def __init__(self, progress: Progress, stream: TextIO, environment: Mapping[str, str], past: Past) -> None:
         super().__init__(progress, past)
         self.outlet = Outlet(stream)

@@ -88,7 +88,7 @@ class Progress:
     def learn(self, past: Iterable[events.Event]) -> None:
         """Take over what happened before the run was resumed; nothing of that still runs."""
         for event in past:
-            self.hear(event, 0.0)
+            self.note(event, 0.0)
         for left in (self.running, self.expanded, self.due, self.paused):
             left.clear()
         self.started = 0
@@ -125,19 +125,21 @@ class Progress:
 
     def hear(self, event: events.Event | events.TaskChunk, now: float) -> Line | None:
         """Take note; returns the line for people, if the event is worth one."""
-        if isinstance(event, events.TaskChunk):
-            if running := self.running.get(event.task_id):
-                running.hear(event)
-            return None
-        ran = self.running.get(event.task_id) if isinstance(event, events.TaskEvent) else None
-        line = line_of(event, ran.evidence if ran else "")
-        if not isinstance(event, events.TaskEvent):
-            self._hear_run(event, now)
-        elif not self._own or event.task_id.partition("/")[0] in self._own:
+        ran = self.running.get(event.task_id) if isinstance(event, events.TaskError) else None
+        line = None if isinstance(event, events.TaskChunk) else line_of(event, ran.evidence if ran else "")
+        return line if self.note(event, now) else None
+
+    def note(self, event: events.Event | events.TaskChunk, now: float) -> bool:
+        """Take note; returns whether it concerns us: a run looks at tasks outside of its selection, too."""
+        if isinstance(event, events.TaskEvent):
+            if self._own and event.task_id.partition("/")[0] not in self._own:
+                return False
             self._hear_task(event, now)
-        else:
-            return None  # a task outside of the selection that the run only looks at
-        return line
+        elif not isinstance(event, events.TaskChunk):
+            self._hear_run(event, now)
+        elif running := self.running.get(event.task_id):
+            running.hear(event)
+        return True
 
     def _hear_run(self, event: events.Event, now: float) -> None:
         if isinstance(event, events.RunStarted):
@@ -158,6 +160,8 @@ class Progress:
                 self._forget(task_id)
                 self.started += 1
                 self.running[task_id] = Running(task_id, event.agent or "", now)
+            case events.AttemptEnd():
+                self._hear_end(event)
             case events.TaskExpanded():
                 self._expand(task_id, now)
             case events.UsageRecorded():
@@ -177,8 +181,6 @@ class Progress:
             case events.TaskAdopted():
                 self.adopted += 1
                 self._end(task_id, event.status)
-            case events.AttemptEnd():
-                self._hear_end(event)
             case _:
                 pass
 

@@ -25,6 +25,8 @@ Past: TypeAlias = Callable[[str], Awaitable[Sequence[events.Event]]]
 class Watcher:
     """Keeps the books and shows nothing: what `--quiet` wants, and what the others build on."""
 
+    shows = False  # whether lines about tasks are made at all
+
     def __init__(self, progress: Progress, past: Past | None = None) -> None:
         self.progress = progress
         self._past = past
@@ -45,15 +47,16 @@ class Watcher:
         """Take note of what happened; waits only to learn what a resumed run did before."""
         if self._past is not None and isinstance(event, events.RunResumed):
             return self._catch_up(event, self._past)
-        line = self.progress.hear(event, time.monotonic())
-        if line is not None:
+        if not self.shows:
+            self.progress.note(event, time.monotonic())
+        elif (line := self.progress.hear(event, time.monotonic())) is not None:
             self.show(line)
         return None
 
     async def _catch_up(self, resumed: events.RunResumed, past: Past) -> None:
         known = await past(resumed.run_id)
         self.progress.learn([event for event in known if event.seq < resumed.seq])
-        self.progress.hear(resumed, time.monotonic())
+        self.progress.note(resumed, time.monotonic())
 
     def show(self, line: Line) -> None:
         """Show a line about a task."""
@@ -64,6 +67,8 @@ class Watcher:
 
 class PlainLines(Watcher):
     """One line for whatever starts, ends or waits."""
+
+    shows = True
 
     def __init__(self, progress: Progress, stream: TextIO, *, colour: bool = False) -> None:
         super().__init__(progress)
@@ -102,7 +107,7 @@ class JsonLines(Watcher):
 
     def hear(self, event: events.Event | events.TaskChunk) -> Awaitable[None] | None:
         """Write the event; waits only where the reader is far behind."""
-        self.progress.hear(event, time.monotonic())
+        self.progress.note(event, time.monotonic())
         self.outlet.put(for_stream(event_line(event), self.outlet.stream))
         return self.outlet.wait_for_room() if self.outlet.is_behind else None
 

@@ -7,6 +7,7 @@ for the whole run (names that begin with a dot, so no task can have them), and t
 import contextlib
 import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,6 +18,7 @@ from orchestration.errors import TemplateError
 from orchestration.ledger import Ledger
 from orchestration.masking import Masker
 from orchestration.models import Agent, Task
+from orchestration.nothing import nothing
 from orchestration.process import child_environment
 from orchestration.process.environment import ALLOWED
 from orchestration.protocols import Session, Work, ignore
@@ -58,6 +60,7 @@ class Briefing:
         self._ledger = ledger
         self._no_inputs: str | None = None
         self._seen: dict[tuple[str, ...], dict[str, str]] = {}
+        self._maskers: dict[tuple[tuple[str, ...], ...], Masker | None] = {}
         self._folder = str(place.state)
 
     async def work(
@@ -105,7 +108,7 @@ class Briefing:
             kill_grace=_first(task.kill_grace, agent.kill_grace, settings.kill_grace) or 0.0,
             keys=keys,
             session=self._session(task_id, assignment),
-            masker=self._masker(task, agent, {**environment, **keys}, secrets, keys),
+            masker=self._masker(task, agent, {**environment, **keys} if keys else environment, secrets, keys),
             spent=hearers.spent,
             keep=hearers.keep,
             abandon=hearers.abandon,
@@ -142,7 +145,7 @@ class Briefing:
 
     def folder(self, task_id: str, attempt: int) -> Path:
         """The attempt's own folder; it need not exist."""
-        return Path(f"{self._folder}/{task_id}/{attempt}")
+        return self._place.state.joinpath(task_id, str(attempt))
 
     def forget(self, work: Work) -> None:
         """Remove what was only there to be passed in and out."""
@@ -166,13 +169,12 @@ class Briefing:
         settings = self._place.settings
         written = {**settings.env, **agent.env, **task.env}
         extra = {name: _variable(name, str(prompts.render(text, context))) for name, text in written.items()}
-        secrets = await self._secrets((*agent.secrets, *task.secrets))
+        names = (*agent.secrets, *task.secrets)
+        secrets = await self._secrets(names) if names else nothing()
         return {**self._allowed(self._passed(task, agent)), **extra, **secrets}, secrets
 
     async def _secrets(self, names: tuple[str, ...]) -> Mapping[str, str]:
         """The secrets of these names: as they are known already, or looked up now."""
-        if not names:
-            return {}
         place = self._place
         found = {name: place.known_secrets[name] for name in names if name in place.known_secrets}
         wanted = [name for name in dict.fromkeys(names) if name not in found]
@@ -196,8 +198,18 @@ class Briefing:
         self, task: Task, agent: Agent, every: Mapping[str, str], secrets: Mapping[str, str], keys: Mapping[str, str]
     ) -> Masker | None:
         """What hides the secrets among the variables, None where there are none."""
-        guess = {*self._place.settings.env, *agent.env, *task.env, *self._passed(task, agent), *keys, *PROXIES}
-        suspects = secret_names(every, secrets, guess=guess)
+        passed, written = self._passed(task, agent), (self._place.settings.env, agent.env, task.env)
+        if secrets or self._place.known_secrets or any(written):
+            return self._new_masker(every, secrets, {name for names in (*written, passed, keys) for name in names})
+        seen = passed, tuple(keys)
+        if seen not in self._maskers:  # all that could hide something is of our own environment, which does not change
+            self._maskers[seen] = self._new_masker(every, secrets, {*passed, *keys})
+        return self._maskers[seen]
+
+    def _new_masker(
+        self, every: Mapping[str, str], secrets: Mapping[str, str], guess: AbstractSet[str]
+    ) -> Masker | None:
+        suspects = secret_names(every, secrets, guess=guess | PROXIES)
         hidden = {name: every[name] for name in suspects}
         known = self._place.known_secrets.items()
         hidden |= {f"{name} of the run": text for name, text in known if hidden.get(name) != text}
@@ -300,4 +312,7 @@ def _has_templates(task: Task) -> bool:
 
 def _first(*values: float | None) -> float | None:
     """The first that was given: the attempt's own over the agent's over the project's."""
-    return next((value for value in values if value is not None), None)
+    for value in values:
+        if value is not None:
+            return value
+    return None

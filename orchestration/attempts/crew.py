@@ -8,14 +8,21 @@ an outcome with a kind; only faults of ours raise. A task of a hybrid agent beco
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from orchestration import checks, prompts
 from orchestration.attempts import hybrid
 from orchestration.attempts.briefing import Briefing, Hearers
-from orchestration.attempts.judging import NO_CHANGE, check_work, describe_failed, failed_setup, with_hint
+from orchestration.attempts.judging import (
+    DENIED,
+    NO_CHANGE,
+    check_work,
+    describe_failed,
+    failed_setup,
+    has_checks,
+    with_hint,
+)
 from orchestration.attempts.keeping import ChunkLog, keep_diff, keep_for_person, keep_result
 from orchestration.attempts.outputs import BadOutputs, keep_inline, read_outputs
 from orchestration.attempts.place import Assignment, Place
@@ -215,17 +222,30 @@ class Crew:
             setup = await checks.run_setup(work, children=self._place.children)
             if setup is not None and not setup.passed:
                 return failed_setup(setup, work.folder)
+        watched = work.task.expects_changes or work.agent.kind == "cli"
+        outcome = await (self._executed_in_sight(work, report) if watched else self._executed(work, report))
+        is_open = outcome.succeeded and (has_checks(work.task) or DENIED in outcome.metadata)
+        return await self._checked(work, outcome) if is_open else outcome
+
+    async def _executed(self, work: Work, report: Reporting) -> Outcome:
         executor = self._place.executor_for(work.agent.kind, self._place.backend_of(work.agent))
-        async with AsyncExitStack() as stack:
-            changes = await self._watch(work, stack)
-            with ChunkLog(work, report) as listening:
-                outcome = await executor.execute(work, listening)
-            outcome = self._with_outputs(work, outcome)
-            if outcome.needs_input:
-                keep_for_person(work)
-            if changes is not None:
-                outcome = await _with_changes(work, outcome, changes)
-        return await self._checked(work, outcome) if outcome.succeeded else outcome
+        with ChunkLog(work, report) as listening:
+            outcome = await executor.execute(work, listening)
+        outcome = self._with_outputs(work, outcome)
+        if outcome.needs_input:
+            keep_for_person(work)
+        return outcome
+
+    async def _executed_in_sight(self, work: Work, report: Reporting) -> Outcome:
+        """The same with a look at the folder before and after, as somebody wants to know what has changed."""
+        scratch = self._place.state / ".changes" / f"{work.task.id.replace('/', '~')}.{work.attempt}"
+        from orchestration.attempts.changes import watched  # noqa: PLC0415  # only such attempts pay for it
+
+        place = self._place
+        async with watched(
+            work.directory, scratch, place.environment, children=place.children, masker=work.masker
+        ) as changes:
+            return await _with_changes(work, await self._executed(work, report), changes)
 
     def _priced(self, outcome: Outcome, model: str | None) -> Outcome:
         """What its agent did not say about the cost, by the table of prices; what has none is marked as unpriced."""
@@ -234,17 +254,6 @@ class Crew:
         usage = price(outcome.usage, outcome.metadata.get("model") or model, self._place.settings.prices)
         facts = {"unpriced": True} if usage.cost_usd is None else {}
         return replace(outcome, usage=usage, metadata={**outcome.metadata, **facts})
-
-    async def _watch(self, work: Work, stack: AsyncExitStack) -> "Changes | None":
-        """Look at the folder before the work, where somebody wants to know afterwards what has changed."""
-        if not (work.task.expects_changes or work.agent.kind == "cli"):
-            return None
-        scratch = self._place.state / ".changes" / f"{work.task.id.replace('/', '~')}.{work.attempt}"
-        from orchestration.attempts.changes import watched  # noqa: PLC0415  # only such attempts pay for it
-
-        place = self._place
-        watching = watched(work.directory, scratch, place.environment, children=place.children, masker=work.masker)
-        return await stack.enter_async_context(watching)
 
     def _with_outputs(self, work: Work, outcome: Outcome) -> Outcome:
         """What was passed on by file beside what the executor heard, and long output in a file of its own."""
@@ -263,11 +272,9 @@ class Crew:
     async def _checked(self, work: Work, outcome: Outcome) -> Outcome:
         """Checks decide: an agent that says it is done, and is not, has failed."""
         results = await check_work(work, outcome.outputs, self._place.children)
-        if not results and "permission_denials" not in outcome.metadata:
-            return outcome
         failed = [check for check in results if not check.passed]
         outcome = replace(outcome, checks=results)
-        if "permission_denials" in outcome.metadata:
+        if DENIED in outcome.metadata:
             from orchestration.adapters import denied  # noqa: PLC0415  # there already: an adapter has said so
 
             outcome = denied(outcome, proved=bool(results) and not failed)

@@ -7,6 +7,7 @@ from typing import Any, Final
 from orchestration import checks
 from orchestration.errors import OrchError
 from orchestration.kinds import Failure
+from orchestration.models import Task
 from orchestration.process import LiveChildren
 from orchestration.protocols import Work
 from orchestration.results import CheckResult, Outcome
@@ -14,13 +15,20 @@ from orchestration.results import CheckResult, Outcome
 MAX_EVIDENCE: Final = 4000
 """Characters of a failed check's log that the error quotes."""
 
+DENIED: Final = "permission_denials"
+"""The fact of an outcome that says what the agent was not allowed to do."""
+
 NO_CHANGE: Final = "the task expects changes, and no file in its folder has changed"
+
+
+def has_checks(task: Task) -> bool:
+    """Whether a task declares any check."""
+    return bool(task.verify or task.deliverables or task.outputs)
 
 
 async def check_work(work: Work, outputs: Mapping[str, Any], children: LiveChildren) -> tuple[CheckResult, ...]:
     """All checks of a task; none where it declares none."""
-    task = work.task
-    if not (task.verify or task.deliverables or task.outputs):
+    if not has_checks(work.task):
         return ()
     return await checks.run_checks(work, outputs=outputs, children=children)
 

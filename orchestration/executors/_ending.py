@@ -9,7 +9,6 @@ import codecs
 import signal
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, Final
 
 from orchestration.errors import AgentMissing, OrchError, UsageError
@@ -107,15 +106,15 @@ async def run_program(
     if "error" in said:
         return Outcome(failure=Failure.AGENT_MISSING, error=f"{start.argv[0]} cannot be started: {said['error']}")
     await telling.finish()
-    return replace(end, swept=end.swept + int(said.get("swept", 0)))
+    return replace(end, swept=end.swept + int(said["swept"])) if "swept" in said else end
 
 
-def logs(work: Work) -> tuple[Path, Path]:
-    """The log files of an attempt."""
-    return work.folder / "stdout.log", work.folder / "stderr.log"
+def logs(work: Work) -> tuple[str, str]:
+    """The log files of an attempt, as texts: most are never made, and a `Path` costs more than that."""
+    return f"{work.folder}/stdout.log", f"{work.folder}/stderr.log"
 
 
-def command_for(work: Work, start: Start, stdin: bytes | None, stdout: Path | None, stderr: Path | None) -> Command:
+def command_for(work: Work, start: Start, stdin: bytes | None, stdout: str | None, stderr: str | None) -> Command:
     """The command with all that an attempt says about its limits."""
     marker = work.environment.get(MARKER)
     return Command(

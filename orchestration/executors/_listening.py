@@ -3,7 +3,6 @@
 import json
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from orchestration.executors._ending import Telling, with_hint
@@ -20,7 +19,7 @@ from orchestration.worker.frames import BadMessage, Reader
 class _Printed:
     """One stream as the function printed it, masked: its log and its last bytes."""
 
-    def __init__(self, path: Path, masker: Masker | None) -> None:
+    def __init__(self, path: str, masker: Masker | None) -> None:
         self.log = Log(path, DEFAULT_MAX_LOG)
         self.total = 0
         self._mask = masker.stream() if masker else None
@@ -54,7 +53,7 @@ class Listening:
     what messages say is masked, value by value, by whoever keeps it.
     """
 
-    def __init__(self, token: str, report: Report, logs: tuple[Path, Path], masker: Masker | None) -> None:
+    def __init__(self, token: str, report: Report, logs: tuple[str, str], masker: Masker | None) -> None:
         """Name the token of its messages, and the logs for what its function prints."""
         self._reader = Reader(token.encode("ascii"))
         self._telling = Telling(report)

@@ -13,24 +13,31 @@ low, a kernel that does not tell limits: then the other ties have to do. Somebod
 """
 
 import os
+import resource
 import sys
 from collections.abc import Callable, Coroutine, Generator
 from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 from types import coroutine
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from zlib import crc32
 
 from orchestration.process.table import read_whole
 from orchestration.process.watching import Process
 
+_P = TypeVar("_P", bound=Process)
+
 WIDTH: Final = 30
 """Bits of each half; both together fit into a limit, which has 63."""
+_AT_ONCE: Final = 256  # brands that are asked for several times while their attempts begin
+_RUNS: Final = 16  # whose halves are asked for with each attempt
 _LIMIT: Final = 10
 _LINE: Final = b"\nMax file locks"
 _NOT_NOUGHT: Final = 1 << (WIDTH - 1)
 
 
+@lru_cache(maxsize=_AT_ONCE)
 def brand_of(value: str) -> int:
     """The number for a marker's value, `run/task/n`."""
     return run_brand(value) << WIDTH | _half(value)
@@ -38,7 +45,7 @@ def brand_of(value: str) -> int:
 
 def run_brand(value: str) -> int:
     """The upper half of the number for every marker whose value begins with the same run."""
-    return _half(value.partition("/")[0])
+    return _half_of_run(value.partition("/")[0])
 
 
 def mark_of(folder: Path) -> str:
@@ -46,31 +53,50 @@ def mark_of(folder: Path) -> str:
     return f"@{crc32(os.fsencode(folder.resolve())):08x}"
 
 
-async def branded(spawning: Coroutine[Any, Any, Process], value: str, *, alone: bool) -> Process:
-    """Have a process started that bears the brand.
+def branded(start: Callable[[], _P], value: str, *, alone: bool) -> _P:
+    """Start a process that bears the brand.
 
     Args:
-        spawning: the call that starts it; it does so in its first step, before it waits for anything.
+        start: starts it.
         value: the marker's value.
-        alone: whether nobody else in this program starts processes. Then our own limit is set for that step, so that
-            the process is born with the brand; else it gets it afterwards, and with it whatever it has started by then.
+        alone: whether nobody else in this program starts processes. Then our own limit is set for as long as that
+            takes, so that the process is born with the brand; else it gets it afterwards, and with it whatever it has
+            started by then.
     """
     if sys.platform != "linux":
-        return await spawning
-    import resource  # noqa: PLC0415  # not every system has it, and only who starts processes needs it
+        return start()
+    if not alone:
+        return _given(start(), value)
+    take_back = _put_on(value)
+    try:
+        return start()
+    finally:
+        take_back()
 
-    brand = brand_of(value)
-    if alone:
-        soft, hard = resource.getrlimit(_LIMIT)
-        with suppress(OSError, ValueError):  # a hard limit below it: then it stays without
-            resource.setrlimit(_LIMIT, (brand, hard))
-        return await _first_step(spawning, lambda: resource.setrlimit(_LIMIT, (soft, hard)))
-    process = await spawning
-    todo = [process.pid]
+
+async def branded_at_first_step(spawning: Coroutine[Any, Any, Process], value: str, *, alone: bool) -> Process:
+    """The same for a call that starts it in its first step, before it waits for anything."""
+    if sys.platform != "linux":
+        return await spawning
+    return await _first_step(spawning, _put_on(value)) if alone else _given(await spawning, value)
+
+
+def _put_on(value: str) -> Callable[[], None]:
+    """Bear a brand ourselves, so that who is started now is born with it; returns what takes it back."""
+    soft, hard = resource.getrlimit(_LIMIT)
+    with suppress(OSError, ValueError):  # a hard limit below it: then it stays without
+        resource.setrlimit(_LIMIT, (brand_of(value), hard))
+    return lambda: resource.setrlimit(_LIMIT, (soft, hard))
+
+
+def _given(process: _P, value: str) -> _P:
+    """Give a brand to a process that has just been started, and to whatever that has started by now."""
+    todo, brand = [process.pid], brand_of(value)
     with suppress(OSError, ValueError):
         while todo:
             one = todo.pop()
-            resource.prlimit(one, _LIMIT, (brand, resource.RLIM_INFINITY))
+            if sys.platform == "linux":
+                resource.prlimit(one, _LIMIT, (brand, resource.RLIM_INFINITY))
             todo += _children(one)
     return process
 
@@ -104,6 +130,11 @@ def read_brand(pid: int) -> int:
         return 0
     word = text.partition(_LINE)[2][:80].split(maxsplit=1)[:1]
     return int(word[0]) if word and word[0].isdigit() else 0
+
+
+@lru_cache(maxsize=_RUNS)
+def _half_of_run(run: str) -> int:
+    return _half(run)
 
 
 def _half(text: str) -> int:

@@ -20,7 +20,7 @@ class Log:
 
     __slots__ = ("_descriptor", "_left", "_path", "dropped")
 
-    def __init__(self, path: Path | None, limit: int) -> None:
+    def __init__(self, path: Path | str | None, limit: int) -> None:
         """Name the file; None for no log, which drops nothing."""
         self.dropped = 0
         self._path = path
@@ -50,12 +50,12 @@ class Log:
             self._descriptor = None
 
 
-def _open_for_append(path: Path) -> int:
+def _open_for_append(path: Path | str) -> int:
     flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
     try:
         return os.open(path, flags, 0o600)  # output may hold secrets that masking does not know
     except FileNotFoundError:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
         return os.open(path, flags, 0o600)
 
 

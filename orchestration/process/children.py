@@ -62,7 +62,7 @@ class Life(Protocol):
 class LiveChildren:
     """The book of the processes that live now."""
 
-    __slots__ = ("_dead", "_hasty", "_leaders", "_list", "_lives", "_warden", "table")
+    __slots__ = ("_dead", "_hasty", "_leaders", "_list", "_lives", "_no_input", "_warden", "table")
 
     def __init__(self, warden: Warden | None = None) -> None:
         """Begin with an empty book; a warden ends what is in it if this program dies."""
@@ -73,11 +73,30 @@ class LiveChildren:
         self._hasty = False
         self.table = SharedTable()
         self._list: int | None = None  # the descriptor of the list of our children, opened at the first need
+        self._no_input: int | None = None
 
     def __del__(self) -> None:
-        """Close the list."""
+        """Close the list, and what gives no input."""
         if self._list is not None and self._list != NO_LIST:
             os.close(self._list)
+        self.close_no_input()
+
+    @property
+    def no_input(self) -> int:
+        """A descriptor to read nothing from, for all that are to have no input; opened at the first need.
+
+        Raises:
+            OSError: there is no room for it.
+        """
+        if self._no_input is None:
+            self._no_input = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+        return self._no_input
+
+    def close_no_input(self) -> None:
+        """Close that descriptor until it is needed again."""
+        if self._no_input is not None:
+            os.close(self._no_input)
+            self._no_input = None
 
     def __len__(self) -> int:
         """How many processes live, those that are just being started among them."""

@@ -79,8 +79,8 @@ class Command:
     idle_timeout: float | None = None
     kill_grace: float = DEFAULT_KILL_GRACE
     stop_signal: signal.Signals = signal.SIGTERM
-    stdout_log: Path | None = None
-    stderr_log: Path | None = None
+    stdout_log: Path | str | None = None
+    stderr_log: Path | str | None = None
     max_log: int = DEFAULT_MAX_LOG
     max_capture: int = DEFAULT_MAX_CAPTURE
     supervised: bool = False

@@ -54,7 +54,7 @@ async def end_leftovers(
 class Leftovers(Tree):
     """All that carries a marker which begins so; there is no leader."""
 
-    __slots__ = ()
+    __slots__ = ("_beginning",)
 
     def __init__(self, name: str, beginning: str) -> None:
         """Describe it; this looks only at ourselves.
@@ -63,20 +63,20 @@ class Leftovers(Tree):
             WrongState: we are one of them.
         """
         super().__init__(0, 0, (name, beginning))
-        self._marker = os.fsencode(f"\0{name}={beginning}")
-        self._brand = run_brand(beginning)
+        self._item = os.fsencode(f"\0{name}={beginning}")  # without an end, as it is the beginning of many
+        self._beginning = beginning
         if self.is_marked(environment_of(os.getpid())):
             raise _part_of_it(beginning)
 
     def is_branded(self, pid: int) -> bool:
         """Whether a process bears the brand of the run."""
-        return read_brand(pid) >> WIDTH == self._brand
+        return read_brand(pid) >> WIDTH == run_brand(self._beginning)
 
     def look(self, table: Iterable[Entry]) -> list[Entry]:
         """Every living process of it; supervisors only when they are the last."""
         found = super().look(table)
         if os.getppid() in {entry.pid for entry in found}:
-            raise _part_of_it(self._marker.rpartition(b"=")[2].decode() if self._marker else "")
+            raise _part_of_it(self._beginning)
         others = [entry for entry in found if not _is_supervisor(entry.pid)]
         return others or found
 

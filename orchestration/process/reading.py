@@ -30,7 +30,7 @@ DRAIN_PATIENCE = 1.0  # seconds after the end for a pipe that somebody holds who
 SINK_PATIENCE = 1.0  # seconds for a sink to take the rest of a process that we have ended
 
 
-def _channel(command: Command, stream: Stream, pipe: int, log: Path | None) -> Channel:
+def _channel(command: Command, stream: Stream, pipe: int, log: Path | str | None) -> Channel:
     return Channel(stream, pipe, Log(log, command.max_log), command.max_capture, command.masker)
 
 

@@ -9,11 +9,6 @@ record of its end is made. Only then does the call return or raise. Edges it sur
 - A loop that cancels all tasks in the very turn in which asyncio spawns: then asyncio waits for ever for a process that
   it has killed. It is cancelled once more, which frees it.
 - An end ordered while the process is being spawned: it is carried out as soon as its pid is known.
-- An end ordered after the process has ended by itself, noticed by asyncio or not: it ended itself.
-- A process that no signal ends: the wait for it is given up and it is named as a survivor.
-- A leftover without any tie but a pipe it holds: the pipe that does not end is the evidence, and who holds it is found.
-  (Without a marker, not where orphans come to us, own session, parents ended before any look, pipes closed: such a one
-  is not found at a normal end.)
 """
 
 import asyncio
@@ -23,13 +18,13 @@ from contextlib import suppress
 from orchestration.process.children import LiveChildren
 from orchestration.process.command import Command, EndedBy, ProcessEnd, Sink
 from orchestration.process.control import Control
-from orchestration.process.ending import Ending, group_is_alive, has_ended, kill_at_once
-from orchestration.process.feeding import Feeding
-from orchestration.process.reading import SINK_PATIENCE, Reading
-from orchestration.process.spawn import Spawned, spawn
+from orchestration.process.ending import kill_at_once
+from orchestration.process.spawn import Spawned, spawn, spawn_at_once
+from orchestration.process.started import Started
 from orchestration.process.steadfast import Steadfast
-from orchestration.process.table import Entry, name_of_pipe, read_table
+from orchestration.process.table import Entry, read_table
 from orchestration.process.tree import Tree
+from orchestration.process.watching import Child
 
 STUCK = 0.5  # seconds after which a spawn that was broken off is taken to hang; the turns it needs take microseconds
 
@@ -101,9 +96,8 @@ class Running:
         """Run it to its end; None if it could not be started, and `result` says why."""
         self._children.enter(self)
         self._children.guard(self._command)
-        self._lead = asyncio.get_running_loop().create_task(self._spawn_and_wait())
-        self._lead.add_done_callback(lambda _: self._gone.set())
         try:
+            self._start()
             await self._steady.wait_for(self._gone)
             if self._started is None:
                 return None
@@ -156,10 +150,26 @@ class Running:
         if self._lead is not None and self._lead.cancelling():
             self._lead.cancel()
 
+    def _start(self) -> None:
+        """Start the process now, or else in a task that nobody but a closing loop cancels."""
+        spawned = spawn_at_once(self._command, self._children)
+        if spawned is not None:
+            self._begin(spawned)
+        else:
+            self._lead = asyncio.get_running_loop().create_task(self._spawn_and_wait())
+            self._lead.add_done_callback(lambda _: self._gone.set())
+
     async def _spawn_and_wait(self) -> None:
-        """Start the process and wait for its end, in a task that nobody but a closing loop cancels."""
-        unwanted, alone = (lambda: self._order is not None), self._children.is_subreaper
-        spawned = await spawn(self._command, unwanted, self._wake, alone=alone)
+        """Start the process when there is room, and wait for its end."""
+        spawned = await spawn(self._command, self._children, lambda: self._order is not None, self._wake)
+        self._begin(spawned)
+        while spawned.process.returncode is None:
+            with suppress(asyncio.CancelledError):
+                await spawned.process.wait()
+        self._note_end()
+
+    def _begin(self, spawned: Spawned) -> None:
+        """Take charge of the process."""
         self._children.note_leader(spawned.process.pid)
         try:
             self._started = Started(spawned, self._command, self._sink, self._children, (self._gone, self._wake))
@@ -170,216 +180,10 @@ class Running:
             self._started.end_it(self._order)
         if self._control is not None:
             self._control.bind(self._started.end_it, self._started.is_being_ended)
-        while spawned.process.returncode is None:
-            with suppress(asyncio.CancelledError):
-                await spawned.process.wait()
-        self._started.note_duration()
-        self._gone.set()
+        if self._lead is None and isinstance(spawned.process, Child):
+            spawned.process.call_at_end(self._note_end)
 
-
-class Started:
-    """A process that was started: its reading, its clocks, and the one way by which it is ended."""
-
-    __slots__ = (
-        "_children",
-        "_command",
-        "_duration",
-        "_ended_by",
-        "_ending",
-        "_feeding",
-        "_forced",
-        "_gone",
-        "_loop",
-        "_over",
-        "_spawned",
-        "_survivors",
-        "_swept",
-        "_task",
-        "_timers",
-        "_tree",
-        "_unproved",
-        "_wake",
-        "_why",
-        "reading",
-    )
-
-    def __init__(
-        self,
-        spawned: Spawned,
-        command: Command,
-        sink: Sink | None,
-        children: LiveChildren,
-        events: tuple[asyncio.Event, asyncio.Event],
-    ) -> None:
-        """Read and feed the process, and start its clocks.
-
-        Of the events, the first is set here when the process cannot be ended and the wait for it is given up; the
-        second is set whenever something is done that `settle` may be waiting for.
-        """
-        self._loop = asyncio.get_running_loop()
-        self._spawned = spawned
-        self._command = command
-        self._children = children
-        self._gone, self._wake = events
-        self._tree = Tree(spawned.process.pid, spawned.born, command.marker, supervised=command.supervised)
-        self._ended_by = EndedBy.ITSELF
-        self._why = EndedBy.ITSELF
-        self._ending: Ending | None = None
-        self._task: asyncio.Task[None] | None = None
-        self._forced = False  # whether we ended it
-        self._unproved = False  # whether we killed without looking again
-        self._duration: float | None = None
-        self._swept = 0
-        self._survivors: tuple[int, ...] = ()
-        self._over = False
-        self.reading = Reading(command, (spawned.stdout, spawned.stderr), sink, self.cancel, self._wake)
-        self.reading.start()
-        self._feeding = None if spawned.stdin is None else Feeding(spawned.stdin, command.stdin or b"")
-        self._timers: dict[EndedBy, asyncio.TimerHandle] = {}
-        self._start_clocks()
-
-    @property
-    def reaped_leader(self) -> int | None:
-        """The pid of the process, if it is nobody's any more."""
-        return None if self._spawned.process.returncode is None else self._spawned.process.pid
-
-    def note_duration(self) -> None:
-        """Note that the process has ended now."""
-        self._duration = self._loop.time() - self._spawned.at
-
-    def end_it(self, why: EndedBy) -> None:
-        """End the process and its tree, unless it has ended or is being ended already."""
-        if self._task is not None or has_ended(self._spawned.process):
-            return
-        self._why = why
-        self._forced = True
-        self._ending = Ending(
-            self._tree,
-            self._children.table,
-            self._grace(),
-            Steadfast(),
-            leader_gone=False,
-            request=self._command.stop_signal,
-        )
-        self._task = self._loop.create_task(self._ending.end())
-        self._task.add_done_callback(self._ending_is_over)
-
-    def is_being_ended(self) -> bool:
-        """Whether its end was ordered."""
-        return self._forced
-
-    def cancel(self) -> None:
-        """End the process because nobody wants it any more; if it has ended, hurry up with the rest."""
-        self.end_it(EndedBy.CANCELLED)
-        if self._gone.is_set():
-            self._limit_sink()
-
-    def hurry(self) -> None:
-        """Give no more grace."""
-        if self._ending is not None:
-            self._ending.hurry()
-
-    def kill_now(self, table: Iterable[Entry]) -> None:
-        """Kill the whole tree, without waiting."""
-        self.hurry()
-        self._forced = self._unproved = True
-        if kill_at_once(self._tree, table):
-            self._ended_by = EndedBy.CANCELLED if self._task is None else self._why
-
-    async def settle(self, steady: Steadfast) -> None:
-        """See to the rest, when the process itself is gone: its tree, its output, its sink."""
-        self._stop_clocks()
-        if self._feeding is not None:
-            self._feeding.close()
-        self._tree.leader_reaped = self.reaped_leader is not None
-        if self._task is not None:
-            await self._finish_ending(steady, self._task)
-        if self._forced or steady.cancellation is not None:
-            self._limit_sink()
-        if self._has_leftovers():
-            await self._sweep(steady)
-        if not self.reading.read_out():
-            await self.reading.wait_for_streams(steady)
-        await self.reading.wait_for_sink(steady)
-        self._over = True
-
-    def record(self) -> ProcessEnd:
-        """The facts of the end."""
-        code = self._spawned.process.returncode
-        return ProcessEnd(
-            exit_code=code if code is not None and code >= 0 else None,
-            signal=-code if code is not None and code < 0 else None,
-            ended_by=self._ended_by,
-            duration=self._loop.time() - self._spawned.at if self._duration is None else self._duration,
-            stdout=self.reading.stdout.tail(),
-            stderr=self.reading.stderr.tail(),
-            stdout_total=self.reading.stdout.total,
-            stderr_total=self.reading.stderr.total,
-            log_dropped=self.reading.stdout.log.dropped + self.reading.stderr.log.dropped,
-            swept=self._swept,
-            survivors=self._survivors,
-        )
-
-    def close(self) -> None:
-        """Let go of everything; kill the tree if we are torn away in the middle, where waiting is not possible."""
-        if not self._over:
-            kill_at_once(self._tree, read_table())
-        self._stop_clocks()
-        if self._feeding is not None:
-            self._feeding.close()
-        self.reading.close()
-
-    def _grace(self) -> float:
-        return 0.0 if self._children.is_hasty else self._command.kill_grace
-
-    def _limit_sink(self) -> None:
-        self.reading.limit_sink(0.0 if self._children.is_hasty else SINK_PATIENCE)
-
-    def _has_leftovers(self) -> bool:
-        """Whether a look at the whole table is called for: some microseconds, if nothing is left."""
-        at_end = self.reading.read_out()
-        orphans = self._children.has_orphans(self._tree)
-        return self._unproved or orphans or not at_end or group_is_alive(self._tree)
-
-    async def _sweep(self, steady: Steadfast) -> None:
-        self._tree.pipes = frozenset(map(name_of_pipe, self.reading.open_pipes()))
-        self._ending = Ending(self._tree, self._children.table, self._grace(), steady, leader_gone=True)
-        await self._ending.end()
-        self._swept += self._ending.swept
-        self._survivors = self._ending.survivors
-
-    async def _finish_ending(self, steady: Steadfast, task: asyncio.Task[None]) -> None:
-        while not task.done():
-            self._wake.clear()
-            await steady.wait_for(self._wake)
-        task.result()
-        if self._ending is not None:
-            self._swept, self._survivors = self._ending.swept, self._ending.survivors
-            if self._ending.reached_leader:
-                self._ended_by = self._why
-
-    def _ending_is_over(self, task: asyncio.Task[None]) -> None:
-        self._wake.set()
-        survived = self._ending is not None and self._tree.leader in self._ending.survivors
-        if survived or task.cancelled() or task.exception() is not None:
+    def _note_end(self) -> None:
+        if self._started is not None:
+            self._started.note_duration()
             self._gone.set()
-
-    def _start_clocks(self) -> None:
-        if self._command.timeout is not None:
-            due = self._spawned.at + self._command.timeout
-            self._timers[EndedBy.TIMEOUT] = self._loop.call_at(due, self.end_it, EndedBy.TIMEOUT)
-        if self._command.idle_timeout is not None:
-            self._watch_idleness(self._command.idle_timeout)
-
-    def _stop_clocks(self) -> None:
-        for timer in self._timers.values():
-            timer.cancel()
-
-    def _watch_idleness(self, limit: float) -> None:
-        """End the process if it was silent for so long; else look again when it could have been."""
-        now = self._loop.time()
-        since = now if self.reading.is_waiting_for_sink else self.reading.last_output
-        if since + limit <= now:
-            self.end_it(EndedBy.IDLE_TIMEOUT)
-        else:
-            self._timers[EndedBy.IDLE_TIMEOUT] = self._loop.call_at(since + limit, self._watch_idleness, limit)

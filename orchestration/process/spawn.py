@@ -23,7 +23,8 @@ import subprocess
 from collections.abc import Callable
 
 from orchestration.errors import AgentMissing, OrchError, UsageError
-from orchestration.process.brand import branded
+from orchestration.process.brand import branded, branded_at_first_step
+from orchestration.process.children import LiveChildren
 from orchestration.process.command import Command
 from orchestration.process.ending import Ending
 from orchestration.process.steadfast import Steadfast
@@ -87,6 +88,11 @@ class Pipes:
         self.theirs.append(theirs)
         os.set_blocking(ours, False)
 
+    def spawned(self, process: Process, born: int, at: float) -> Spawned:
+        """The process that has our ends from now on."""
+        stdout, stderr, *stdin = self.ours
+        return Spawned(process, born, at, stdout, stderr, stdin[0] if stdin else None)
+
 
 def close_all(descriptors: list[int]) -> None:
     """Close descriptors, each once."""
@@ -111,14 +117,44 @@ def raise_file_limit(wanted: int = FILE_LIMIT) -> int:
     return soft
 
 
-async def spawn(command: Command, unwanted: Callable[[], bool], wake: asyncio.Event, *, alone: bool = False) -> Spawned:
+def spawn_at_once(command: Command, children: LiveChildren) -> Spawned | None:
+    """Start the process now, which nothing can break off half way.
+
+    Args:
+        command: What to start.
+        children: The book that it will be entered in.
+
+    Returns:
+        The process, and our ends of its pipes; None where that takes more than one turn of the loop, as the machine has
+        no room just now, or only asyncio can start it (`spawn`).
+
+    Raises:
+        AgentMissing: The program is not there or cannot be executed.
+        UsageError: The command, the folder or the environment makes no sense.
+    """
+    if not command.argv:
+        raise UsageError("there is no program to run: the command is empty", hint="name a program")
+    if not has_pidfds():
+        return None
+    try:
+        return _spawned(command, children)
+    except ValueError as error:
+        raise UsageError(f"cannot run {_name(command)}: {error}", hint=NO_ZERO_BYTES) from error
+    except OSError as error:
+        if error.errno in NO_ROOM:
+            children.close_no_input()  # who waits for room takes none up
+            return None
+        raise explain(error, command) from error
+
+
+async def spawn(command: Command, children: LiveChildren, unwanted: Callable[[], bool], wake: asyncio.Event) -> Spawned:
     """Start the process as soon as the machine has room for it.
 
     Args:
         command: What to start.
+        children: The book that it will be entered in.
         unwanted: Whether to give up waiting for room.
         wake: Set when `unwanted` may have changed.
-        alone: Whether nobody else in this program starts processes.
 
     Returns:
         The process, and our ends of its pipes.
@@ -129,18 +165,17 @@ async def spawn(command: Command, unwanted: Callable[[], bool], wake: asyncio.Ev
         OrchError: The machine had no room for too long.
         asyncio.CancelledError: Not wanted any more; nothing was started.
     """
-    if not command.argv:
-        raise UsageError("there is no program to run: the command is empty", hint="name a program")
     steady = Steadfast()
     pause, waited = FIRST_PAUSE, 0.0
     while True:
         try:
-            return await _try_to_spawn(command, alone=alone)
+            return _spawned(command, children) if has_pidfds() else await _spawned_by_asyncio(command, children)
         except ValueError as error:
             raise UsageError(f"cannot run {_name(command)}: {error}", hint=NO_ZERO_BYTES) from error
         except OSError as error:
             if error.errno not in NO_ROOM or waited >= SPAWN_PATIENCE:
                 raise explain(error, command) from error
+            children.close_no_input()
         wake.clear()
         if not unwanted():
             await steady.wait_for(wake, pause)
@@ -150,12 +185,40 @@ async def spawn(command: Command, unwanted: Callable[[], bool], wake: asyncio.Ev
         pause = min(2 * pause, LONGEST_PAUSE)
 
 
-async def _try_to_spawn(command: Command, *, alone: bool) -> Spawned:
+def _spawned(command: Command, children: LiveChildren) -> Spawned:
+    """Start it by `Popen`, in the loop's thread, for threads would only wait for each other."""
+    pipes = Pipes(feed=command.stdin is not None)
+    born, at = ticks_since_boot(), asyncio.get_running_loop().time()
+
+    def start() -> Child:
+        return Child(
+            subprocess.Popen(
+                command.argv,
+                stdin=children.no_input if command.stdin is None else pipes.theirs[2],
+                stdout=pipes.theirs[0],
+                stderr=pipes.theirs[1],
+                cwd=command.cwd,
+                env=command.env,
+                start_new_session=True,
+            )
+        )
+
+    try:
+        process = branded(start, command.marker[1], alone=children.is_subreaper) if command.marker else start()
+    except BaseException:
+        close_all(pipes.ours)
+        raise
+    finally:
+        close_all(pipes.theirs)
+    return pipes.spawned(process, born, at)
+
+
+async def _spawned_by_asyncio(command: Command, children: LiveChildren) -> Spawned:
+    """Start it where only asyncio knows how to learn of its end."""
     pipes = Pipes(feed=command.stdin is not None)
     born, at = ticks_since_boot(), asyncio.get_running_loop().time()
     try:
-        spawning = _start(command, pipes) if has_pidfds() else _start_by_asyncio(command, pipes)
-        process = await (branded(spawning, command.marker[1], alone=alone) if command.marker else spawning)
+        process = await _start_by_asyncio(command, pipes, alone=children.is_subreaper)
     except asyncio.CancelledError:
         close_all(pipes.theirs)
         await _sweep(command, pipes, born)
@@ -165,27 +228,11 @@ async def _try_to_spawn(command: Command, *, alone: bool) -> Spawned:
         raise
     finally:
         close_all(pipes.theirs)
-    return Spawned(process, born, at, pipes.ours[0], pipes.ours[1], None if command.stdin is None else pipes.ours[2])
+    return pipes.spawned(process, born, at)
 
 
-async def _start(command: Command, pipes: Pipes) -> Process:
-    """Start it in the first step, which is the only one; nothing can break this off."""
-    return Child(
-        subprocess.Popen(  # noqa: ASYNC220  # takes as long as asyncio's own way, which does the same inside
-            command.argv,
-            stdin=subprocess.DEVNULL if command.stdin is None else pipes.theirs[2],
-            stdout=pipes.theirs[0],
-            stderr=pipes.theirs[1],
-            cwd=command.cwd,
-            env=command.env,
-            start_new_session=True,
-        )
-    )
-
-
-async def _start_by_asyncio(command: Command, pipes: Pipes) -> Process:
-    """Start it where only asyncio knows how to learn of its end."""
-    return await asyncio.create_subprocess_exec(  # noqa: TID251  # this room is the only spawner
+async def _start_by_asyncio(command: Command, pipes: Pipes, *, alone: bool) -> Process:
+    starting = asyncio.create_subprocess_exec(  # noqa: TID251  # this room is the only spawner
         *command.argv,
         stdin=subprocess.DEVNULL if command.stdin is None else pipes.theirs[2],
         stdout=pipes.theirs[0],
@@ -194,6 +241,9 @@ async def _start_by_asyncio(command: Command, pipes: Pipes) -> Process:
         env=command.env,
         start_new_session=True,
     )
+    if command.marker is None:
+        return await starting
+    return await branded_at_first_step(starting, command.marker[1], alone=alone)
 
 
 async def _sweep(command: Command, pipes: Pipes, born: int) -> None:

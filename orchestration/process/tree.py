@@ -39,7 +39,7 @@ BORN_UNKNOWN = -1
 class Tree:
     """The tree of one leader, and who was ever seen in it."""
 
-    __slots__ = ("_born", "_brand", "_marker", "_seen", "doubtful", "leader", "leader_reaped", "pipes", "supervised")
+    __slots__ = ("_born", "_item", "_marker", "_seen", "doubtful", "leader", "leader_reaped", "pipes", "supervised")
 
     def __init__(
         self, leader: int, born: int, marker: tuple[str, str] | None = None, *, supervised: bool = False
@@ -56,8 +56,8 @@ class Tree:
         self.leader = leader
         self.pipes: frozenset[str] = frozenset()
         self._born = born
-        self._marker = None if marker is None else os.fsencode(f"\0{marker[0]}={marker[1]}\0")
-        self._brand = 0 if marker is None else brand_of(marker[1])
+        self._marker = marker
+        self._item: bytes | None = None  # the marker as environments show it; made when the first one is looked at
         self._seen: dict[int, int] = {leader: BORN_UNKNOWN} if leader else {}  # pid → born
         self.doubtful = False  # whether somebody ended in the last look before he could be asked whose he was
         self.leader_reaped = False  # if so, a process with the leader's pid is another one
@@ -68,12 +68,15 @@ class Tree:
 
     def is_marked(self, environment: bytes) -> bool:
         """Whether an environment, as Linux tells it, carries the marker of this tree."""
-        marker = self._marker
-        return marker is not None and (environment.startswith(marker[1:]) or marker in environment)
+        if self._marker is None or not environment:
+            return False
+        if self._item is None:
+            self._item = os.fsencode(f"\0{self._marker[0]}={self._marker[1]}\0")
+        return environment.startswith(self._item[1:]) or self._item in environment
 
     def is_branded(self, pid: int) -> bool:
         """Whether a process bears the brand of this tree."""
-        return self._brand != 0 and read_brand(pid) == self._brand
+        return self._marker is not None and read_brand(pid) == brand_of(self._marker[1])
 
     def look(self, table: Iterable[Entry]) -> list[Entry]:
         """Every living process of the tree that is in the table, the leader among them; adopted dead are reaped."""

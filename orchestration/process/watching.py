@@ -14,6 +14,7 @@ that we do not use cost as much as the spawn (ADR 0019). What asyncio gave is ke
 import asyncio
 import os
 import sys
+from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING, Protocol
 
@@ -45,13 +46,13 @@ class Process(Protocol):
 class Child:
     """A process that was just started by `Popen`; to be made in the loop that is to watch it."""
 
-    __slots__ = ("_ended", "_loop", "_pidfd", "_started", "pid")
+    __slots__ = ("_at_end", "_loop", "_pidfd", "_started", "pid")
 
     def __init__(self, started: "subprocess.Popen[bytes]") -> None:
         """Watch it from now on."""
         self.pid = started.pid
         self._started = started
-        self._ended = asyncio.Event()
+        self._at_end: list[Callable[[], None]] = []
         self._loop = asyncio.get_running_loop()
         self._pidfd: int | None = None
         self._watch()
@@ -61,10 +62,19 @@ class Child:
         """None while nobody has taken note of its end."""
         return self._started.returncode
 
+    def call_at_end(self, then: Callable[[], None]) -> None:
+        """Have something called in the moment in which its end is noted; at once, if that is past."""
+        if self.returncode is None:
+            self._at_end.append(then)
+        else:
+            then()
+
     async def wait(self) -> int:
         """Wait for its end; may be cancelled and called again."""
         while (code := self.returncode) is None:
-            await self._ended.wait()
+            ended = asyncio.Event()
+            self.call_at_end(ended.set)
+            await ended.wait()
         return code
 
     def __del__(self) -> None:
@@ -101,7 +111,9 @@ class Child:
             if pid != self.pid:
                 return False
             self._started.returncode = os.waitstatus_to_exitcode(status)
-        self._ended.set()
+        at_end, self._at_end = self._at_end, []  # no ring of references is left for the collector
+        for then in at_end:
+            then()
         return True
 
 

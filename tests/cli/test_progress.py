@@ -231,3 +231,7 @@ def test_a_task_is_in_one_place_at_a_time_whatever_happens(
     assert progress.total == 3
     left = progress.seconds_left(1.0)
     assert left is None or left >= 0
+    silent = Progress()
+    for event in [began("A", "B", "C"), *happened]:
+        silent.note(event, 0.0)
+    assert (silent.running, silent.ended, silent.total) == (progress.running, progress.ended, progress.total)

@@ -1,6 +1,7 @@
 """Starting a process: what it is given, and what is said when it cannot be started."""
 
 import asyncio
+import gc
 import os
 import resource
 import threading
@@ -50,6 +51,36 @@ async def test_a_child_inherits_three_descriptors() -> None:
         os.close(reading)
         os.close(writing)
     assert end.stdout == b"0 1 2\n"
+
+
+@linux_only
+async def test_children_without_input_share_what_gives_none_until_the_book_is_closed() -> None:
+    def held() -> int:
+        links = (Path(f"/proc/self/fd/{name}") for name in os.listdir("/proc/self/fd"))  # noqa: PTH208  # numbers
+        return sum(link.is_symlink() and link.readlink() == Path(os.devnull) for link in links)
+
+    gc.collect()  # books of other tests, whose failures still hold them
+    before, book = held(), LiveChildren()
+    running = [asyncio.create_task(run_process(python("input()"), children=book)) for _ in range(3)]
+    await asyncio.sleep(0)
+    assert (len(book), held()) == (3, before + 1)
+    ends = await asyncio.gather(*running)
+    assert all(b"EOFError" in end.stderr for end in ends)
+    del book, running
+    assert held() == before
+
+
+@linux_only
+async def test_a_child_is_there_before_anybody_else_has_a_turn() -> None:
+    book, pids = LiveChildren(), Path(f"/proc/self/task/{os.getpid()}/children")
+    before = set(pids.read_text().split())
+    running = asyncio.create_task(run_process(command("sleep", "60"), children=book))
+    await asyncio.sleep(0)
+    (pid,) = set(pids.read_text().split()) - before
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert not Path(f"/proc/{pid}").exists()
 
 
 async def test_the_streams_of_a_child_block() -> None:

@@ -332,6 +332,22 @@ def test_a_password_in_the_address_of_a_proxy_is_masked(searched: Searched) -> N
     assert not searched.leaks({"HTTPS_PROXY": password})
 
 
+def test_each_task_has_what_it_is_passed_masked_also_where_nothing_else_is_written(searched: Searched) -> None:
+    shell: dict[str, Any] = {"agent": "shell", "description": "echo got $FIRST_TOKEN $SECOND_TOKEN $THIRD_TOKEN"}
+    passed = {"A": ["FIRST_TOKEN"], "B": ["FIRST_TOKEN", "SECOND_TOKEN"], "C": ["FIRST_TOKEN"], "D": []}
+    secrets = {name: os.urandom(12).hex() for name in ("FIRST_TOKEN", "SECOND_TOKEN", "THIRD_TOKEN")}
+    searched.prepare([{"id": task, "pass_env": names, **shell} for task, names in passed.items()], {})
+    Project(searched.root).write("orchestration.yaml", "env: {}\n")
+    third = {"id": "E", "env": {"THIRD_TOKEN": secrets["THIRD_TOKEN"]}, "pass_env": ["FIRST_TOKEN"]}
+    Project(searched.root).write("tasks/e.yaml", yaml.safe_dump({**third, **shell}))
+    ran = Project(searched.root, {name: secrets[name] for name in ("FIRST_TOKEN", "SECOND_TOKEN")}).orch("run-batch")
+    searched.said.append(("run", ran.out.encode() + ran.err.encode()))
+    searched.look_everywhere([*passed, "E"])
+    stars = {task: searched.orch("logs", task).out.count("***") for task in (*passed, "E")}
+    assert stars == {"A": 1, "B": 2, "C": 1, "D": 0, "E": 2}
+    assert not searched.leaks(secrets)
+
+
 def test_a_key_that_an_agent_is_passed_is_masked(searched: Searched) -> None:
     key = os.urandom(12).hex()
     script = [{"run": "echo $OPENAI_API_KEY"}, "final"]
