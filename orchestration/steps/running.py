@@ -271,10 +271,10 @@ async def _go(run: StepRun, store: RunStore, options: Options) -> RunResult:
 async def _continue(
     program: Program, given: dict[str, Any], options: Options, store: RunStore, record: RunRecord
 ) -> RunResult:
-    changed = changes(record.shape, program.shape(), "the step ")
     events = await store.events(record.run_id)
     started = next((event for event in events if isinstance(event, RunStarted)), None)
     stored = dict(started.parameters) if started is not None else {}
+    changed = _other_name(program, started) + changes(record.shape, program.shape(), "the step ")
     changed += parameter_changes(stored, kept(given, await hiding_for(program, options.home, given)))
     if changed:
         listed = "; ".join(changed[:5])
@@ -296,6 +296,13 @@ async def _continue(
         run.scheduler.take_up()
         _make_again(run)
         return await _go(run, store, options)
+
+
+def _other_name(program: Program, started: RunStarted | None) -> list[str]:
+    """Why a run is not one of this program, whatever its steps are called; nothing where it may be."""
+    if started is None or (started.kind, started.name) == (program.kind, program.name):
+        return []
+    return [f"it is a run of the {started.kind} {started.name}, and this is the {program.kind} {program.name}"]
 
 
 def _replay(run: StepRun, events: Sequence[Event]) -> None:

@@ -13,7 +13,11 @@ import pytest
 from pydantic import BaseModel
 
 from orchestration import (
+    AsyncFlowExecutor,
+    AsyncPipeline,
     AsyncPythonTask,
+    Flow,
+    FlowStep,
     Map,
     OrchError,
     Parallel,
@@ -146,6 +150,17 @@ async def test_a_changed_pipeline_is_refused_with_what_changed(tmp_path: Path, o
     for one in told:
         assert one in caught.value.message
     assert (await shape_of_all().execute(run_id="r", store=tmp_path)).succeeded
+
+
+async def test_a_run_of_another_name_is_refused_though_its_steps_are_called_the_same(tmp_path: Path) -> None:
+    first, other = (AsyncPipeline([AsyncPythonTask(nothing, "load")], name=name) for name in ("sales", "stock"))
+    flow = Flow("sales", [FlowStep("load", nothing)])
+    assert (await first.execute(run_id="nightly", store=tmp_path)).succeeded
+    with pytest.raises(GraphChanged, match="it is a run of the pipeline sales, and this is the pipeline stock"):
+        await other.execute(run_id="nightly", store=tmp_path)
+    with pytest.raises(GraphChanged, match="it is a run of the pipeline sales, and this is the flow sales"):
+        await AsyncFlowExecutor(store=tmp_path).execute(flow, run_id="nightly")
+    assert (await first.execute(run_id="nightly", store=tmp_path)).succeeded
 
 
 async def test_other_parameters_are_refused_and_those_not_given_again_are_what_they_were(tmp_path: Path) -> None:
