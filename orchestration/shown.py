@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 PLAIN: Final = frozenset({type(None), bool, int, float, str, bytes})
+_AS_THEY_ARE: Final = frozenset({type(None), bool, float, str})
 WALKED: Final = frozenset({dict, list, tuple, set, frozenset})
 MAX_BITS: Final = 14_000
 """Of whole numbers; Python writes out, and reads again, 4,300 digits."""
@@ -61,13 +62,15 @@ class Walk:
 
     def items(self, value: Any, depth: int) -> Any:  # noqa: ANN401  # a container
         """What becomes of a container; its items are at `depth`."""
+        through, plain = self.through, _AS_THEY_ARE  # most items need no call
         if type(value) is dict:
-            return {self.key(key): self.through(item, depth) for key, item in value.items()}
-        return [self.through(item, depth) for item in in_order(value)]
+            pairs = value.items() if all(type(key) is str for key in value) else self.pairs(value)
+            return {key: item if type(item) in plain else through(item, depth) for key, item in pairs}
+        return [item if type(item) in plain else through(item, depth) for item in in_order(value)]
 
-    def key(self, key: Any) -> Any:  # noqa: ANN401  # any key
-        """What becomes of a key."""
-        return key
+    def pairs(self, value: dict[Any, Any]) -> Iterable[tuple[Any, Any]]:
+        """The items of a dictionary whose keys are not all text, with what becomes of the keys."""
+        return value.items()
 
     def other(self, value: Any, depth: int) -> Any:  # noqa: ANN401  # any value
         """What becomes of what is no plain value or container, or lies too deep."""
@@ -81,8 +84,8 @@ class Walk:
 class _Showing(Walk):
     __slots__ = ()
 
-    def key(self, key: Any) -> str:  # noqa: ANN401  # any key
-        return _key(key)
+    def pairs(self, value: dict[Any, Any]) -> Iterable[tuple[Any, Any]]:
+        return [(_key(key), item) for key, item in value.items()]
 
     def other(self, value: Any, depth: int) -> Any:  # noqa: ANN401  # any value
         if depth > MAX_DEPTH or type(value) in PLAIN - {bytes} or isinstance(value, Iterator):

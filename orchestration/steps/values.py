@@ -7,6 +7,7 @@ are handed on as they are.
 
 import copy
 from collections import deque
+from collections.abc import Iterable
 from typing import Any, Final, TypeAlias
 
 from orchestration.shown import MAX_DEPTH, PLAIN, Walk, shown
@@ -86,10 +87,9 @@ class _Keeping(Walk):
 
     __slots__ = ()
 
-    def items(self, value: Any, depth: int) -> Any:  # noqa: ANN401  # a container
-        if type(value) is dict and not all(type(key) is str for key in value):
-            return self.other(value, depth)
-        return super().items(value, depth)
+    def pairs(self, value: dict[Any, Any]) -> Iterable[tuple[Any, Any]]:
+        made: dict[Any, Any] = self.other(value, 0)
+        return made.items()
 
     def other(self, value: Any, depth: int) -> Any:  # noqa: ANN401  # any value
         del depth
