@@ -224,7 +224,7 @@ class Briefing:
             "ORCH_TASK_ID": task.id,
             "ORCH_RUN_ID": self._run_id,
             "ORCH_ATTEMPT": str(attempt),
-            MARKER: self._marker(task, attempt),
+            "ORCH_ATTEMPT_ID": self._marker(task, attempt),
             "ORCH_IDEMPOTENCY_KEY": f"{self._run_id}/{task.id}",
             "ORCH_OUTPUT": given,
             "ORCH_INPUTS": self._inputs_file(f"{name}.{attempt}", upstream, inputs),
