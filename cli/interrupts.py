@@ -1,7 +1,9 @@
 """What INT, TERM and HUP do to a command.
 
-Edges survived: a signal while a run goes on and while none does, impatience, a shell that hangs up twice, and signals
-that our parent ignores for us (`nohup`, a background job of a script), which stay ignored.
+Edges survived: a signal while a run goes on and while none does, impatience, a shell that hangs up twice, one request
+that arrives twice (`timeout` tells its child and then the whole group; a program around us hands on what the terminal
+has sent us as well), and signals that our parent ignores for us (`nohup`, a background job of a script), which stay
+ignored.
 """
 
 import asyncio
@@ -14,13 +16,16 @@ SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 ENDING: Final = "ending: running tasks are being stopped; press Ctrl-C again to kill them at once"
 KILLING: Final = "killing what still runs"
 
+ECHO: Final = 0.03
+"""Seconds between a signal and what is done about it; the same one once more in that time is the same request."""
+
 
 class Interrupts:
     """What INT, TERM and HUP mean while the loop runs; `signal` is the first one that came.
 
     With nothing to end, the command itself is cancelled. While a run goes on, the first signal ends it gracefully, a
     second at once, and a third gives up waiting for that. A hang-up comes twice from most shells: it never counts as
-    impatience.
+    impatience, and neither does what comes again before anybody could be told of the first.
     """
 
     def __init__(self) -> None:
@@ -29,6 +34,8 @@ class Interrupts:
         self._stop: Callable[..., None] | None = None
         self._note: Callable[[str], None] | None = None
         self._stopped = 0
+        self._heard: int | None = None
+        self._timer: asyncio.TimerHandle | None = None
 
     def listen(self) -> None:
         """Take over the signals, in the running loop."""
@@ -48,21 +55,37 @@ class Interrupts:
             self._stop = None
 
     def on_signal(self, number: int) -> None:
-        """Do what the signal asks for; called in the loop."""
-        first = self.signal is None
+        """Do what the signal asks for, a moment later if a run is to be ended; called in the loop."""
         self.signal = self.signal if self.signal is not None else number
-        if self._stop is None or self._note is None:
+        if number == self._heard:
+            return
+        self._answer()
+        if self._stop is None:
             self._cancel()
-        elif first:
-            self._note(ENDING)
-            self._stop(f"signal {number}")
-        elif number != signal.SIGHUP:
-            self._stopped += 1
-            if self._stopped > 1:
-                self._cancel()
-                return
-            self._note(KILLING)
-            self._stop(f"signal {number}", now=True)
+            return
+        self._heard = number
+        self._timer = asyncio.get_running_loop().call_later(ECHO, self._answer)
+
+    def _answer(self) -> None:
+        """Do what was heard last, and listen for the next."""
+        number, self._heard = self._heard, None
+        if self._timer is not None:
+            self._timer.cancel()
+        if number is not None and self._stop is not None and self._note is not None:
+            self._end(number, self._stop, self._note)
+
+    def _end(self, number: int, stop: Callable[..., None], note: Callable[[str], None]) -> None:
+        if self._stopped == 0:
+            note(ENDING)
+            stop(f"signal {number}")
+        elif number == signal.SIGHUP:
+            return
+        elif self._stopped == 1:
+            note(KILLING)
+            stop(f"signal {number}", now=True)
+        else:
+            self._cancel()
+        self._stopped += 1
 
     def _cancel(self) -> None:
         if self._task is not None:

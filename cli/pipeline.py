@@ -1,7 +1,8 @@
 """`pipeline`: runs a pipeline or a flow that a Python file describes, watched live, kept in the project's state."""
 
+from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
@@ -50,6 +51,7 @@ def pipeline(
     The same command again continues a run that was interrupted; finished steps are not run again.
     """
     from cli import exit_codes
+    from cli.apart import data_apart
     from cli.described import described_in
     from cli.main import drive
     from cli.parameters import parameters_of
@@ -58,16 +60,18 @@ def pipeline(
     session = session_of(context)
     refuse_both("--json", "--events", both=session.json and events)
     seconds = seconds_option(timeout, "--timeout")
-    program, home = described_in(target)
-    given = parameters_of(program, params)
+    with data_apart() if session.json or events else nullcontext() as data:
+        program, home = described_in(target)
+        given = parameters_of(program, params)
+        lines = data if events else None
 
-    async def work(interrupts: "Interrupts") -> "tuple[RunResult, int, int]":
-        run, started = await _run(
-            session, interrupts, program, home, (given, params_file), (max_concurrent, seconds, run_id), events
-        )
-        return run, started, exit_codes.of_run(run, interrupts.signal)
+        async def work(interrupts: "Interrupts") -> "tuple[RunResult, int, int]":
+            run, started = await _run(
+                session, interrupts, program, home, (given, params_file), (max_concurrent, seconds, run_id), lines
+            )
+            return run, started, exit_codes.of_run(run, interrupts.signal)
 
-    run, started, code = drive(work)
+        run, started, code = drive(work)
     if not events and not (session.quiet and not session.json):
         session.give("run_result", run.to_dict(), run_summary(run, started, session.colour_of_data))
     if code:
@@ -82,10 +86,10 @@ async def _run(
     home: "Home",
     parameters: tuple[dict[str, Any], str | None],
     wanted: tuple[int | None, float | None, str | None],
-    events: bool,
+    lines: TextIO | None,
 ) -> "tuple[RunResult, int]":
     from cli.render.progress import Progress
-    from orchestration.process import LiveChildren, become_subreaper, raise_file_limit
+    from orchestration.process import LiveChildren, become_subreaper, end_descendants, raise_file_limit
     from orchestration.steps.control import Control
     from orchestration.steps.running import Options, run_program, run_to_continue
     from orchestration.store.sqlite import SqliteStore
@@ -104,7 +108,7 @@ async def _run(
 
     try:
         run_id = run_id or await run_to_continue(program, given, store, home, file)
-        async with session.watcher(Progress(), store.events, events=events) as watcher:
+        async with session.watcher(Progress(), store.events, events=lines is not None, data=lines) as watcher:
             with interrupts.end(stop, watcher.note):
                 options = Options(
                     run_id=run_id,
@@ -119,6 +123,7 @@ async def _run(
                 run = await run_program(program, given, options)
         return run, watcher.progress.started
     finally:
+        await end_descendants(children)
         await store.close()
 
 

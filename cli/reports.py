@@ -50,12 +50,15 @@ def report(context: typer.Context, run: RunArgument = None, kind: Format = "md",
 
 
 def write_whole(file: Path, text: str) -> None:
-    """Write a file so that it is there whole or not at all.
+    """Write a file so that it is there whole or not at all; what is no file, or a link, is written to as it stands.
 
     Raises:
         UsageError: it cannot be written there.
     """
     try:
+        if file.is_symlink() or (file.exists() and not file.is_file()):  # a pipe, a device, /dev/stdout
+            file.write_text(text, encoding="utf-8", errors="replace")
+            return
         handle, temporary = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name[:40]}.")
         try:
             with os.fdopen(handle, "w", encoding="utf-8", errors="replace") as opened:

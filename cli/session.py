@@ -104,18 +104,21 @@ class Session:
             say(f"{found} in the backlog, what they touch is left out; see: orch validate")
         return made
 
-    def watcher(self, progress: "Progress", past: "Past", *, events: bool = False) -> "Watcher":
+    def watcher(
+        self, progress: "Progress", past: "Past", *, events: bool = False, data: TextIO | None = None
+    ) -> "Watcher":
         """Who shows a run: JSON lines, nobody, the board on a terminal, or plain lines.
 
         Args:
             progress: what is kept of the run.
             past: finds what happened in a run before it was resumed.
             events: whether every event is wanted as JSON.
+            data: where that goes; standard output without any.
         """
         from cli.render.watching import JsonLines, PlainLines, Watcher
 
         if events:
-            return JsonLines(progress, sys.stdout, sys.stderr)
+            return JsonLines(progress, data or sys.stdout, sys.stderr)
         if self.quiet:
             return Watcher(progress)
         if self.colour(sys.stderr):

@@ -60,6 +60,10 @@ class Tolerant(io.RawIOBase):
                 self.error = None if error.errno in READER_GONE else error
         return len(view)
 
+    def move(self) -> None:
+        """Write to the same place by a descriptor that nobody else knows."""
+        self._fd = os.dup(self._fd)
+
     def _wait_for_room(self) -> None:
         import select
 
@@ -69,8 +73,8 @@ class Tolerant(io.RawIOBase):
 def adopt() -> None:
     """Put `sys.stdout` and `sys.stderr` on tolerant streams; call it once, before anything is printed."""
     _fill_closed_descriptors()
-    sys.stdout = _tolerant(sys.stdout, 1)
-    sys.stderr = _tolerant(sys.stderr, 2)
+    sys.stdout = tolerant(sys.stdout, 1)
+    sys.stderr = tolerant(sys.stderr, 2)
 
 
 def failure_of(stream: "TextIO") -> OSError | None:
@@ -88,7 +92,7 @@ def _fill_closed_descriptors() -> None:
             os.open(os.devnull, os.O_RDWR)  # the lowest free number, which is this one: the lower ones are in use
 
 
-def _tolerant(stream: "TextIO | None", fd: int) -> "TextIO":
+def tolerant(stream: "TextIO | None", fd: int) -> "TextIO":
     """The stream's own encoding on a raw stream of ours; None is what Python has for a closed descriptor."""
     encoding = getattr(stream, "encoding", None) or "utf-8"
     if stream is not None:

@@ -1,7 +1,8 @@
 """`init` and `add`: the two commands that write what users otherwise write by hand. Neither replaces a file."""
 
 import os
-from typing import TYPE_CHECKING, Annotated, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -13,6 +14,9 @@ from orchestration.kinds import Priority
 
 if TYPE_CHECKING:
     from orchestration.loading import Project
+
+MAX_TRIES: Final = 100
+"""How many others may take the number of a new task just before us."""
 
 Folder = Annotated[
     str | None, typer.Argument(metavar="[FOLDER]", help="It is made if it is missing.", show_default=False)
@@ -62,8 +66,7 @@ def add(
     estimate_hours: Estimate = None,
 ) -> None:
     """Add a task to the backlog."""
-    from orchestration.loading import load_project, next_task_id, write_task
-    from orchestration.models import BUILT_IN_AGENTS
+    from orchestration.loading import load_project, next_task_id
 
     if not title.strip():
         raise UsageError("the title is empty", hint="say in a line what is to be done")
@@ -82,11 +85,30 @@ def add(
         "description": from_stdin("the description", "-d") if description == "-" else description,
     }
     fields = {name: value for name, value in written.items() if value not in (None, [])}
-    _check(project, fields)
-    agents = {**BUILT_IN_AGENTS, **project.settings.agents}
-    file = write_task(project.root, fields, folder=_folder_of(project), agents=agents)
+    file = _write(project, fields, is_named=task_id is not None)
     place = os.path.relpath(file, project.root)
     session.give_line("task", {"id": fields["id"], "title": title, "file": place}, f"added {fields['id']}: {place}")
+
+
+def _write(project: "Project", fields: dict[str, Any], *, is_named: bool) -> Path:
+    """Write the task's file; a number that somebody else takes at this moment is left to him.
+
+    Raises:
+        UsageError: there is such a file, or it cannot be written; and what `_check` raises.
+    """
+    from orchestration.loading import next_task_id, write_task
+    from orchestration.models import BUILT_IN_AGENTS
+
+    agents = {**BUILT_IN_AGENTS, **project.settings.agents}
+    for tries_left in reversed(range(MAX_TRIES)):
+        _check(project, fields)
+        try:
+            return write_task(project.root, fields, folder=_folder_of(project), agents=agents)
+        except UsageError as error:
+            if is_named or not tries_left or not isinstance(error.__cause__, FileExistsError):
+                raise
+        fields["id"] = next_task_id(project)
+    raise AssertionError  # the last try returns or raises
 
 
 def _check(project: "Project", fields: dict[str, Any]) -> None:

@@ -14,6 +14,7 @@ from typing import Any, Final
 from orchestration import prompts
 from orchestration.attempts.outputs import make_empty, write_inputs
 from orchestration.attempts.place import Assignment, Place
+from orchestration.checks import MARKER
 from orchestration.errors import TemplateError
 from orchestration.ledger import Ledger
 from orchestration.masking import Masker
@@ -85,7 +86,7 @@ class Briefing:
         needs = (*task.depends_on, *assignment.draws_on)
         upstream = {need: context["tasks"][need] for need in needs if need in context["tasks"]}
         prompt = self.prompt(task_id, assignment, agent, context)
-        chosen, secrets = await self._chosen(task, agent, context)
+        chosen, secrets = await self._chosen(task, agent, context, attempt)
         environment = {**chosen, **self._ours(task, attempt, slot, upstream, inputs)}
         keys = self._keys(assignment.agent_name, agent, environment)
         hearers = hearers or Hearers()
@@ -163,17 +164,17 @@ class Briefing:
     # -- the environment ----------------------------------------------------------------------------------------
 
     async def _chosen(
-        self, task: Task, agent: Agent, context: Mapping[str, Any]
+        self, task: Task, agent: Agent, context: Mapping[str, Any], attempt: int
     ) -> tuple[dict[str, str], Mapping[str, str]]:
         """What every command of the attempt may see of ours and of what was written; and the secrets in it."""
         settings = self._place.settings
         written = {**settings.env, **agent.env, **task.env}
         extra = {name: _variable(name, str(prompts.render(text, context))) for name, text in written.items()}
-        names = (*agent.secrets, *task.secrets)
-        secrets = await self._secrets(names) if names else nothing()
+        names, marker = (*agent.secrets, *task.secrets), (MARKER, self._marker(task, attempt))
+        secrets = await self._secrets(names, marker) if names else nothing()
         return {**self._allowed(self._passed(task, agent)), **extra, **secrets}, secrets
 
-    async def _secrets(self, names: tuple[str, ...]) -> Mapping[str, str]:
+    async def _secrets(self, names: tuple[str, ...], marker: tuple[str, str]) -> Mapping[str, str]:
         """The secrets of these names: as they are known already, or looked up now."""
         place = self._place
         found = {name: place.known_secrets[name] for name in names if name in place.known_secrets}
@@ -181,8 +182,8 @@ class Briefing:
         if wanted:
             from orchestration.vault import secrets_for  # noqa: PLC0415  # only who has secrets pays for it
 
-            sources, ours = place.settings.secrets, place.environment
-            found |= await secrets_for(wanted, sources, ours, place.directory, children=place.children)
+            sources, ours, children = place.settings.secrets, place.environment, place.children
+            found |= await secrets_for(wanted, sources, ours, place.directory, children=children, marker=marker)
         return found
 
     def _passed(self, task: Task, agent: Agent) -> tuple[str, ...]:
@@ -235,12 +236,16 @@ class Briefing:
             "ORCH_TASK_ID": task.id,
             "ORCH_RUN_ID": self._run_id,
             "ORCH_ATTEMPT": str(attempt),
-            "ORCH_ATTEMPT_ID": f"{self._run_id}{self._place.mark}/{task.id}/{attempt}",
+            "ORCH_ATTEMPT_ID": self._marker(task, attempt),
             "ORCH_IDEMPOTENCY_KEY": f"{self._run_id}/{task.id}",
             "ORCH_OUTPUT": given,
             "ORCH_INPUTS": self._inputs_file(f"{name}.{attempt}", upstream, inputs),
             "ORCH_SLOT": str(slot),
         }
+
+    def _marker(self, task: Task, attempt: int) -> str:
+        """By what everything is found that belongs to an attempt."""
+        return f"{self._run_id}{self._place.mark}/{task.id}/{attempt}"
 
     def _inputs_file(self, number: str, upstream: Mapping[str, Any], inputs: Mapping[str, Any]) -> str:
         if upstream or inputs:

@@ -1,7 +1,9 @@
 """Which version of an agent program is installed: asked once for each program, and again when its file changes.
 
 A program that does not answer, answers nonsense or is not there has no version, and that is all: whether it can be
-started is found out by starting it.
+started is found out by starting it. Edges survived: one that takes the question for work, or leaves others behind (it
+has a supervisor, like any agent program), one that hangs while its attempt has little time, and a question that nobody
+waits for any more (it is ended before the last of them goes).
 """
 
 import asyncio
@@ -9,15 +11,21 @@ import os
 import re
 import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 from orchestration.adapters import Adapter, Invocation
 from orchestration.errors import OrchError
+from orchestration.executors._starting import MARKER
 from orchestration.process import Command, LiveChildren, run_process
+from orchestration.supervisor import supervised
 
 PATIENCE: Final = 20.0
 """Seconds for a program to say its version; some start a whole runtime for that."""
+
+GRACE: Final = 1.0
+"""Seconds between the request to end and the end by force."""
 
 MAX_SAID: Final = 64 * 1024
 
@@ -51,29 +59,61 @@ def why_missing(name: str, directory: Path) -> str:
     return "it is not executable (see `chmod +x`)" if path.exists() else "it is not there"
 
 
+class _Question:
+    """A question that was put to a program, and how many wait for the answer."""
+
+    def __init__(self, answer: "asyncio.Task[str | None]") -> None:
+        self.answer = answer
+        self._waiting = 0
+
+    async def wait_for_answer(self) -> str | None:
+        """The answer; the last one who does not want it any more sees to the end of the program first."""
+        self._waiting += 1
+        try:
+            return await asyncio.shield(self.answer)
+        except asyncio.CancelledError:
+            if self._waiting == 1:
+                await self._end()
+            raise
+        finally:
+            self._waiting -= 1
+
+    async def _end(self) -> None:
+        while not self.answer.done():
+            self.answer.cancel()
+            with suppress(asyncio.CancelledError):
+                await asyncio.wait([self.answer])
+
+
 class Versions:
     """What is known of installed programs."""
 
     def __init__(self, children: LiveChildren | None) -> None:
         """Nothing is known yet."""
         self._children = children
-        self._known: dict[tuple[str, ...], asyncio.Task[str | None]] = {}
+        self._known: dict[tuple[str, ...], _Question] = {}
 
     async def of(
-        self, path: str | None, invocation: Invocation, adapter: Adapter, environment: Mapping[str, str]
+        self,
+        path: str | None,
+        invocation: Invocation,
+        adapter: Adapter,
+        environment: Mapping[str, str],
+        patience: float | None = None,
     ) -> str | None:
-        """The version of the program at `path`, None where it cannot be found out."""
+        """The version of the program at `path`, None where it cannot be found out in `patience` seconds."""
         if path is None or not invocation.version_argv:
             return None
-        key = (path, *invocation.version_argv[1:], str(_stamp(path)))
+        argv = (path, *invocation.version_argv[1:])
+        key = (*argv, str(_stamp(path)))
         asked = self._known.get(key)
-        if asked is None or asked.cancelled():
-            argv = (path, *invocation.version_argv[1:])
-            asked = self._known[key] = asyncio.create_task(self._ask(argv, adapter.form.version.pattern, environment))
-        return await asyncio.shield(asked)
+        if asked is None or asked.answer.cancelled():
+            command = _asking(argv, environment, PATIENCE if patience is None else min(patience, PATIENCE))
+            answer = asyncio.create_task(self._ask(command, adapter.form.version.pattern))
+            asked = self._known[key] = _Question(answer)
+        return await asked.wait_for_answer()
 
-    async def _ask(self, argv: tuple[str, ...], pattern: re.Pattern[str], environment: Mapping[str, str]) -> str | None:
-        command = Command(argv=argv, env=environment, timeout=PATIENCE, kill_grace=1.0, max_capture=MAX_SAID)
+    async def _ask(self, command: Command, pattern: re.Pattern[str]) -> str | None:
         try:
             end = await run_process(command, children=self._children)
         except OrchError:
@@ -82,6 +122,19 @@ class Versions:
         if found is None:
             return None
         return found.groupdict().get("version") or (found[1] if found.re.groups else found[0])
+
+
+def _asking(argv: tuple[str, ...], environment: Mapping[str, str], patience: float) -> Command:
+    marker = environment.get(MARKER)
+    return Command(
+        argv=supervised(argv, grace=GRACE, report=os.devnull),
+        env=environment,
+        timeout=patience,
+        kill_grace=GRACE,
+        max_capture=MAX_SAID,
+        supervised=True,
+        marker=None if marker is None else (MARKER, marker),
+    )
 
 
 def _stamp(path: str) -> tuple[int, int]:

@@ -82,7 +82,7 @@ class AgentExecutor:
             return not_started(error)
         version = None
         if work.rewrite is None:
-            version = await self._versions.of(found, invocation, adapter, environment)
+            version = await self._versions.of(found, invocation, adapter, environment, work.timeout)
         else:  # which version there is elsewhere, and whether there is one, nobody knows here
             found = path_of(start.argv[0], start.environment, start.directory)
         facts = {"adapter": adapter.name, "agent_version": version, "session": invocation.resumed}

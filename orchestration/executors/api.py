@@ -8,7 +8,6 @@ Edges survived: the extra, or a part of it, is not installed; several first ques
 """
 
 import asyncio
-import sys
 import threading
 from collections.abc import Mapping
 from importlib import import_module
@@ -36,6 +35,9 @@ NOT_INSTALLED: Final = "asking models directly needs the extra `api` (pip instal
 _ONE_AT_A_TIME: Final = threading.Lock()
 """Two threads that import parts of one big package at once can meet it half-made."""
 
+_imported: Final[dict[str, ModuleType]] = {}
+"""What is imported to its end: `sys.modules` has a module from the beginning of its import."""
+
 
 class ApiExecutor:
     """Asks the model that is bound to the agent."""
@@ -49,7 +51,7 @@ class ApiExecutor:
         try:
             binding = binding_for(work.agent_name, work.agent, self._settings)
             endpoint = endpoint_for(work.agent_name, binding, work.agent_environment)
-            asking, speaker = await _imported(ASKING), await _imported(SPEAKERS[endpoint.dialect])
+            asking, speaker = await wait_for_import(ASKING), await wait_for_import(SPEAKERS[endpoint.dialect])
         except CannotAsk as error:
             return Outcome(failure=error.failure, error=error.message)
         except ImportError as error:
@@ -58,10 +60,12 @@ class ApiExecutor:
         return outcome
 
 
-async def _imported(name: str) -> ModuleType:
-    return sys.modules[name] if name in sys.modules else await asyncio.to_thread(_import, name)
+async def wait_for_import(name: str) -> ModuleType:
+    """A module, once all of it is imported; raises what its import raises."""
+    return _imported[name] if name in _imported else await asyncio.to_thread(_import, name)
 
 
 def _import(name: str) -> ModuleType:
     with _ONE_AT_A_TIME:
-        return import_module(name)
+        _imported[name] = import_module(name)
+        return _imported[name]

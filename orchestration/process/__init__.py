@@ -24,7 +24,7 @@ from orchestration.process.command import (
 )
 from orchestration.process.control import Control
 from orchestration.process.environment import child_environment
-from orchestration.process.leftovers import end_leftovers
+from orchestration.process.leftovers import end_descendants, end_leftovers
 from orchestration.process.running import run_process
 from orchestration.process.spawn import raise_file_limit
 
@@ -41,6 +41,7 @@ __all__ = [
     "Stream",
     "become_subreaper",
     "child_environment",
+    "end_descendants",
     "end_leftovers",
     "mark_of",
     "raise_file_limit",

@@ -167,13 +167,14 @@ class LiveChildren:
         found = False
         pids = read_list_of_children(self._list)
         for pid in pids:
-            if pid not in self._leaders and not self._is_warden(pid) and self._is_leftover(pid, tree):
+            if pid not in self._leaders and not self.is_warden(pid) and self._is_leftover(pid, tree):
                 found = True
         if self._dead:
             self._dead = {known: since for known, since in self._dead.items() if known[0] in pids}
         return found
 
-    def _is_warden(self, pid: int) -> bool:
+    def is_warden(self, pid: int) -> bool:
+        """Whether a process is the one that ends us all if this program dies."""
         return self._warden is not None and pid == self._warden.pid
 
     def _is_leftover(self, pid: int, tree: Tree) -> bool:

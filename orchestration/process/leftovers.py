@@ -1,4 +1,7 @@
-"""What an earlier life of a run left running, found by the run's marker or brand and ended before anything new starts.
+"""What is left running of a run: by an earlier life of it, or by functions that were called in this very process.
+
+The former is found by the run's marker or brand and ended before anything new starts, the latter by descent from us,
+and ended when nothing more is called: a function in a thread cannot be ended, but what it has started can.
 
 A process is known by its marker and its time of birth, never by its number alone. How old it may be is not asked: no
 other run has the marker, and a wall clock that was set since the run began would say anything. Edges survived: children
@@ -8,7 +11,7 @@ is refused.
 """
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from orchestration.errors import WrongState
@@ -18,7 +21,7 @@ from orchestration.process.command import DEFAULT_KILL_GRACE
 from orchestration.process.ending import Ending
 from orchestration.process.steadfast import Steadfast
 from orchestration.process.table import HAS_PROC, Entry, environment_of, read_whole
-from orchestration.process.tree import Tree
+from orchestration.process.tree import Tree, members, reap
 
 SUPERVISOR: Final = b"supervisor/__main__.py"
 
@@ -49,6 +52,48 @@ async def end_leftovers(
     if steady.cancellation is not None:
         raise steady.cancellation
     return ending.swept, ending.survivors
+
+
+async def end_descendants(children: LiveChildren, *, grace: float = DEFAULT_KILL_GRACE) -> int:
+    """End all that descends from this process; a cancellation is raised afterwards.
+
+    For a program whose only business is its run, and only when all that `run_process` has started has ended. Where no
+    orphans come to us, those whose parents have ended are missed.
+
+    Args:
+        children: the book that knows how much of a hurry there is, and who the warden is, which is spared.
+        grace: seconds between the request to end and the end by force.
+
+    Returns:
+        How many were found.
+    """
+    steady = Steadfast()
+    tree = Descendants(children.is_warden)
+    ending = Ending(tree, children.table, 0.0 if children.is_hasty else grace, steady, leader_gone=True)
+    await ending.end()
+    if steady.cancellation is not None:
+        raise steady.cancellation
+    return ending.swept
+
+
+class Descendants(Tree):
+    """All that descends from us; there is no leader, and our own session is not spared."""
+
+    __slots__ = ("_spared",)
+
+    def __init__(self, spared: Callable[[int], bool]) -> None:
+        """Describe it; `spared` says of a child of ours, by its pid, whether it stays."""
+        super().__init__(0, 0)
+        self._spared = spared
+
+    def look(self, table: Iterable[Entry]) -> list[Entry]:
+        """Every living one; the dead among our children are reaped."""
+        us, table = os.getpid(), list(table)
+        roots = {entry.pid for entry in table if entry.parent == us and not self._spared(entry.pid)}
+        for entry in table:
+            if entry.dead and entry.pid in roots:
+                reap(entry.pid)
+        return [entry for entry in members(table, roots, set()) if not entry.dead]
 
 
 class Leftovers(Tree):

@@ -93,14 +93,17 @@ class StateFiles:
         except FileNotFoundError:
             return False
 
-    def check_links(self) -> None:
-        """Refuse a state file that is a link to something outside: it would be somebody else's.
+    def check_kinds(self) -> None:
+        """Refuse what is no file, for opening a pipe may wait for ever; and a link to something outside.
 
         Raises:
-            StoreError: it is one.
+            StoreError: the state file would be somebody else's, or it or what SQLite keeps beside it is no file.
         """
         if self.database.is_symlink() and not self.database.resolve().is_relative_to(self.folder.resolve()):
             raise StoreError("the state file is a link that leads out of the state folder", file=self.database)
+        for path in (self.database, self.log, self.journal):
+            if path.exists() and not path.is_file():
+                raise StoreError("this is no file", hint="move it away; `orch` makes it anew", file=path)
 
 
 def network_type(folder: Path, mounts: Path = MOUNTS) -> str | None:

@@ -43,7 +43,7 @@ def open_to_write(files: StateFiles, schema: Schema, network: str | None) -> tup
         NewerStore: the file is of a newer version.
         StoreError: it is not ours, or cannot be used.
     """
-    files.check_links()
+    files.check_kinds()
     with said_clearly(files.database):
         if files.database.exists():
             with closing(connect(files.database, _glancing(files))) as glance:
@@ -77,7 +77,7 @@ def open_to_read(files: StateFiles, schema: Schema) -> tuple[sqlite3.Connection,
         Outdated: a writer has to open it first.
         StoreError: it is not ours, or cannot be used.
     """
-    files.check_links()
+    files.check_kinds()
     with said_clearly(files.database):
         if not files.database.exists():
             return None

@@ -56,7 +56,7 @@ def restore(folder: Path, backup: Path) -> Restored:
     if backup.resolve() == files.database.resolve():
         raise UsageError("this is the state itself", hint="name a backup", file=backup)
     files.make_folder()
-    files.check_links()
+    files.check_kinds()
     with write_locked(files), closing(_opened(backup)) as source:
         refuse_live(folder)
         with _about(backup):

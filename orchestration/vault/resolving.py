@@ -3,7 +3,8 @@
 Nothing is read that was not asked for: a `.env` only where a source names it, the environment only for the name. What
 cannot be had is an error that says which secret and which source, and never what was found there. Edges survived: a
 file that is a folder, a pipe or too big, a command that fails, hangs, prints nothing or prints without end, values
-that no variable can hold. What a command prints goes into no log; its environment is the allow-listed one.
+that no variable can hold. What a command prints goes into no log; its environment is the allow-listed one, with the
+marker of the attempt, so that what it leaves behind ends as all that the attempt starts.
 """
 
 import os
@@ -39,6 +40,7 @@ async def secrets_for(
     *,
     children: LiveChildren | None = None,
     patience: float = PATIENCE,
+    marker: tuple[str, str] | None = None,
 ) -> dict[str, str]:
     """Look up secrets.
 
@@ -49,6 +51,7 @@ async def secrets_for(
         directory: The project's root: relative files start there, and commands run there.
         children: The program's book of what lives.
         patience: Seconds for each command.
+        marker: The variable, with its value, by which all that commands start is found.
 
     Returns:
         Values by name, without the newlines at their ends.
@@ -60,7 +63,7 @@ async def secrets_for(
     for name in dict.fromkeys(names):
         source = sources.get(name) or SecretSource(env=name)
         if source.command is not None:
-            command = _asking(source.command, environment, directory, patience)
+            command = _asking(source.command, environment, directory, patience, marker)
             value = _text(name, await _printed(name, source.command, command, children), _first_word(source.command))
         elif source.file is not None:
             value = _text(name, _read(name, _place(source.file, environment, directory), MAX_SECRET), source.file)
@@ -117,14 +120,17 @@ def _read(name: str, path: Path, limit: int) -> bytes:
     return data
 
 
-def _asking(line: str, environment: Mapping[str, str], directory: Path, patience: float) -> Command:
+def _asking(
+    line: str, environment: Mapping[str, str], directory: Path, patience: float, marker: tuple[str, str] | None
+) -> Command:
     return Command(
         command_line(line),
         cwd=directory,
-        env=child_environment(environment),
+        env=child_environment(environment, extra=None if marker is None else dict([marker])),
         timeout=patience,
         kill_grace=1.0,
         max_capture=MAX_SECRET,
+        marker=marker,
     )
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.interrupts import Interrupts
+from cli.interrupts import ECHO, Interrupts
 from tests.cli.project import PATIENCE, Project, command_line
 from tests.cli.terminal import CTRL_C, terminal
 
@@ -60,6 +61,7 @@ async def test_the_first_signal_ends_gracefully_and_the_second_at_once(signals: 
     with interrupts.end(run.stop, run.note):
         for number in signals:
             interrupts.on_signal(number)
+            await asyncio.sleep(2 * ECHO)
     assert run.asked == asked
     assert interrupts.signal == signals[0]
 
@@ -72,11 +74,31 @@ async def test_a_third_signal_gives_up_waiting_for_the_end() -> None:
         with interrupts.end(run.stop, run.note):
             for _ in range(3):
                 interrupts.on_signal(signal.SIGINT)
+                await asyncio.sleep(2 * ECHO)
             await asyncio.Event().wait()
 
     with pytest.raises(asyncio.CancelledError):
         await asyncio.create_task(work(Interrupts()))
     assert len(run.asked) == 4
+
+
+@pytest.mark.parametrize("signals", [[2, 2], [15, 15, 15]])
+async def test_a_signal_that_arrives_twice_at_one_time_was_sent_once(signals: list[int]) -> None:
+    interrupts, run = Interrupts(), Run()
+    with interrupts.end(run.stop, run.note):
+        for number in signals:
+            interrupts.on_signal(number)
+        await asyncio.sleep(2 * ECHO)
+    assert run.asked == ["ending", f"signal {signals[0]}"]
+
+
+async def test_two_signals_at_one_time_are_two_requests() -> None:
+    interrupts, run = Interrupts(), Run()
+    with interrupts.end(run.stop, run.note):
+        interrupts.on_signal(signal.SIGTERM)
+        interrupts.on_signal(signal.SIGINT)
+        await asyncio.sleep(2 * ECHO)
+    assert run.asked == ["ending", "signal 15", "killing what still runs", "signal 2, now"]
 
 
 # ---- for real --------------------------------------------------------------------------------------------------------
@@ -112,6 +134,24 @@ def test_after_ctrl_c_the_same_command_continues(project: Project) -> None:
     assert done.code == 0, done.err
     assert "started   A" not in done.err
     assert "started   B" in done.err
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("timeout") is None, reason="needs timeout of the coreutils")
+def test_timeout_around_a_run_ends_it_gracefully(project: Project) -> None:
+    project.shell("A", f"trap 'sleep 0.5; touch cleaned; exit 1' TERM; {WAIT}")
+    done = subprocess.run(
+        ["timeout", "1.5", *command_line("run-batch")],
+        cwd=project.root,
+        env=project.environment,
+        capture_output=True,
+        timeout=PATIENCE,
+        check=False,
+        start_new_session=True,
+    )
+    assert done.returncode == 124
+    assert b"killing what still runs" not in done.stderr
+    assert (project.root / "cleaned").exists(), done.stderr
 
 
 @pytest.mark.slow

@@ -1,8 +1,9 @@
 """State files of others, of other versions, cut short or damaged: told of, and left as they are."""
 
+import os
 import shutil
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -172,6 +173,25 @@ async def test_a_link_that_leads_out_is_not_followed(store: SqliteStore, folder:
         await store.events("r")
     with pytest.raises(StoreError, match="leads out"):
         await store.append("r", [started("r", 2)])
+
+
+@pytest.mark.parametrize("name", ["state.db", "state.db-wal", "state.db-journal"])
+@pytest.mark.parametrize("make", [os.mkfifo, Path.mkdir])
+async def test_what_is_no_file_is_refused_and_not_waited_for(
+    store: SqliteStore, folder: Path, name: str, make: Callable[[Path], None]
+) -> None:
+    if name != "state.db":
+        await opened(store)
+        await store.close()
+        (folder / name).unlink(missing_ok=True)
+    folder.mkdir(exist_ok=True)
+    make(folder / name)
+    again = SqliteStore(folder)
+    with pytest.raises(StoreError, match="no file"):
+        await again.events("r")
+    with pytest.raises(StoreError, match="no file"):
+        await again.append("r", [started("r", 2)])
+    await again.close()
 
 
 async def test_what_the_migrations_make_is_what_a_new_file_has(

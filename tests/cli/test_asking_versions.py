@@ -1,0 +1,113 @@
+"""Asking an agent program for its version: nothing of that outlives the attempt, whatever the program makes of it."""
+
+import os
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.cli.project import PATIENCE, Project
+
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform != "linux", reason="needs /proc and a subreaper")]
+
+ADAPTER = """
+program: [./heron]
+arguments: [[go]]
+prompt: {channel: stdin}
+events:
+  - {is: said, match: {event: text}, show: text}
+  - {is: ended, match: {event: end}, good_when: {status: ok}}
+answer: {event: said, path: text}
+"""
+
+WORKS = """#!/bin/sh
+echo '{"event": "text", "text": "hi"}'
+echo '{"event": "end", "status": "ok"}'
+"""
+
+DAEMON = """#!/bin/sh
+if test "$1" = --version; then
+  setsid sh -c 'trap "" TERM; echo $$ > pid; exec sleep 60' > /dev/null 2>&1 &
+  while ! test -s pid; do sleep 0.01; done
+  echo 1.2.3
+  exit
+fi
+"""
+
+HANGS = """#!/bin/sh
+trap '' TERM
+if test "$1" = --version; then echo $$ > pid; exec sleep 60; fi
+"""
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[0] != b"Z"
+    except OSError:
+        return False
+
+
+def heron(project: Project, asked: str, **fields: object) -> None:
+    project.settings("agents: {heron: {kind: cli, adapter: heron.yaml}}\n")
+    project.write("heron.yaml", ADAPTER)
+    project.write("heron", asked + WORKS.partition("\n")[2]).chmod(0o755)
+    project.shell("A", "Please look.", agent="heron", **fields)
+
+
+def pid_of(project: Project) -> int:
+    path = project.root / "pid"
+    end = time.monotonic() + PATIENCE
+    while not (path.exists() and path.read_text(encoding="ascii").endswith("\n")):
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    return int(path.read_text(encoding="ascii"))
+
+
+@pytest.mark.parametrize("arguments", [["execute-task", "A"], ["agents", "check", "heron"]])
+def test_what_a_program_leaves_behind_when_it_is_asked_is_ended(project: Project, arguments: list[str]) -> None:
+    heron(project, DAEMON)
+    done = project.orch(*arguments, "--json")
+    assert done.code == 0, done.err
+    assert '"1.2.3"' in done.out
+    assert not is_alive(pid_of(project))
+
+
+def test_a_cancelled_task_leaves_no_program_that_is_still_being_asked(project: Project) -> None:
+    heron(project, HANGS)
+    with project.start("run-batch") as running:
+        pid = pid_of(project)
+        cancelled = project.orch("cancel", "A")
+        assert not is_alive(pid)
+        assert cancelled.code == 0, cancelled.err
+        assert running.wait(PATIENCE) == 1
+
+
+def test_a_program_that_is_being_asked_ends_with_orch(project: Project) -> None:
+    heron(project, HANGS)
+    with project.start("run-batch") as running:
+        pid = pid_of(project)
+        running.kill()
+        running.wait(PATIENCE)
+    end = time.monotonic() + PATIENCE / 2
+    while is_alive(pid) and time.monotonic() < end:
+        time.sleep(0.02)
+    ended = not is_alive(pid)
+    if not ended:
+        os.kill(pid, 9)
+    assert ended
+
+
+def test_a_program_has_no_longer_for_its_version_than_for_its_task(project: Project) -> None:
+    heron(project, HANGS, timeout=0.5)
+    begun = time.monotonic()
+    done = project.orch("execute-task", "A")
+    assert done.code == 0, done.err
+    assert time.monotonic() - begun < 15
+
+
+def test_what_a_program_leaves_behind_is_found_though_its_supervisor_was_killed(project: Project) -> None:
+    heron(project, DAEMON.replace("echo 1.2.3", "kill -9 $PPID; echo 1.2.3"))
+    done = project.orch("execute-task", "A")
+    assert done.code == 0, done.err
+    assert not is_alive(pid_of(project))
