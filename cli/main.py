@@ -127,7 +127,11 @@ def drive(work: "Callable[[Interrupts], Coroutine[Any, Any, T]]") -> "T":
 
     async def listening() -> "T":
         interrupts.listen()
-        return await work(interrupts)
+        early.let_through()
+        try:
+            return await work(interrupts)
+        finally:
+            early.hold_back()
 
     early.hand_over()
     try:
@@ -136,3 +140,5 @@ def drive(work: "Callable[[Interrupts], Coroutine[Any, Any, T]]") -> "T":
         if interrupts.signal is None:
             raise
         raise Signalled(interrupts.signal) from None
+    finally:
+        early.let_through()
