@@ -46,6 +46,12 @@ FIELD_ROWS: Final = (
     task_row("a negative duration", "id: a\nkill_grace: -1\n", (2, "out of range", "between 0 and ten years")),
     task_row("a limit of nothing", "id: a\nidle_timeout: 0s\n", (2, "a limit of zero", "leave it out")),
     task_row("a time of day as a duration", "id: a\ntimeout: 1:30\n", (2, "'1:30' is no duration", "")),
+    task_row(
+        "checks and preparations that run nothing",
+        'id: a\nverify: ["true", " "]\nsetup: ""\n',
+        (2, "verify: ' ' is no command", "leave it out"),
+        (3, "setup: '' is no command", "leave it out"),
+    ),
     task_row("too few tries", "id: a\nretry: 0\n", (2, "retry must be at least 1; got 0", "")),
     task_row(
         "an unknown kind of failure",

@@ -89,6 +89,14 @@ def _variables(value: dict[str, str]) -> dict[str, str]:
     return value
 
 
+def _commands(value: tuple[str, ...]) -> tuple[str, ...]:
+    """A check that runs nothing could never pass; better said here than when the work is done."""
+    for line in value:
+        if not line.strip() or "\0" in line:
+            raise ValueError(f"{line!r:.60} is no command; write one, or leave it out")
+    return value
+
+
 def lowered(value: object) -> object:
     """Words may be written in any case."""
     return value.strip().lower() if isinstance(value, str) else value
@@ -103,6 +111,7 @@ Duration: TypeAlias = Annotated[float, BeforeValidator(seconds_of, json_schema_i
 Limit: TypeAlias = Annotated[Duration, AfterValidator(_above_zero)]
 TaskId: TypeAlias = Annotated[str, AfterValidator(_safe_id)]
 Texts: TypeAlias = Annotated[tuple[str, ...], BeforeValidator(listed, json_schema_input_type=str | list[str])]
+Commands: TypeAlias = Annotated[Texts, AfterValidator(_commands)]
 Variables: TypeAlias = Annotated[dict[str, str], BeforeValidator(or_empty), AfterValidator(_variables)]
 AgentName: TypeAlias = Annotated[str, AfterValidator(_safe_id)]
 BackendName: TypeAlias = Annotated[str, AfterValidator(_backend)]

@@ -6,6 +6,7 @@ from pydantic import AliasChoices, BeforeValidator, Field, model_validator
 
 from orchestration.kinds import Mode, OnCrash, Priority, RunWhen
 from orchestration.models.fields import (
+    Commands,
     Duration,
     Limit,
     TaskId,
@@ -46,7 +47,7 @@ class Task(Written):
     estimate_hours: Annotated[float, Field(ge=0, le=100_000, allow_inf_nan=False)] | None = None
     deliverables: Texts = ()
     acceptance: Annotated[Texts, Field(validation_alias=AliasChoices("acceptance", "success_criteria"))] = ()
-    verify: Texts = ()
+    verify: Commands = ()
     timeout: Limit | None = None
     idle_timeout: Limit | None = None
     kill_grace: Duration | None = None
@@ -66,7 +67,7 @@ class Task(Written):
         BeforeValidator(names_only, json_schema_input_type=dict[str, Any] | list[str] | str),
     ] = ()
     workspace: Literal["shared", "worktree", "copy"] = "shared"
-    setup: Texts = ()
+    setup: Commands = ()
     merge: str | None = None
     expects_changes: bool = False
     on_crash: OnCrash = OnCrash.RERUN
