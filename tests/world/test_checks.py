@@ -99,8 +99,11 @@ async def test_a_check_that_is_not_there_has_failed_with_a_remedy(tmp_path: Path
 
 
 @pytest.mark.parametrize("command", ["", "  ", "echo a\0b"])
-async def test_a_check_that_is_no_command_has_not_passed(tmp_path: Path, command: str) -> None:
-    result = await one(tmp_path, verify=command)
+async def test_a_check_that_is_no_command_is_refused_and_has_not_passed(tmp_path: Path, command: str) -> None:
+    with pytest.raises(ValueError, match="is no command"):
+        Task(id="T-1", verify=(command,))
+    task = Task(id="T-1").model_copy(update={"verify": (command,)})  # as a state of another version may have it
+    (result,) = await run_checks(work_for(tmp_path, task=task), outputs={})
     assert not result.passed
     assert result.log
 
