@@ -1,5 +1,6 @@
 """`pipeline`: runs a pipeline or a flow that a Python file describes, watched live, kept in the project's state."""
 
+import sys
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TextIO
@@ -53,6 +54,7 @@ def pipeline(
     from cli import exit_codes
     from cli.apart import data_apart
     from cli.described import described_in
+    from cli.leaving import nobody_leaves
     from cli.main import drive
     from cli.parameters import parameters_of
     from cli.render.summary import problem_of_steps, run_summary
@@ -60,7 +62,10 @@ def pipeline(
     session = session_of(context)
     refuse_both("--json", "--events", both=session.json and events)
     seconds = seconds_option(timeout, "--timeout")
-    with data_apart() if session.json or events else nullcontext() as data:
+    with (
+        data_apart() if session.json or events else nullcontext() as data,
+        nobody_leaves(lambda status: _left(session, data, status)),
+    ):
         program, home = described_in(target)
         given = parameters_of(program, params)
         lines = data if events else None
@@ -76,6 +81,20 @@ def pipeline(
         session.give("run_result", run.to_dict(), run_summary(run, started, session.colour_of_data))
     if code:
         say(problem_of_steps(run))
+    return code
+
+
+def _left(session: Session, data: TextIO | None, status: int) -> int:
+    """Say that a function has ended this process; returns the exit code."""
+    from cli.problems import report
+    from orchestration.errors import OrchError
+
+    if data is not None:
+        sys.stdout = data
+    told = f"code of the pipeline has ended orch by os._exit({status}); what ran is cut off as by a crash"
+    code = report(OrchError(told, hint="raise an error, or call sys.exit; the same command goes on"), session, ())
+    sys.stdout.flush()
+    sys.stderr.flush()
     return code
 
 

@@ -127,3 +127,38 @@ def test_what_a_function_waits_for_ends_with_a_command_that_is_stopped(project: 
     if left:
         os.kill(pid, signal.SIGKILL)
     assert not left
+
+
+LEAVES = """
+import os
+from orchestration import Flow, FlowStep
+
+def first():
+    with open("firsts", "a") as file:
+        file.write("x")
+
+def leaves():
+    pid = os.fork()
+    if pid == 0:
+        os._exit(3)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 3
+    if not os.path.exists("left"):
+        open("left", "w").close()
+        os._exit(0)
+
+flow = Flow("leaving", [FlowStep("first", first), FlowStep("leaves", leaves, depends_on=["first"])])
+"""
+
+
+@pytest.mark.parametrize("options", [[], ["--json"], ["--events"]])
+def test_a_function_that_ends_orch_at_once_has_not_succeeded(project: Project, options: list[str]) -> None:
+    project.write("leaving.py", LEAVES)
+    done = project.orch("pipeline", "leaving.py", *options)
+    assert done.code == 1
+    assert "has ended orch by os._exit(0)" in done.last
+    if options == ["--json"]:
+        told = json.loads(done.out)
+        assert (told["kind"], told["data"]["exit_code"]) == ("error", 1)
+    again = project.orch("pipeline", "leaving.py")
+    assert again.code == 0, again.err
+    assert (project.root / "firsts").read_text() == "x"
