@@ -63,7 +63,10 @@ class Program(Written):
 
 
 class Version(Written):
-    """How to ask for the version: the first group of `pattern` (or the one called `version`) is it."""
+    """How to ask for the version: the first group of `pattern` (or the one called `version`) is it.
+
+    A program is asked only where its adapter has this: one that pays no heed to the words would do its work once more.
+    """
 
     arguments: Texts = ("--version",)
     pattern: Regex = re.compile(r"(\d+(?:\.\d+)+)")
@@ -254,7 +257,7 @@ class Form(Written):
     name: Word | None = None
     description: str = ""
     program: Annotated[Program, BeforeValidator(_as_program)]
-    version: Version = Version()
+    version: Version = Version(arguments=())
     arguments: Arguments
     permission: dict[Literal["read", "write", "all"], Arguments] = Field(default_factory=dict)
     options: dict[Word, Option] = Field(default_factory=dict)

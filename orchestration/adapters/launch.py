@@ -93,7 +93,7 @@ def invocation_of(form: Form, name: str, launch: Launch) -> Invocation:
         side_files=tuple(filled(one.path, values) for one in form.side_files),
         program=program[0],
         alternatives=() if agent.program else form.program.alternatives,
-        version_argv=(*program, *form.version.arguments),
+        version_argv=(*program, *form.version.arguments) if form.version.arguments else (),
         resumed=resumed,
         assigned=launch.new_session or None if form.session.assigned and resumed is None else None,
         warnings=tuple(_warnings(form, launch, is_silent=is_silent)),

@@ -264,8 +264,8 @@ def _keys_of(adapter: Adapter) -> Iterator[str]:
 
 
 def _about_version(adapter: Adapter, path: str | None, version: str | None) -> Iterator[str]:
-    tested = adapter.form.version.tested
-    if path is not None and version is None:
+    asked, tested = adapter.form.version.arguments, adapter.form.version.tested
+    if path is not None and version is None and asked:
         yield "it does not say its version"
     elif version is not None and adapter.is_tested(version) is False:
         yield f"version {version} is not among those that the adapter was tested with ({tested})"

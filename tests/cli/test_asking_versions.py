@@ -13,6 +13,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform != "linux", reas
 
 ADAPTER = """
 program: [./heron]
+version: {}
 arguments: [[go]]
 prompt: {channel: stdin}
 events:
@@ -111,3 +112,14 @@ def test_what_a_program_leaves_behind_is_found_though_its_supervisor_was_killed(
     done = project.orch("execute-task", "A")
     assert done.code == 0, done.err
     assert not is_alive(pid_of(project))
+
+
+def test_a_program_whose_adapter_says_nothing_of_a_version_is_not_asked(project: Project) -> None:
+    heron(project, "#!/bin/sh\necho x >> begun\n")
+    project.write("heron.yaml", ADAPTER.replace("version: {}\n", ""))
+    done = project.orch("execute-task", "A")
+    assert done.code == 0, done.err
+    checked = project.orch("agents", "check", "heron")
+    assert checked.code == 0, checked.err
+    assert "version" not in checked.out
+    assert (project.root / "begun").read_text(encoding="ascii") == "x\n"

@@ -52,10 +52,11 @@ def test_what_stands_in_a_value_is_not_replaced_again() -> None:
 
 
 def test_a_project_may_name_its_own_program_with_first_words() -> None:
-    started = small().invocation(launch(program=["node", "cli.js"]))
+    started = small(version={}).invocation(launch(program=["node", "cli.js"]))
     assert started.argv == ("node", "cli.js", "run")
     assert started.program == "node"
     assert started.version_argv == ("node", "cli.js", "--version")
+    assert small().invocation(launch(program=["node", "cli.js"])).version_argv == ()
 
 
 def test_extra_words_stand_where_the_file_says_or_at_the_end() -> None:
