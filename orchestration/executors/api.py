@@ -8,6 +8,7 @@ Edges survived: the extra, or a part of it, is not installed; several first ques
 """
 
 import asyncio
+import sys
 import threading
 from collections.abc import Mapping
 from importlib import import_module
@@ -62,7 +63,9 @@ class ApiExecutor:
 
 async def wait_for_import(name: str) -> ModuleType:
     """A module, once all of it is imported; raises what its import raises."""
-    return _imported[name] if name in _imported else await asyncio.to_thread(_import, name)
+    known = _imported.get(name)
+    is_there = known is not None and sys.modules.get(name) is known
+    return known if known is not None and is_there else await asyncio.to_thread(_import, name)
 
 
 def _import(name: str) -> ModuleType:

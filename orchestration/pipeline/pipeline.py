@@ -9,7 +9,7 @@ from orchestration.pipeline.compiling import compiled
 from orchestration.results import RunResult
 from orchestration.steps.doors import run_here
 from orchestration.steps.home import Home
-from orchestration.steps.program import Program
+from orchestration.steps.program import UNNAMED, Program
 from orchestration.steps.reading import checked_list, checked_name, seconds
 from orchestration.steps.running import Options, Store, run_program
 from orchestration.steps.telling import told
@@ -53,7 +53,7 @@ class AsyncPipeline:
     def __init__(  # noqa: PLR0913  # one for each thing that can be said of a pipeline
         self,
         steps: "Sequence[Step]",
-        name: str = "pipeline",
+        name: str = UNNAMED,
         *,
         description: str = "",
         on_failure: "str | Step | None" = None,

@@ -1,10 +1,13 @@
 """A compiled pipeline or flow, and what a run's fingerprint is made of."""
 
 from collections.abc import Callable, Collection, Iterator
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from orchestration.records import dataclass
 from orchestration.steps.unit import Unit
+
+UNNAMED: Final = "pipeline"
+"""What a pipeline is called to which nobody has given a name."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,7 +36,7 @@ from orchestration.steps.given import parameter_changes
 from orchestration.steps.home import Home
 from orchestration.steps.leftovers import end_what_is_left
 from orchestration.steps.overriding import Overriding
-from orchestration.steps.program import Program
+from orchestration.steps.program import UNNAMED, Program
 from orchestration.steps.reading import checked_count
 from orchestration.store.memory import MemoryStore
 
@@ -299,8 +299,14 @@ async def _continue(
 
 
 def _other_name(program: Program, started: RunStarted | None) -> list[str]:
-    """Why a run is not one of this program, whatever its steps are called; nothing where it may be."""
-    if started is None or (started.kind, started.name) == (program.kind, program.name):
+    """Why a run is not one of this program, whatever its steps are called; nothing where it may be.
+
+    A pipeline need not have a name; one without may be any.
+    """
+    if started is None:
+        return []
+    is_named = UNNAMED not in {started.name, program.name}
+    if started.kind == program.kind and not (is_named and started.name != program.name):
         return []
     return [f"it is a run of the {started.kind} {started.name}, and this is the {program.kind} {program.name}"]
 

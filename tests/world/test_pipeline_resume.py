@@ -160,7 +160,9 @@ async def test_a_run_of_another_name_is_refused_though_its_steps_are_called_the_
         await other.execute(run_id="nightly", store=tmp_path)
     with pytest.raises(GraphChanged, match="it is a run of the pipeline sales, and this is the flow sales"):
         await AsyncFlowExecutor(store=tmp_path).execute(flow, run_id="nightly")
-    assert (await first.execute(run_id="nightly", store=tmp_path)).succeeded
+    unnamed = AsyncPipeline([AsyncPythonTask(nothing, "load")])
+    for again in (first, unnamed):
+        assert (await again.execute(run_id="nightly", store=tmp_path)).succeeded
 
 
 async def test_other_parameters_are_refused_and_those_not_given_again_are_what_they_were(tmp_path: Path) -> None:
