@@ -4,6 +4,7 @@ Nothing is refused and nothing is changed: what JSON has no word for is named by
 only once, and a container inside of itself, as in a tree whose leaves know their parents.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
@@ -20,7 +21,7 @@ MAX_REPEATED: Final = 1_000_000
 """Items that are written out once more because a container is met again."""
 
 
-class Walk:
+class Walk(ABC):
     """One look through a value, each plain container of it once, however often it is met.
 
     So one that holds itself has an end, and parts that are shared take no longer than they would alone.
@@ -30,7 +31,7 @@ class Walk:
 
     def __init__(self) -> None:
         """Nothing is known."""
-        self._known: dict[int, tuple[Any, int]] = {}
+        self._known: dict[int, tuple[Any, Any, int]] = {}  # each with itself, so that nothing else gets its identity
         self._size = 0
         self._repeated = 0
 
@@ -43,12 +44,12 @@ class Walk:
             return self.other(value, depth)
         known = self._known.get(id(value))
         if known is not None:
-            return self._again(value, *known)
-        self._known[id(value)] = (None, -1)
+            return self._again(*known)
+        self._known[id(value)] = (value, None, -1)
         before = self._size
         self._size += len(value)
         made = self.items(value, depth + 1)
-        self._known[id(value)] = (made, self._size - before)
+        self._known[id(value)] = (value, made, self._size - before)
         return made
 
     def _again(self, value: Any, made: Any, size: int) -> Any:  # noqa: ANN401  # any container, what became of it
@@ -72,13 +73,13 @@ class Walk:
         """The items of a dictionary whose keys are not all text, with what becomes of the keys."""
         return value.items()
 
+    @abstractmethod
     def other(self, value: Any, depth: int) -> Any:  # noqa: ANN401  # any value
         """What becomes of what is no plain value or container, or lies too deep."""
-        raise NotImplementedError
 
+    @abstractmethod
     def tangled(self, value: Any, why: str) -> Any:  # noqa: ANN401  # a container
         """What becomes of a container that cannot be written out once more."""
-        raise NotImplementedError
 
 
 class _Showing(Walk):

@@ -114,10 +114,7 @@ class Cache:
     def keep(self, key: str, row: Row) -> None:
         """Keep a row; one that JSON would give back as something else is not kept."""
         outputs = dict(row.outputs)
-        with suppress(NotKept):
-            refuse_tangled(outputs)
-            if not _is_json(outputs):
-                return
+        if _is_json(outputs):
             self._rows.put(key, Row(apart(outputs), row.output, row.files))
 
     @asynccontextmanager
@@ -155,16 +152,24 @@ def _matching(directory: Path, patterns: Sequence[str]) -> Iterator[Path]:
     return (path for pattern in patterns for path in directory.glob(pattern) if path.is_file())
 
 
-def _is_json(value: Any, depth: int = 0) -> bool:  # noqa: ANN401  # any value
+def _is_json(value: Any) -> bool:  # noqa: ANN401  # any value
     """Whether JSON gives the value back as it is."""
+    try:
+        refuse_tangled(value)
+    except NotKept:
+        return False
+    return _comes_back(value, 0)
+
+
+def _comes_back(value: Any, depth: int) -> bool:  # noqa: ANN401  # any value
     kind = type(value)
     if kind is float:
         return math.isfinite(value)
     if kind is int:
         return bool(value.bit_length() <= MAX_BITS)
     if kind is list:
-        return depth <= MAX_DEPTH and all(_is_json(item, depth + 1) for item in value)
+        return depth <= MAX_DEPTH and all(_comes_back(item, depth + 1) for item in value)
     if kind is dict:
         inside = depth <= MAX_DEPTH and all(type(key) is str for key in value)
-        return inside and all(_is_json(item, depth + 1) for item in value.values())
+        return inside and all(_comes_back(item, depth + 1) for item in value.values())
     return kind in _SCALARS

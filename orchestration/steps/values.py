@@ -82,41 +82,9 @@ def _record_apart(value: Any, depth: int, known: Known) -> Any:  # noqa: ANN401 
     return made
 
 
-class _Keeping(Walk):
-    """As JSON says it, and gives it back."""
+class _Refusing(Walk):
+    """Changes nothing, and refuses what is tangled."""
 
-    __slots__ = ()
-
-    def pairs(self, value: dict[Any, Any]) -> Iterable[tuple[Any, Any]]:
-        made: dict[Any, Any] = self.other(value, 0)
-        return made.items()
-
-    def other(self, value: Any, depth: int) -> Any:  # noqa: ANN401  # any value
-        del depth
-        if type(value) is int:
-            raise NotKept("a number has too many digits")
-        from pydantic_core import PydanticSerializationError, to_jsonable_python  # noqa: PLC0415  # not for plain values
-
-        try:
-            return to_jsonable_python(value)
-        except (PydanticSerializationError, UnicodeError, RecursionError, ValueError, TypeError) as error:
-            raise NotKept(str(error).strip() or type(error).__name__) from error
-
-    def tangled(self, value: Any, why: str) -> Any:  # noqa: ANN401  # a container
-        del value
-        raise NotKept(why)
-
-
-def as_json(value: Any) -> Any:  # noqa: ANN401  # any value
-    """The value as JSON can say it: models and dataclasses as objects, dates as text, tuples and sets as lists.
-
-    Raises:
-        NotKept: there is no JSON for it.
-    """
-    return _Keeping().through(value)
-
-
-class _Untangling(Walk):
     __slots__ = ()
 
     def other(self, value: Any, depth: int) -> Any:  # noqa: ANN401  # any value
@@ -134,7 +102,36 @@ def refuse_tangled(value: Any) -> None:  # noqa: ANN401  # any value
     Raises:
         NotKept: says so.
     """
-    _Untangling().through(value)
+    _Refusing().through(value)
+
+
+class _Keeping(_Refusing):
+    """As JSON says it, and gives it back."""
+
+    __slots__ = ()
+
+    def pairs(self, value: dict[Any, Any]) -> Iterable[tuple[Any, Any]]:
+        return [(next(iter(self.other({key: None}, 0))), item) for key, item in value.items()]
+
+    def other(self, value: Any, depth: int) -> Any:  # noqa: ANN401  # any value
+        del depth
+        if type(value) is int:
+            raise NotKept("a number has too many digits")
+        from pydantic_core import PydanticSerializationError, to_jsonable_python  # noqa: PLC0415  # not for plain values
+
+        try:
+            return to_jsonable_python(value)
+        except (PydanticSerializationError, UnicodeError, RecursionError, ValueError, TypeError) as error:
+            raise NotKept(str(error).strip() or type(error).__name__) from error
+
+
+def as_json(value: Any) -> Any:  # noqa: ANN401  # any value
+    """The value as JSON can say it: models and dataclasses as objects, dates as text, tuples and sets as lists.
+
+    Raises:
+        NotKept: there is no JSON for it.
+    """
+    return _Keeping().through(value)
 
 
 def text_of(value: Any) -> str:  # noqa: ANN401  # any value

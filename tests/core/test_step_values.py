@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
+from pydantic_core import to_jsonable_python
 
 from orchestration.errors import UsageError
 from orchestration.shown import in_order, shown
@@ -104,6 +105,42 @@ def shared(levels: int = 60) -> list[Any]:
 )
 def test_whatever_is_shown_is_json(value: Any) -> None:  # noqa: ANN401  # any value
     assert json.dumps(shown(value))
+
+
+keys = st.text(max_size=3) | st.integers(-9, 9) | st.booleans() | st.dates()
+python_values = st.recursive(
+    plain | st.dates() | st.binary(max_size=3).map(lambda data: data.hex()),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.lists(inner, max_size=4).map(tuple)
+        | st.dictionaries(keys, inner, max_size=4)
+        | st.sets(st.integers(), max_size=3)
+    ),
+    max_leaves=25,
+)
+
+
+@given(python_values)
+def test_each_value_is_kept_as_pydantic_would_keep_it_alone(value: Any) -> None:  # noqa: ANN401  # any value
+    made = as_json(value)
+    assert made == to_jsonable_python(value) or has_sets(value)
+    assert made == as_json(apart(value))
+    assert apart(value) == value
+
+
+def has_sets(value: Any) -> bool:  # noqa: ANN401  # any value
+    """Sets have an order of ours."""
+    items = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else ()
+    return isinstance(value, set) or any(map(has_sets, items))
+
+
+def test_what_is_made_of_one_container_is_not_taken_for_that_of_another() -> None:
+    numbered = [{number: [number, {"x": number}]} for number in range(50)]
+    assert as_json(numbered) == shown(numbered) == [{str(n): [n, {"x": n}]} for n in range(50)]
+    with pytest.raises(NotKept):
+        as_json({1: tree()})
+    with pytest.raises(NotKept):
+        as_json({1: shared()})
 
 
 def test_what_is_shared_is_told_each_time_it_is_met() -> None:
