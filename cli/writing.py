@@ -100,15 +100,16 @@ def _write(project: "Project", fields: dict[str, Any], *, is_named: bool) -> Pat
     from orchestration.models import BUILT_IN_AGENTS
 
     agents = {**BUILT_IN_AGENTS, **project.settings.agents}
-    for tries_left in reversed(range(MAX_TRIES)):
+    tried = 0
+    while True:
+        tried += 1
         _check(project, fields)
         try:
             return write_task(project.root, fields, folder=_folder_of(project), agents=agents)
         except UsageError as error:
-            if is_named or not tries_left or not isinstance(error.__cause__, FileExistsError):
+            if is_named or tried == MAX_TRIES or not isinstance(error.__cause__, FileExistsError):
                 raise
         fields["id"] = next_task_id(project)
-    raise AssertionError  # the last try returns or raises
 
 
 def _check(project: "Project", fields: dict[str, Any]) -> None:

@@ -76,7 +76,7 @@ class FlowLeaf(FunctionLeaf):
     ) -> Outcome | Awaitable[Outcome]:
         """Call it once, unless it is known what would come of it; where it fails for good, the fallback."""
         if self._cache is None and self._stand_in is None:
-            return FunctionLeaf.perform(self, seat, attempt, slot, report, crew)
+            return FunctionLeaf.perform(self, seat, attempt, slot, report, crew)  # by its name: super() costs more
         return self._performed(seat, attempt, slot, report, crew)
 
     async def _performed(self, seat: Seat, attempt: int, slot: int, report: Reporting, crew: StepCrew) -> Outcome:

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -52,6 +53,14 @@ class Project:
 
     root: Path
     variables: dict[str, str] = field(default_factory=dict)
+
+    def pid(self, name: str = "pid") -> int:
+        """The number that a process writes into a file of the project, as soon as all of it is there."""
+        path, end = self.root / name, time.monotonic() + PATIENCE
+        while not (path.exists() and path.read_text(encoding="ascii").endswith("\n")):
+            assert time.monotonic() < end
+            time.sleep(0.01)
+        return int(path.read_text(encoding="ascii"))
 
     def write(self, name: str, text: str) -> Path:
         """Write a file of the project."""

@@ -1,15 +1,14 @@
 """Asking an agent program for its version: nothing of that outlives the attempt, whatever the program makes of it."""
 
 import os
-import sys
 import time
-from pathlib import Path
 
 import pytest
 
 from tests.cli.project import PATIENCE, Project
+from tests.world.processes import is_living, linux_only
 
-pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform != "linux", reason="needs /proc and a subreaper")]
+pytestmark = [pytest.mark.slow, linux_only]
 
 ADAPTER = """
 program: [./heron]
@@ -42,27 +41,11 @@ if test "$1" = --version; then echo $$ > pid; exec sleep 60; fi
 """
 
 
-def is_alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[0] != b"Z"
-    except OSError:
-        return False
-
-
 def heron(project: Project, asked: str, **fields: object) -> None:
     project.settings("agents: {heron: {kind: cli, adapter: heron.yaml}}\n")
     project.write("heron.yaml", ADAPTER)
     project.write("heron", asked + WORKS.partition("\n")[2]).chmod(0o755)
     project.shell("A", "Please look.", agent="heron", **fields)
-
-
-def pid_of(project: Project) -> int:
-    path = project.root / "pid"
-    end = time.monotonic() + PATIENCE
-    while not (path.exists() and path.read_text(encoding="ascii").endswith("\n")):
-        assert time.monotonic() < end
-        time.sleep(0.01)
-    return int(path.read_text(encoding="ascii"))
 
 
 @pytest.mark.parametrize("arguments", [["execute-task", "A"], ["agents", "check", "heron"]])
@@ -71,15 +54,15 @@ def test_what_a_program_leaves_behind_when_it_is_asked_is_ended(project: Project
     done = project.orch(*arguments, "--json")
     assert done.code == 0, done.err
     assert '"1.2.3"' in done.out
-    assert not is_alive(pid_of(project))
+    assert not is_living(project.pid())
 
 
 def test_a_cancelled_task_leaves_no_program_that_is_still_being_asked(project: Project) -> None:
     heron(project, HANGS)
     with project.start("run-batch") as running:
-        pid = pid_of(project)
+        pid = project.pid()
         cancelled = project.orch("cancel", "A")
-        assert not is_alive(pid)
+        assert not is_living(pid)
         assert cancelled.code == 0, cancelled.err
         assert running.wait(PATIENCE) == 1
 
@@ -87,13 +70,13 @@ def test_a_cancelled_task_leaves_no_program_that_is_still_being_asked(project: P
 def test_a_program_that_is_being_asked_ends_with_orch(project: Project) -> None:
     heron(project, HANGS)
     with project.start("run-batch") as running:
-        pid = pid_of(project)
+        pid = project.pid()
         running.kill()
         running.wait(PATIENCE)
     end = time.monotonic() + PATIENCE / 2
-    while is_alive(pid) and time.monotonic() < end:
+    while is_living(pid) and time.monotonic() < end:
         time.sleep(0.02)
-    ended = not is_alive(pid)
+    ended = not is_living(pid)
     if not ended:
         os.kill(pid, 9)
     assert ended
@@ -111,7 +94,7 @@ def test_what_a_program_leaves_behind_is_found_though_its_supervisor_was_killed(
     heron(project, DAEMON.replace("echo 1.2.3", "kill -9 $PPID; echo 1.2.3"))
     done = project.orch("execute-task", "A")
     assert done.code == 0, done.err
-    assert not is_alive(pid_of(project))
+    assert not is_living(project.pid())
 
 
 def test_a_program_whose_adapter_says_nothing_of_a_version_is_not_asked(project: Project) -> None:

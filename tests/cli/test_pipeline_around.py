@@ -3,13 +3,11 @@
 import json
 import os
 import signal
-import sys
-import time
-from pathlib import Path
 
 import pytest
 
 from tests.cli.project import PATIENCE, Project
+from tests.world.processes import is_living, linux_only
 
 NOISY = """
 import os, subprocess, sys
@@ -46,24 +44,6 @@ leaves = AsyncPipeline([PythonTask(daemon)], name="leaves")
 timed = AsyncPipeline([PythonTask(waits, timeout=0.3)], name="timed")
 long = AsyncPipeline([PythonTask(waits)], name="long")
 """
-
-linux_only = pytest.mark.skipif(sys.platform != "linux", reason="needs /proc and a subreaper")
-
-
-def is_alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[0] != b"Z"
-    except OSError:
-        return False
-
-
-def pid_of(project: Project) -> int:
-    path = project.root / "pid"
-    end = time.monotonic() + PATIENCE
-    while not (path.exists() and path.read_text(encoding="ascii").endswith("\n")):
-        assert time.monotonic() < end
-        time.sleep(0.01)
-    return int(path.read_text(encoding="ascii"))
 
 
 @pytest.mark.slow
@@ -108,8 +88,8 @@ def test_what_a_function_has_started_ends_with_the_command(project: Project, nam
     project.write("p.py", STARTS)
     done = project.orch("pipeline", f"p.py:{name}", "--json")
     assert done.code == code, done.err
-    pid = pid_of(project)
-    left = is_alive(pid)
+    pid = project.pid()
+    left = is_living(pid)
     if left:
         os.kill(pid, signal.SIGKILL)
     assert not left
@@ -120,10 +100,10 @@ def test_what_a_function_has_started_ends_with_the_command(project: Project, nam
 def test_what_a_function_waits_for_ends_with_a_command_that_is_stopped(project: Project) -> None:
     project.write("p.py", STARTS)
     with project.start("pipeline", "p.py:long") as running:
-        pid = pid_of(project)
+        pid = project.pid()
         running.send_signal(signal.SIGTERM)
         assert running.wait(PATIENCE) == 143
-    left = is_alive(pid)
+    left = is_living(pid)
     if left:
         os.kill(pid, signal.SIGKILL)
     assert not left
