@@ -262,7 +262,7 @@ class Ready:
 
     __slots__ = ("_error",)
 
-    def __init__(self, error: Exception | None = None) -> None:
+    def __init__(self, error: BaseException | None = None) -> None:
         """It is done, or refused with an error."""
         self._error = error
 
@@ -283,7 +283,8 @@ class EventLog(Protocol):
     """Keeps events. An awaited `append` is durable, whole, and the only one with its sequence numbers.
 
     One into which nobody can look, and that ends with its run, says so by a true attribute `is_private`: it need not
-    have anything before it happens.
+    have anything before it happens. One for which a transaction takes longer than a turn of the event loop says so by a
+    true attribute `is_dear`, also where it answers at once: what happens in one turn then goes to it together.
     """
 
     def append(self, run_id: str, events: Sequence[Event]) -> Awaitable[None]:

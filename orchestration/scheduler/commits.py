@@ -14,10 +14,18 @@ and to commit again is to wait for it).
 """
 
 import asyncio
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final
 
+from orchestration.errors import StoreError
 from orchestration.events import Event
 from orchestration.protocols import DONE, EventLog, Listener, Ready
+
+_CUT_SHORT: Final = "the program was interrupted while a run's events were being stored"
+
+
+def _unknown() -> bool:
+    return False
 
 
 class Commits:
@@ -45,11 +53,11 @@ class Commits:
         self._departs_soon = self._is_slow = False
         self._fault: BaseException | None = None
 
-    def commit(self, log: EventLog) -> Awaitable[None]:
+    def commit(self, log: EventLog, is_alone: Callable[[], bool] = _unknown) -> Awaitable[None]:
         """See `Recorder.commit`."""
         if self._fault is not None:
             raise self._fault
-        if self._flight is not None or self._departs_soon or self._is_slow:
+        if self._flight is not None or self._departs_soon or (self._is_slow and not is_alone()):
             landed = self._loop.create_future()
             self._joining.append((log, landed))
             self._expected -= 1
@@ -64,11 +72,11 @@ class Commits:
         self._waiting.append(landed)
         return landed
 
-    def commit_soon(self, log: EventLog) -> Awaitable[None]:
+    def commit_soon(self, log: EventLog, is_alone: Callable[[], bool] = _unknown) -> Awaitable[None]:
         """As `commit`; but a private log gets the events with the next commit, where nobody is to be told of them."""
         if self._listener is None and self._fault is None and getattr(log, "is_private", False):
             return DONE
-        return self.commit(log)
+        return self.commit(log, is_alone)
 
     def _depart_soon(self) -> None:
         """Depart at the end of this turn of the loop, so that whatever else happens in it comes along."""
@@ -85,14 +93,14 @@ class Commits:
             stored = log.append(self._run_id, batch)
             if isinstance(stored, Ready):
                 stored.result()
-        except Exception as error:
-            self._fault = error
+        except BaseException as error:
+            self._fault = error if isinstance(error, Exception) else StoreError(_CUT_SHORT)
             raise
+        self._is_slow = self._is_slow or not isinstance(stored, Ready) or getattr(log, "is_dear", False)
         if isinstance(stored, Ready):
             if self._listener is not None:
                 self._follow_telling(self.tell(batch))
         else:
-            self._is_slow = True
             self._untold = batch
             self._follow(asyncio.ensure_future(stored))
         return self._flight is not None

@@ -84,15 +84,20 @@ class Recorder:
         batch, self._commits.batch = self._commits.batch, []
         return batch
 
-    def commit(self, log: EventLog, *, at_once: bool = True) -> Awaitable[None]:
+    def commit(
+        self, log: EventLog, *, at_once: bool = True, is_alone: Callable[[], bool] = lambda: False
+    ) -> Awaitable[None]:
         """Have the pending events stored now; when the answer was awaited, all events so far are durable and told.
 
-        Where it need not be `at_once`, a private log gets them with the next commit.
+        Args:
+            log: where they go.
+            at_once: where it need not be, a private log gets them with the next commit.
+            is_alone: whether nobody else of the run is at work, so that nothing would come along if this waited.
 
         Raises:
             Exception: what made an earlier commit fail; nothing can be recorded after it.
         """
-        return self._commits.commit(log) if at_once else self._commits.commit_soon(log)
+        return self._commits.commit(log, is_alone) if at_once else self._commits.commit_soon(log, is_alone)
 
     async def tell(self, events: Sequence[Event]) -> None:
         """Tell the listener of durable events."""

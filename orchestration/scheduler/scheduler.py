@@ -183,7 +183,7 @@ class Scheduler:
                 await self._turn.give_way(slots.undisturbed)
             start = self._pull(number)
             if self.recorder.pending:
-                committing = self.recorder.commit(log, at_once=start is None)
+                committing = self.recorder.commit(log, at_once=start is None, is_alone=slots.is_alone)
                 if committing is not DONE:
                     await self._wait_for_landing(committing, log)
                 if start is None:

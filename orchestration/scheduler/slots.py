@@ -53,6 +53,10 @@ class Slots:
         """Whether somebody else could take up work: one that is idle, one that may be begun, one that is held."""
         return bool(self._idle or self._held) or (self._begun < self.bound and not self._is_one_new)
 
+    def is_alone(self) -> bool:
+        """Whether only one is at work: all others wait to be woken, or are held."""
+        return len(self._open) - len(self._idle) - len(self._held) == 1
+
     def begin(self) -> None:
         """Begin another one."""
         task = self._loop.create_task(self._work(self._begun), name=f"slot {self._begun}")

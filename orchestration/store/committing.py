@@ -23,7 +23,7 @@ from orchestration.records import dataclass
 from orchestration.store.faults import again, is_fault, is_passing, said_clearly, store_error
 from orchestration.store.files import MOUNTS, StateFiles, network_type
 from orchestration.store.locks import WRITE_PATIENCE, WriteLock
-from orchestration.store.opening import open_to_write, refuse_newer
+from orchestration.store.opening import open_to_write, refuse_newer, set_patience
 from orchestration.store.recording import Deed, perform
 from orchestration.store.schema import Schema
 
@@ -41,13 +41,18 @@ class Answer:
 class _Fault(Exception):
     """The file could not be written, which concerns every deed; `told` is what each of them is told."""
 
-    def __init__(self, told: StoreError) -> None:
+    def __init__(self, told: StoreError, *, is_passing: bool = False) -> None:
         super().__init__(told)
         self.told = told
+        self.is_passing = is_passing
+
+
+class _Taken(Exception):
+    """Somebody else holds the write lock, and was not to be waited for."""
 
 
 class WritableState:
-    """The state file, opened by its first deed; for one thread.
+    """The state file, opened by its first deed; for one thread at a time.
 
     Attributes:
         warning: that the disk demands a slower way of writing, as soon as that is known.
@@ -68,6 +73,7 @@ class WritableState:
         self._connection: sqlite3.Connection | None = None
         self._opened: os.stat_result | None = None
         self._poison: StoreError | None = None
+        self._is_patient = True
         self._of_backlog: dict[str, bool] = {}
         self.warning: str | None = None
 
@@ -81,6 +87,19 @@ class WritableState:
             if len(deeds) == 1:
                 return [Answer(error=self._in_our_words(refusal))]
         return [answer for deed in deeds for answer in self.commit([deed])]
+
+    def commit_at_once(self, deed: Deed) -> Answer | None:
+        """Do one deed durably, if the file is open and nobody else is at it; None where it is not done for that."""
+        if self._connection is None or self.warning is not None:
+            return None
+        try:
+            return Answer(self._transact([deed], is_patient=False)[0])
+        except _Taken:
+            return None
+        except _Fault as fault:
+            return None if fault.is_passing else Answer(error=again(fault.told))
+        except Exception as refusal:  # noqa: BLE001  # as above
+            return Answer(error=self._in_our_words(refusal))
 
     def close(self) -> None:
         """Move the log into the file and close both; whatever comes of this, what was acknowledged is durable."""
@@ -101,9 +120,12 @@ class WritableState:
         finally:
             self._lock.release()
 
-    def _transact(self, deeds: Sequence[Deed]) -> list[object]:
-        connection = self._lock_and_open()
+    def _transact(self, deeds: Sequence[Deed], *, is_patient: bool = True) -> list[object]:
+        connection = self._lock_and_open(is_patient=is_patient)
         try:
+            if is_patient is not self._is_patient:
+                set_patience(connection, is_patient=is_patient)
+                self._is_patient = is_patient
             connection.execute("BEGIN IMMEDIATE")
             self._refuse_newer(connection)
             answers = perform(connection, deeds, self._of_backlog)
@@ -118,14 +140,17 @@ class WritableState:
             self._lock.release()
         return answers
 
-    def _lock_and_open(self) -> sqlite3.Connection:
+    def _lock_and_open(self, *, is_patient: bool) -> sqlite3.Connection:
         """Take the lock and have the file open; where this fails, the lock is free."""
         if self._poison is not None:
             raise _Fault(self._poison)
         try:
             if self._connection is None:
                 self._files.make_folder()
-            self._lock.acquire()
+            if is_patient:
+                self._lock.acquire()
+            elif not self._lock.acquire_at_once():
+                raise _Taken
         except StoreError as error:
             raise _Fault(error) from error
         try:
@@ -141,6 +166,7 @@ class WritableState:
                     network = network_type(self._files.folder, self._mounts)
                     self._connection, self.warning = open_to_write(self._files, self._schema, network)
                     self._opened = self._database.stat()
+                    self._is_patient = True
                     self._of_backlog.clear()
             except StoreError as error:
                 raise _Fault(error) from error
@@ -172,8 +198,9 @@ class WritableState:
     def _fault(self, error: Exception) -> _Fault:
         told = store_error(error, self._database)
         told.__cause__ = error
-        if not is_passing(error):
-            self._poison = told
+        if is_passing(error):
+            return _Fault(told, is_passing=True)
+        self._poison = told
         return _Fault(told)
 
     def _in_our_words(self, error: Exception) -> Exception:

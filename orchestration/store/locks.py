@@ -51,10 +51,16 @@ class WriteLock:
         Raises:
             StoreError: somebody else held it for all the time that we wait, or the file cannot be made.
         """
-        try:
-            self._acquire()
-        except OSError as error:
-            raise store_error(error, self._path) from error
+        if not self._acquire(self._patience):
+            raise _stuck(self._path, self._patience)
+
+    def acquire_at_once(self) -> bool:
+        """Take the lock unless somebody else holds it; whether it was taken.
+
+        Raises:
+            StoreError: the file cannot be made.
+        """
+        return self._acquire(0.0)
 
     def release(self) -> None:
         """Give the lock back."""
@@ -67,16 +73,19 @@ class WriteLock:
             _close(self._descriptor)
             self._descriptor = None
 
-    def _acquire(self) -> None:
-        deadline = time.monotonic() + self._patience
-        while True:
-            if self._descriptor is None:
-                self._descriptor = _open(self._path)
-            if not _locks(self._descriptor, deadline):
-                raise _stuck(self._path, self._patience)
-            if os.fstat(self._descriptor).st_nlink:
-                return
-            self.close()  # the file was removed: others lock its successor
+    def _acquire(self, patience: float) -> bool:
+        deadline = time.monotonic() + patience
+        try:
+            while True:
+                if self._descriptor is None:
+                    self._descriptor = _open(self._path)
+                if not _locks(self._descriptor, deadline):
+                    return False
+                if os.fstat(self._descriptor).st_nlink:
+                    return True
+                self.close()  # the file was removed: others lock its successor
+        except OSError as error:
+            raise store_error(error, self._path) from error
 
 
 @contextmanager

@@ -126,10 +126,15 @@ def connect(path: Path, mode: str) -> sqlite3.Connection:
         uri=True,
         timeout=BUSY_SECONDS,
         isolation_level=None,  # transactions begin and end where we say
-        check_same_thread=False,  # one thread uses it; another may close it after that thread's end
+        check_same_thread=False,  # one thread at a time uses it
     )
     connection.execute(f"PRAGMA cache_size = -{PAGES_KIB}")
     return connection
+
+
+def set_patience(connection: sqlite3.Connection, *, is_patient: bool) -> None:
+    """Let the connection wait for others who hold the file, as it does when it is opened, or not at all."""
+    connection.execute(f"PRAGMA busy_timeout = {round(BUSY_SECONDS * 1_000) if is_patient else 0}")
 
 
 def version_of(connection: sqlite3.Connection, path: Path, schema: Schema) -> int:

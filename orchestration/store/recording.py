@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import groupby
 from operator import itemgetter
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from orchestration.errors import OutcomeTaken, UnknownRun, UsageError
 from orchestration.events import Event, TaskEvent
@@ -24,6 +24,10 @@ Row: TypeAlias = tuple[str, int, str, str | None, int | None, str]
 Deed: TypeAlias = "Addition | Callable[[sqlite3.Connection], object]"
 """What a transaction may be asked to do; additions that follow each other are done as one."""
 
+SMALL_ROWS: Final = 64
+SMALL_TEXT: Final = 64 * 1_024
+"""Events, and characters of all their bodies, in an addition that is small."""
+
 
 @dataclass(frozen=True, slots=True)
 class Addition:
@@ -32,6 +36,11 @@ class Addition:
     run_id: str
     events: Sequence[Event]
     rows: Sequence[Row]
+
+    @property
+    def is_small(self) -> bool:
+        """Whether it takes a disk that is quick no longer than a few hundred microseconds."""
+        return len(self.rows) <= SMALL_ROWS and sum(len(row[-1]) for row in self.rows) <= SMALL_TEXT
 
     @classmethod
     def of(cls, run_id: str, events: Sequence[Event]) -> "Addition":

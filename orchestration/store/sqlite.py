@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from orchestration.events import Event
-from orchestration.protocols import Claim, CommandRow, RunRecord, Standing
+from orchestration.protocols import DONE, Claim, CommandRow, Ready, RunRecord, Standing
 from orchestration.store import locks, reading, recording
 from orchestration.store.committing import WritableState
 from orchestration.store.files import MOUNTS, StateFiles
@@ -39,6 +39,8 @@ class SqliteStore:
         write_patience: seconds to wait for other writers before giving up.
     """
 
+    is_dear = True
+
     def __init__(
         self,
         folder: Path,
@@ -50,7 +52,7 @@ class SqliteStore:
         self._files = StateFiles(folder)
         schema = schema or load_schema()
         self._state = WritableState(self._files, schema, mounts, write_patience)
-        self._writer = Writer(self._state.commit, self._state.close)
+        self._writer = Writer(self._state.commit, self._state.close, self._state.commit_at_once)
         self._reader = Reader(self._files, schema)
         weakref.finalize(self, _abandon, self._writer, self._reader).atexit = False
 
@@ -65,12 +67,16 @@ class SqliteStore:
         return self._state.warning
 
     def append(self, run_id: str, events: Sequence[Event]) -> Awaitable[None]:
-        """Queue the events of one run; see `protocols.EventLog`.
+        """Queue the events of one run, or store them here if that is quick; see `protocols.EventLog`.
 
         Raises:
             ValueError: at once, when an event belongs to another run.
         """
-        return self._writer.put(recording.Addition.of(run_id, events))
+        addition = recording.Addition.of(run_id, events)
+        answer = self._writer.do_at_once(addition) if addition.is_small else None
+        if answer is None:
+            return self._writer.put(addition)
+        return DONE if answer.error is None else Ready(answer.error)
 
     async def events(self, run_id: str, since: int = 0) -> Sequence[Event]:
         """The run's events with `seq > since`, in order."""

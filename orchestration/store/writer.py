@@ -1,5 +1,7 @@
 """The one thread that writes: deeds are queued from the event loop, and each answer comes back to the loop that asked.
 
+Small ones are done in the loop itself, while nothing is queued and the disk is quick (see `pace`).
+
 Whatever waits in the queue, from any run, is committed together: while one commit waits for the disk, the next group
 gathers. A deed that is in the queue will be done: whoever gives up waiting disturbs nothing, because the future that is
 cancelled is only the place where the answer would have been put.
@@ -11,6 +13,8 @@ after the end, which opens everything again.
 
 import asyncio
 import threading
+import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from queue import Empty, SimpleQueue
@@ -18,6 +22,7 @@ from typing import Any, Final
 
 from orchestration.records import dataclass
 from orchestration.store.committing import Answer
+from orchestration.store.pace import Pace
 from orchestration.store.recording import Deed
 
 MAX_GROUP: Final = 1_000
@@ -65,11 +70,22 @@ class Writer:
     Args:
         commit: does a group of deeds; called on the thread.
         close: closes what `commit` has opened; called on the thread, last.
+        commit_at_once: does one deed, or returns None where that would have to wait for somebody; called in the loop,
+            and never while `commit` or `close` is being called.
     """
 
-    def __init__(self, commit: Callable[[Sequence[Deed]], list[Answer]], close: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        commit: Callable[[Sequence[Deed]], list[Answer]],
+        close: Callable[[], None],
+        commit_at_once: Callable[[Deed], Answer | None] = lambda _: None,
+    ) -> None:
         self._commit = commit
         self._close = close
+        self._commit_at_once = commit_at_once
+        self._pace = Pace()
+        self._file = threading.Lock()
+        self._unanswered: deque[_Request] = deque()
         # SimpleQueue, because its `put` is safe in a finalizer, which may run at any time.
         self._queue: SimpleQueue[_Request | _Stop] = SimpleQueue()
         self._thread: threading.Thread | None = None
@@ -80,8 +96,31 @@ class Writer:
         future = Landing(loop=asyncio.get_running_loop())
         if self._thread is None or self._stop is not None:
             self._begin()
-        self._queue.put(_Request(deed, future))
+        request = _Request(deed, future)
+        self._unanswered.append(request)
+        self._queue.put(request)
         return future
+
+    def do_at_once(self, deed: Deed) -> Answer | None:
+        """Do a small deed here, if the disk is quick and nobody else is at it; else None, and it is to be queued."""
+        if not self._pace.is_quick or self._unanswered or not self._is_open():
+            return None
+        if not self._file.acquire(blocking=False):
+            return None
+        try:
+            if self._unanswered:
+                return None
+            began = time.perf_counter()
+            answer = self._commit_at_once(deed)
+            if answer is not None:
+                self._pace.loop_took(time.perf_counter() - began)
+            return answer
+        finally:
+            self._file.release()
+
+    def _is_open(self) -> bool:
+        """Whether the thread has begun and is not to end; that of a parent process does not count in its child."""
+        return self._thread is not None and self._stop is None and self._thread.is_alive()
 
     async def close(self) -> None:
         """Do what is queued, close the file, end the thread."""
@@ -117,19 +156,28 @@ class Writer:
         while stop is None:
             requests, stop = self._gather()
             if requests:
-                _deliver([request.future for request in requests], self._answers(requests))
+                with self._file:
+                    answers = self._answers(requests)
+                    for _ in requests:
+                        self._unanswered.popleft()
+                _deliver([request.future for request in requests], answers)
+                del answers
             del requests  # do not keep what was written while waiting for more
         try:
-            self._close()
+            with self._file:
+                self._close()
         finally:
             if stop.future is not None:
                 _deliver([stop.future], [Answer()])
 
     def _answers(self, requests: Sequence[_Request]) -> list[Answer]:
+        began = time.perf_counter()
         try:
-            return self._commit([request.deed for request in requests])
+            answers = self._commit([request.deed for request in requests])
         except BaseException as error:  # noqa: BLE001  # a fault of ours; to end here would leave everybody waiting
             return [Answer(error=error)] * len(requests)
+        self._pace.thread_took(time.perf_counter() - began)
+        return answers
 
     def _gather(self) -> tuple[list[_Request], _Stop | None]:
         """Wait for a request, then take along what else is waiting."""
