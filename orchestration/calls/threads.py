@@ -9,17 +9,43 @@ function that waits for a run of others, which need threads too (it counts for n
 
 import asyncio
 import contextvars
+import os
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, Final, TypeAlias
+
+from orchestration.calls.workers import Workers
 
 MAX_THREADS: Final = 64
 """Plain functions that run at once: enough for work that waits, few enough for their stacks and for fair turns."""
 
 Ended: TypeAlias = tuple[Any, BaseException | None]
 """What a function returned, or what it raised."""
+
+
+class Return(asyncio.Future[Ended]):
+    """How a function in a thread will have ended; cancelled, it is given up, and its thread's late end refused."""
+
+    _waiter: asyncio.Future[None] | None = None
+
+    async def kept(self) -> Ended:
+        """Wait for it; who is cancelled meanwhile does not cancel it. For one at a time."""
+        if not self.done():
+            self._waiter = self.get_loop().create_future()
+            await self._waiter
+        return self.result()
+
+    def settle(self, end: Ended) -> None:
+        """The function has ended: who waits goes on in the next turn of the loop."""
+        if self.done():
+            return
+        self.set_result(end)
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
 
 _Waiting: TypeAlias = tuple[asyncio.AbstractEventLoop, asyncio.Future[None]]
 
@@ -56,7 +82,7 @@ def giving_way() -> Iterator[None]:
 
 
 class Threads:
-    """Runs each function in a thread of its own, at most `limit` at once."""
+    """Runs each function in a thread that does nothing else meanwhile, at most `limit` at once."""
 
     def __init__(self, limit: int = MAX_THREADS) -> None:
         """No thread is started."""
@@ -66,6 +92,7 @@ class Threads:
         self._waiting: deque[_Waiting] = deque()
         self._running: set[str] = set()
         self._abandoned: dict[str, None] = {}
+        self._workers = Workers()
 
     @property
     def abandoned(self) -> list[str]:
@@ -79,7 +106,7 @@ class Threads:
             if name in self._running:
                 self._abandoned[name] = None
 
-    async def start(self, function: Callable[[], Any], name: str = "") -> asyncio.Future[Ended]:
+    async def start(self, function: Callable[[], Any], name: str = "") -> Return:
         """Start the function as soon as there is room.
 
         Args:
@@ -90,14 +117,11 @@ class Threads:
             A future of how it ended; cancelling it abandons the thread.
         """
         await self._wait_for_room()
-        loop = asyncio.get_running_loop()
-        ended: asyncio.Future[Ended] = loop.create_future()
-        context = contextvars.copy_context()
-        thread = threading.Thread(target=self._run, args=(context, function, loop, ended, name), daemon=True)
+        ended = Return(loop=asyncio.get_running_loop())
         with self._lock:
             self._running.add(name)
         try:
-            thread.start()
+            self._workers.do(partial(self._run, contextvars.copy_context(), function, ended, name))
         except RuntimeError:  # the system has no room for another thread
             self._forget(name)
             self.make_room()
@@ -108,19 +132,22 @@ class Threads:
         self,
         context: contextvars.Context,
         function: Callable[[], Any],
-        loop: asyncio.AbstractEventLoop,
-        ended: asyncio.Future[Ended],
+        ended: Return,
         name: str,
+        finished: Callable[[], None],
     ) -> None:
         end: Ended
-        _HERE.threads = self
+        _HERE.threads, process = self, os.getpid()
         try:
             end = context.run(function), None
         except BaseException as error:  # noqa: BLE001  # whatever it raises is how it ended
             end = None, error
+        if os.getpid() != process:
+            return  # a child of ours, in which nobody waits
         self._forget(name)
+        finished()
         self.make_room()
-        call_in(loop, _settle, ended, end)
+        call_in(ended.get_loop(), ended.settle, end)
 
     def _forget(self, name: str) -> None:
         with self._lock:
@@ -172,8 +199,3 @@ def call_in(loop: asyncio.AbstractEventLoop, function: Callable[..., None], *arg
     except RuntimeError:
         return False
     return True
-
-
-def _settle(ended: asyncio.Future[Ended], end: Ended) -> None:
-    if not ended.done():
-        ended.set_result(end)

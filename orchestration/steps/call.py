@@ -251,7 +251,7 @@ async def _in_thread(
     if items.drive is not None:
         items.drive.start()
     try:
-        value, error = await asyncio.shield(ended)  # it goes on whatever we do; when it returns is of interest
+        value, error = await ended.kept()  # it goes on whatever we do; when it returns is of interest
     except asyncio.CancelledError:
         items.abandon()
         raise

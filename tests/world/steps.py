@@ -91,8 +91,8 @@ def nothing_left() -> Iterator[None]:
     yield
     assert asyncio.all_tasks() == tasks
     left = set(threading.enumerate()) - threads
-    for thread in left:  # one that has given its result is about to end
-        thread.join(1.0)
+    for thread in left:  # one that has given its result waits a moment for another function
+        thread.join(10.0)
     assert not [thread for thread in left if thread.is_alive()]
 
 

@@ -193,7 +193,7 @@ def test_nothing_is_left_when_a_run_is_over() -> None:
     executor = FlowExecutor(2)
     for _ in range(3):
         executor.run(Flow("f", [FlowStep(f"s{n}", sleeping(0)) for n in range(4)]))
-    assert until(lambda: threading.active_count() == before)
+    assert until(lambda: threading.active_count() <= before)  # those of others may end meanwhile
 
 
 def until(holds: Callable[[], bool]) -> bool:

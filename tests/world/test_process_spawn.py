@@ -226,7 +226,7 @@ async def test_fifty_children_at_once_take_no_thread_each() -> None:
     for task in running:
         task.cancel()
     await asyncio.gather(*running, return_exceptions=True)
-    assert threads == before
+    assert threads <= before  # those of others may have ended meanwhile
 
 
 @pytest.mark.slow
