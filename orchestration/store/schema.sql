@@ -34,10 +34,10 @@ BEGIN
     SELECT raise(ABORT, 'not the next event of a known run');
 END;
 
--- An attempt ends once.
+-- An attempt ends once. (For `type IN (…)` SQLite would build a table for every event that it looks at.)
 CREATE UNIQUE INDEX one_end_of_an_attempt ON events (run_id, task_id, attempt)
 WHERE attempt IS NOT NULL
-  AND type IN ('task_completed', 'task_error', 'task_cancelled', 'attempt_interrupted');
+  AND (type = 'task_completed' OR type = 'task_error' OR type = 'task_cancelled' OR type = 'attempt_interrupted');
 
 CREATE TABLE standings (
     task_id TEXT PRIMARY KEY,
