@@ -16,8 +16,8 @@ from typing import Final
 
 QUICK: Final = 0.0005
 """Seconds: a commit of the thread that took less was quick; about what it costs to start a process."""
-STALL: Final = 0.003
-"""Seconds: a commit of the loop that took more was none for the loop."""
+STALL: Final = 0.01
+"""Seconds: a commit of the loop that took more was none for the loop. Less than that may be a machine that is busy."""
 FIRST: Final = 3
 LONGEST: Final = 1_024
 """Commits that the thread does before the loop tries (again): so many at first, twice as many after each stall."""
