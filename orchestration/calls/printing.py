@@ -24,30 +24,30 @@ MAX_PRINTED: Final = 1024 * 1024
 class Printed:
     """The text that one call has printed."""
 
-    __slots__ = ("_parts", "_size", "dropped")
+    __slots__ = ("_size", "dropped", "parts")
 
     def __init__(self) -> None:
         """Nothing yet."""
-        self._parts: deque[str] | None = None  # most calls print nothing
+        self.parts: deque[str] | None = None  # most calls print nothing
         self._size = 0
         self.dropped = 0
 
     def add(self, text: str) -> None:
         """Keep some text; called from any thread."""
-        if self._parts is None:
-            self._parts = deque()
-        self._parts.append(text)
+        if self.parts is None:
+            self.parts = deque()
+        self.parts.append(text)
         self._size += len(text)
-        while self._size > MAX_PRINTED and len(self._parts) > 1:
-            first = self._parts.popleft()
+        while self._size > MAX_PRINTED and len(self.parts) > 1:
+            first = self.parts.popleft()
             self._size -= len(first)
             self.dropped += len(first)
 
     def __bool__(self) -> bool:
-        return bool(self._parts)
+        return bool(self.parts)
 
     def __str__(self) -> str:
-        return "".join(self._parts or ())
+        return "".join(self.parts or ())
 
 
 printed_into: Final[ContextVar[Printed | None]] = ContextVar("orchestration_printed", default=None)

@@ -17,7 +17,7 @@ from orchestration.garbage import uncollected
 from orchestration.graph import nearest
 from orchestration.kinds import ExecutionStatus
 from orchestration.protocols import Drop
-from orchestration.records import dataclass
+from orchestration.records import dataclass, maker
 from orchestration.results import Outcome
 from orchestration.steps.binding import CannotBind, Signature, missing
 from orchestration.steps.box import Box
@@ -171,6 +171,7 @@ class Compiler:
         self._cache = cache
         self._directory = directory
         self._signatures: dict[int, Signature] = {}
+        self._make_unit = maker(Unit)
 
     @uncollected()
     def program(self, flow: Flow) -> Program:
@@ -206,7 +207,7 @@ class Compiler:
     def _unit(self, step: FlowStep, finder: Finder, deciders: tuple[Finder, ...], around: tuple[Flow, ...]) -> Unit:
         condition = Runs(finder, step.when, deciders) if deciders or step.when is not None else None
         returns = step.read_returns
-        return Unit(
+        return self._make_unit(
             step.id,
             self._graph(step.flow, around) if step.flow is not None else self._leaf(step, finder),
             tuple(step.depends_on),

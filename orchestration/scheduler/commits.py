@@ -4,7 +4,7 @@ Whoever commits waits until all that was emitted before is durable and told. Whi
 join: their events wait, and go to the store in one piece after it has landed, as soon as all that it has woken have
 recorded what came next, or else at the end of that turn. So a run with many slots makes few transactions, and the
 events are told in their order without a lock. A private log need not have anything before it happens, unless there
-is somebody to be told: it gets it with what has to be stored at once.
+is somebody to be told.
 
 Edges it survives: a log that answers at once (nothing is waited for, and no turn of the loop is spent; one that did not
 is known to be slow from then on, and gets together what happens in one turn), a listener that is slow (the next commit
@@ -72,11 +72,9 @@ class Commits:
         self._waiting.append(landed)
         return landed
 
-    def commit_soon(self, log: EventLog, is_alone: Callable[[], bool] = _unknown) -> Awaitable[None]:
-        """As `commit`; but a private log gets the events with the next commit, where nobody is to be told of them."""
-        if self._listener is None and self._fault is None and getattr(log, "is_private", False):
-            return DONE
-        return self.commit(log, is_alone)
+    def may_wait(self, log: EventLog) -> bool:
+        """See `Recorder.may_wait`."""
+        return self._listener is None and getattr(log, "is_private", False)
 
     def _depart_soon(self) -> None:
         """Depart at the end of this turn of the loop, so that whatever else happens in it comes along."""

@@ -20,6 +20,7 @@ from orchestration.events import Event, TaskChunk, TaskCompleted, TaskStarted
 from orchestration.ledger import Ledger
 from orchestration.plan import Plan, Startable
 from orchestration.protocols import EventLog, Listener
+from orchestration.records import maker
 from orchestration.results import Outcome, Usage
 from orchestration.scheduler.clock import clock_of
 from orchestration.scheduler.commits import Commits
@@ -46,6 +47,7 @@ class Recorder:
         self._clock = clock
         self._epoch = clock() - self._time()
         self._commits = Commits(plan.run_id, listener)
+        self._make_start, self._make_success = maker(TaskStarted), maker(TaskCompleted)
 
     def emit(self, kind: type[Event], /, **fields: Any) -> None:  # noqa: ANN401  # the event's own fields
         """Let an event happen; it is stored with the next commit.
@@ -61,13 +63,14 @@ class Recorder:
     ) -> None:
         """Let an attempt begin `now`: `emit` for one of the two events that nearly all events are."""
         plan, number, at = self.plan, start.attempt, datetime.fromtimestamp(now, UTC)
-        self._happen(TaskStarted(plan.run_id, plan.seq + 1, at, start.task_id, number, agent, slot, queued_at))
+        seq = plan.seq + 1
+        self._happen(self._make_start(plan.run_id, seq, at, start.task_id, number, agent, slot, queued_at))
 
     def emit_success(self, start: Startable, agent: str | None, seconds: float, outcome: Outcome) -> None:
         """Let an attempt end well: `emit` for the other one."""
-        plan, number = self.plan, start.attempt
-        event = TaskCompleted(plan.run_id, plan.seq + 1, self.at(), start.task_id, number, agent, seconds, outcome)
-        self._happen(event)
+        plan, number, at = self.plan, start.attempt, self.at()
+        seq = plan.seq + 1
+        self._happen(self._make_success(plan.run_id, seq, at, start.task_id, number, agent, seconds, outcome))
 
     def _happen(self, event: Event) -> None:
         self.plan.apply(event)
@@ -84,20 +87,21 @@ class Recorder:
         batch, self._commits.batch = self._commits.batch, []
         return batch
 
-    def commit(
-        self, log: EventLog, *, at_once: bool = True, is_alone: Callable[[], bool] = lambda: False
-    ) -> Awaitable[None]:
+    def commit(self, log: EventLog, is_alone: Callable[[], bool] = lambda: False) -> Awaitable[None]:
         """Have the pending events stored now; when the answer was awaited, all events so far are durable and told.
 
         Args:
             log: where they go.
-            at_once: where it need not be, a private log gets them with the next commit.
             is_alone: whether nobody else of the run is at work, so that nothing would come along if this waited.
 
         Raises:
             Exception: what made an earlier commit fail; nothing can be recorded after it.
         """
-        return self._commits.commit(log, is_alone) if at_once else self._commits.commit_soon(log, is_alone)
+        return self._commits.commit(log, is_alone)
+
+    def may_wait(self, log: EventLog) -> bool:
+        """Whether events need not be stored before anything follows from them, but with any later commit."""
+        return self._commits.may_wait(log)
 
     async def tell(self, events: Sequence[Event]) -> None:
         """Tell the listener of durable events."""

@@ -178,12 +178,13 @@ class Scheduler:
         slots, log, me, attempt = self._slots, self._log, asyncio.current_task(), self._attempting.attempt
         assert log is not None  # noqa: S101  # slots begin in `run`; this tells the type checker
         assert me is not None  # noqa: S101  # likewise
+        may_wait = self.recorder.may_wait(log)
         while not (self._finished or slots.closing):
             if self._turn.is_too_long():
                 await self._turn.give_way(slots.undisturbed)
             start = self._pull(number)
-            if self.recorder.pending:
-                committing = self.recorder.commit(log, at_once=start is None, is_alone=slots.is_alone)
+            if (start is None or not may_wait) and self.recorder.pending:
+                committing = self.recorder.commit(log, slots.is_alone)
                 if committing is not DONE:
                     await self._wait_for_landing(committing, log)
                 if start is None:

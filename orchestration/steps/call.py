@@ -81,8 +81,9 @@ class Call:
             outcome, value = self._raised(error), None
         else:
             return self._driven(coroutine, waits_for)
-        self._close()
-        return self._told(outcome, value) if self._printed else self._noted(outcome, value)
+        if self._log is not None or self._crew.hiding is not None:
+            self._close()
+        return self._told(outcome, value) if self._printed.parts else self._noted(outcome, value)
 
     # -- calling ------------------------------------------------------------------------------------------------
 

@@ -17,7 +17,7 @@ from orchestration.kinds import ExecutionStatus, Failure
 from orchestration.ledger import Ledger
 from orchestration.plan import Limits, Node
 from orchestration.protocols import Decision, Drop, Expansion, Reporting
-from orchestration.records import dataclass
+from orchestration.records import dataclass, maker
 from orchestration.results import Outcome
 from orchestration.steps.around import NOTHING, Given, perform
 from orchestration.steps.binding import MISSING
@@ -101,9 +101,9 @@ class StepCrew:
         self._limits = means.limits
         self._overridden = means.overridden
         self._shares_capacity = means.limits.is_limited(CAPACITY)
-        self._counts_threads = means.limits.is_limited(means.in_threads)
-        self._in_threads = means.in_threads
+        self._in_threads = (means.in_threads,) if means.limits.is_limited(means.in_threads) else ()
         self._limits_of_parts: dict[tuple[str, bool, bool], tuple[str, ...]] = {}
+        self._make_node, self._make_seat = maker(Node), maker(Seat)
         self._read = 0
         self._unread: dict[str, list[Seat]] = {}
         self._seats: dict[str, Seat] = {}
@@ -209,14 +209,14 @@ class StepCrew:
 
     def _limits_in(self, box: Box, unit: Unit, *, is_composite: bool) -> tuple[str, ...]:
         """What a part of a composite uses; the same tuple for all that use the same."""
-        in_thread = self._counts_threads and getattr(unit.work, "is_in_thread", False)
+        in_thread = bool(self._in_threads) and getattr(unit.work, "is_in_thread", False)
         kept = self._limits_of_parts.get((box.path, is_composite, in_thread))
         if kept is None:
             kept = () if box.unit.at_once is None else (self._limit_of(box),)
             if self._shares_capacity and not is_composite:
                 kept = (*kept, CAPACITY)
             if in_thread:
-                kept = (*kept, self._in_threads)
+                kept += self._in_threads
             self._limits_of_parts[box.path, is_composite, in_thread] = kept
         return kept
 
@@ -228,12 +228,12 @@ class StepCrew:
     def _seated(self, box: Box, part: Part) -> Node:
         unit, path = self._unit_of(box, part), box.path_of(part)
         is_composite = unit.is_composite
-        seat = Seat(path, unit, box)
+        seat = self._make_seat(path, unit, box)
         self._seats[path] = seat
         box.seats.append(seat)
         if is_composite:
             self._boxes[path] = Box(path, unit, self, box, part)
-        return Node(
+        return self._make_node(
             id=path,
             needs=tuple([box.path_of_need(need) for need in part.needs]) if part.needs else (),
             run_when=unit.run_when,

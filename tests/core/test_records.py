@@ -119,6 +119,38 @@ def test_fields_may_be_left_to_what_is_called_in_the_end() -> None:
         Checked(3, 9)  # type: ignore[call-arg]  # that is what is wrong
 
 
+@pytest.mark.parametrize("frozen", [True, False])
+@pytest.mark.parametrize("made", [point, derived])
+def test_a_maker_makes_what_the_class_makes(made: Callable[..., Any], *, frozen: bool) -> None:
+    record = made(records.dataclass, frozen=frozen)
+    make = records.maker(record)
+    calls: list[Callable[[Any], Any]] = [
+        lambda c: c(1),
+        lambda c: c(1, 2.0, ["a"], "b", 3, 4),
+        lambda c: c(x=1, beside=3, y=2.0),
+        lambda c: c(),
+        lambda c: c(*range(20)),
+        lambda c: c(1, z=2),
+        lambda c: c(1).tags is c(1).tags,
+        lambda c: c(1).far(),
+        lambda c: hash(c(1, tags=())),
+        lambda c: setattr(c(1), "x", 2),
+        lambda c: hasattr(c(1), "__dict__"),
+    ]
+    for call in calls:
+        assert outcome(lambda call=call: call(make)) == outcome(lambda call=call: call(record))  # type: ignore[misc]  # a default binds it
+    assert type(make(1)) is record
+    assert repr(make(1)) == repr(record(1))
+
+
+def test_a_maker_ends_as_the_class_does() -> None:
+    make = records.maker(Checked)
+    assert (make(3), make(3).square, make(3).seen) == (Checked(3), 9, [])
+    with pytest.raises(ValueError, match="-1"):
+        make(-1)
+    assert pickle.loads(pickle.dumps(make(3))) == Checked(3)  # noqa: S301  # our own
+
+
 def test_they_travel() -> None:
     assert pickle.loads(pickle.dumps(Checked(3))) == Checked(3)  # noqa: S301  # our own
 
