@@ -50,19 +50,20 @@ class Commits:
         self._waiting: list[asyncio.Future[None]] = []
         self._joining: list[tuple[EventLog, asyncio.Future[None]]] = []
         self._expected = 0
-        self._departs_soon = self._is_slow = False
+        self._is_slow = self._was_at_once = False
+        self._soon: asyncio.Handle | None = None
         self._fault: BaseException | None = None
 
     def commit(self, log: EventLog, is_alone: Callable[[], bool] = _unknown) -> Awaitable[None]:
         """See `Recorder.commit`."""
         if self._fault is not None:
             raise self._fault
-        if self._flight is not None or self._departs_soon or (self._is_slow and not is_alone()):
+        if self._flight is not None or self._soon is not None or (self._is_slow and not is_alone()):
             landed = self._loop.create_future()
             self._joining.append((log, landed))
             self._expected -= 1
-            if self._expected == 0 and self._flight is None:
-                self._go_on()  # all who were woken together have come
+            if self._expected == 0 and self._flight is None and not self._was_at_once:
+                self._go_on()  # all who were woken together have come, and can only wait
             else:
                 self._depart_soon()
             return landed
@@ -78,9 +79,8 @@ class Commits:
 
     def _depart_soon(self) -> None:
         """Depart at the end of this turn of the loop, so that whatever else happens in it comes along."""
-        if self._flight is None and not self._departs_soon:
-            self._departs_soon = True
-            self._loop.call_soon(self._go_on)
+        if self._flight is None and self._soon is None:
+            self._soon = self._loop.call_soon(self._go_on)
 
     def _depart(self, log: EventLog) -> bool:
         """Give what waits to the log; whether that is to be waited for."""
@@ -94,7 +94,8 @@ class Commits:
         except BaseException as error:
             self._fault = error if isinstance(error, Exception) else StoreError(_CUT_SHORT)
             raise
-        self._is_slow = self._is_slow or not isinstance(stored, Ready) or getattr(log, "is_dear", False)
+        self._was_at_once = isinstance(stored, Ready)
+        self._is_slow = self._is_slow or not self._was_at_once or getattr(log, "is_dear", False)
         if isinstance(stored, Ready):
             if self._listener is not None:
                 self._follow_telling(self.tell(batch))
@@ -152,7 +153,9 @@ class Commits:
 
     def _go_on(self) -> None:
         """Depart with those who joined meanwhile, unless that has happened already."""
-        self._departs_soon = False
+        if self._soon is not None:
+            self._soon.cancel()  # where it is not this that was to come soon: the next one's turn is not ours
+            self._soon = None
         if self._flight is not None or not self._joining:
             return
         joining, self._joining = self._joining, []
@@ -169,7 +172,7 @@ class Commits:
 
     async def wait_for_landing(self) -> None:
         """See `Recorder.wait_for_landing`."""
-        while self._flight is not None or self._departs_soon:
+        while self._flight is not None or self._soon is not None:
             await (asyncio.sleep(0) if self._flight is None else asyncio.wait([self._flight]))
 
 
