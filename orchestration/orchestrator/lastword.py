@@ -57,6 +57,10 @@ class Books:
             self._ledgers[run_id] = await ledger_of(self._store, run_id)
         return self._ledgers[run_id]
 
+    async def open_ledgers(self) -> list[Ledger]:
+        """The books of the backlog's open runs, newest first."""
+        return [await self.of_run(record.run_id) for record, _, _ in self._open]
+
     async def speaking(self, task_id: str, standing: Standing | None) -> list[RunRecord]:
         """The open runs that have not ended the task, and have said more of it than its standing tells.
 
