@@ -20,7 +20,7 @@ from orchestration.ledger import Ledger
 from orchestration.masking import Masker
 from orchestration.models import Agent, Task
 from orchestration.nothing import nothing
-from orchestration.process import child_environment
+from orchestration.process import child_environment, in_bytes
 from orchestration.process.environment import ALLOWED
 from orchestration.protocols import Session, Work, ignore
 from orchestration.records import dataclass
@@ -299,7 +299,7 @@ def _variable(name: str, text: str) -> str:
     if "\0" in text:
         raise TemplateError(f"env.{name}: it holds a zero byte, which no variable can")
     try:
-        os.fsencode(text)
+        in_bytes(text)
     except UnicodeEncodeError as error:
         raise TemplateError(
             f"env.{name}: {text[error.start]!r} is half of a character, which no variable can hold"
