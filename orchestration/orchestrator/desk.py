@@ -12,7 +12,16 @@ from pathlib import Path
 from typing import Any, Final
 
 from orchestration.attempts import describe_failed
-from orchestration.errors import ChecksFailed, OutcomeTaken, OwnerStopped, Problem, RunOwned, UnknownRun, WrongState
+from orchestration.errors import (
+    ChecksFailed,
+    OutcomeTaken,
+    OwnerStopped,
+    Problem,
+    RunOwned,
+    StoreError,
+    UnknownRun,
+    WrongState,
+)
 from orchestration.events import RunResumed
 from orchestration.executor import LiveRun, Planned
 from orchestration.graph import nearest
@@ -32,6 +41,7 @@ from orchestration.protocols import RunRecord, RunStore, Standing
 from orchestration.registry import AgentRegistry
 from orchestration.results import ExecutionResult
 from orchestration.steps.resting import cancel_at_rest
+from orchestration.store.locks import check_inside
 from orchestration.store.owners import is_stopped
 
 POLL: Final = 0.05
@@ -174,9 +184,19 @@ class Desk:
                 raise WrongState(f"{task_id} has no attempt {attempt} in run {record.run_id}; it has {numbers}")
             if numbers and (attempt is None or attempt in numbers):
                 number = numbers[-1] if attempt is None else attempt
-                return self._project.state_folder / "runs" / record.run_id / task_id / str(number)
+                folder = self._project.state_folder / "runs" / record.run_id / task_id / str(number)
+                self._check_logs(folder)
+                return folder
         where = f" in run {run_id}" if run_id else ""
         raise WrongState(f"no such attempt of {task_id} has begun{where}", hint=f"orch why {task_id}")
+
+    def _check_logs(self, folder: Path) -> None:
+        """Refuse logs that lie elsewhere: what a link leads to is nobody's log, and silence would say that it is."""
+        state = self._project.state_folder
+        check_inside(state, folder, "the folder of the logs")
+        for file in (folder / name for name in ("stdout.log", "stderr.log", "chunks.jsonl")):
+            if file.is_symlink():
+                raise StoreError("the log is a link", file=file, hint="put what it leads to in its place")
 
     # -- handing in ---------------------------------------------------------------------------------------------
 

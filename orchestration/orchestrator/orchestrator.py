@@ -365,9 +365,7 @@ class ProjectOrchestrator:
     async def log_folder(self, task_id: str, run_id: str | None = None, attempt: int | None = None) -> Path:
         """The folder with an attempt's logs, the latest by default; it is there only if something was written.
 
-        Raises:
-            UnknownTask: the backlog does not have it.
-            WrongState: no attempt of it has begun.
+        Raises UnknownTask, WrongState where no attempt of it has begun, StoreError where a link leads elsewhere.
         """
         if not any(owner_of(task_id) in record.tasks for record in await self.store.runs()):
             check_known(self.project, [owner_of(task_id)])
