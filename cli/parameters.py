@@ -17,7 +17,7 @@ def parameters_of(program: "Program", written: list[str] | None) -> dict[str, An
     """The parameters that were written for a run of this program.
 
     Raises:
-        UsageError: one is not `name=value`.
+        UsageError: one is not `name=value`, or an object in it has a key twice.
     """
     from cli.session import say
     from orchestration.steps.parameters import asked_by, value_for
@@ -29,7 +29,7 @@ def parameters_of(program: "Program", written: list[str] | None) -> dict[str, An
         name, equals, value = one.partition("=")
         if not equals or not name.strip().isidentifier():
             raise UsageError(f"--param: {one[:80]!r} is not NAME=VALUE", hint="for example: --param size=3")
-        given[name.strip()] = value_for(value, asked.get(name.strip(), ()))
+        given[name.strip()] = value_for(value, asked.get(name.strip(), ()), f"--param {name.strip()}")
     for doubt in wanted_by(program.root).doubts(given) if given else ():
         say(f"warning: {doubt}")
     return given

@@ -227,6 +227,9 @@ def test_what_cannot_be_run_is_refused_before_anything_runs(
         (("--params-file", "none.yaml"), "cannot be read"),
         (("--params-file", "list.yaml"), "holds no names and values"),
         (("--params-file", "broken.yaml"), "broken.yaml:1"),
+        (("--params-file", "twice.yaml"), "'size' stands twice"),
+        (("--params-file", "twice.json"), "twice.json: the key 'deep' stands twice in one object"),
+        (("--param", 'size={"a": 1, "b": [{"c": 1, "c": 2}]}'), "--param size: the key 'c' stands twice in one object"),
         (("--json", "--events"), "exclude each other"),
         (("--max-concurrent", "0"), "out of range"),
     ],
@@ -235,6 +238,8 @@ def test_wrong_options_are_refused(project: Project, arguments: tuple[str, ...],
     project.write("p.py", ONE)
     project.write("list.yaml", "[1, 2]\n")
     project.write("broken.yaml", "a: [1\n")
+    project.write("twice.yaml", "size: 1\nsize: 2\n")
+    project.write("twice.json", '{"size": {"deep": 1, "deep": 1}}')
     done = project.orch("pipeline", "p.py", *arguments)
     assert done.code == 2
     assert said in done.err
