@@ -45,6 +45,17 @@ def explained(error: BaseException, mask: Callable[[str], str] = _as_it_is) -> t
     return sentence[:MAX_SENTENCE], traceback[-MAX_TRACEBACK:]
 
 
+def exited(name: str, code: object) -> tuple[str, int]:
+    """Say that a function has called `sys.exit`, and with which exit code.
+
+    It is a failure with any code, 0 too: what a function returns is its report, and this one has not returned.
+    """
+    number = 0 if code is None else code
+    if not isinstance(number, int):
+        return f"{name} exited: {clean(str(code))}"[:MAX_SENTENCE], 1
+    return f"{name} exited with code {int(number)}{'' if number else ' before it returned'}", int(number)
+
+
 def _sentence(error: BaseException, told: TracebackException) -> str:
     what = "".join(told.format_exception_only()).strip() if isinstance(error, SyntaxError) else _named(error)
     if not told.stack or isinstance(error, SyntaxError):
