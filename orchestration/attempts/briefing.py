@@ -15,7 +15,7 @@ from orchestration import prompts
 from orchestration.attempts.outputs import make_empty, write_inputs
 from orchestration.attempts.place import Assignment, Place
 from orchestration.checks import MARKER
-from orchestration.errors import TemplateError
+from orchestration.errors import OrchError, TemplateError
 from orchestration.ledger import Ledger
 from orchestration.masking import Masker
 from orchestration.models import Agent, Task
@@ -194,6 +194,14 @@ class Briefing:
         own = self._place.own_names(agent_name, agent)
         seen = self._place.environment
         return {name: seen[name] for name in own if name in seen and name not in environment}
+
+    def masker_before(self, assignment: Assignment) -> Masker:
+        """What hides the secrets that stand written, or are passed on; all others are looked up for an attempt only."""
+        task, agent, settings = assignment.task, assignment.agent, self._place.settings
+        own = {} if isinstance(agent, OrchError) else agent.env
+        passed = (*settings.pass_env, *task.pass_env) if isinstance(agent, OrchError) else self._passed(task, agent)
+        written = {**settings.env, **own, **task.env}
+        return self._new_masker({**self._allowed(passed), **written}, {}, {*written, *passed}) or Masker()
 
     def _masker(
         self, task: Task, agent: Agent, every: Mapping[str, str], secrets: Mapping[str, str], keys: Mapping[str, str]

@@ -153,7 +153,7 @@ class HostCall:
         if isinstance(error, SystemExit):
             told, code = exited(self._name, error.code)
             return Outcome(failure=Failure.EXIT_CODE, error=told, exit_code=code)
-        sentence, traceback = explained(error)
+        sentence, traceback = explained(error, *([self._work.masker.text] if self._work.masker else []))
         told = f"{self._name} raised {sentence}"
         return Outcome(failure=Failure.CRASHED, error=told, metadata={"traceback": traceback})
 

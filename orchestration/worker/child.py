@@ -27,7 +27,7 @@ from orchestration.worker.calling import (
     passed_on,
 )
 from orchestration.worker.drawing import drawn, is_pending, settled
-from orchestration.worker.faults import clean, exited, explained
+from orchestration.worker.faults import clean, exited, told
 from orchestration.worker.frames import BadMessage, Writer
 
 TYPE_CHECKING = False
@@ -126,7 +126,7 @@ class _Call:
         return self._tell_failed("exit_code", sentence, code=number)
 
     def _crashed(self, error: BaseException) -> int:
-        sentence, traceback = explained(error)
+        sentence, traceback = told(error)
         print(traceback, end="", file=sys.stderr)  # noqa: T201  # for the log, as Python itself would
         return self._tell_failed("crashed", sentence, traceback=traceback)
 
