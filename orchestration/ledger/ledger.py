@@ -226,18 +226,21 @@ class Ledger:
         )
 
     def _held_up(self, entry: Entry) -> str | None:
-        """What keeps a task from going on that became several: the first of its parts that waits for anything."""
+        """What keeps a task from going on that became several: a part that waits for a person, or else for its try."""
         todo = list(reversed(entry.parts)) if entry.status is _IN_PROGRESS else []
+        put_off = None
         while todo:
             name = todo.pop()
             part = self._entries.get(name)
             if not isinstance(part, Entry):
                 continue  # what is unread is at work, or done
-            if part.status is ExecutionStatus.NEEDS_INPUT or part.due_at is not None:
+            if part.status is ExecutionStatus.NEEDS_INPUT:
                 return f"{name}: {part.reason}"
-            if part.status is _IN_PROGRESS:
+            if part.due_at is not None:
+                put_off = put_off or f"{name}: {part.reason}"
+            elif part.status is _IN_PROGRESS:
                 todo += reversed(part.parts)
-        return None
+        return put_off
 
     def _metadata(self, entry: Entry, outcome: Outcome) -> dict[str, Any]:
         """What is known beside; also what came of the parts of the task, each as a result of its own."""

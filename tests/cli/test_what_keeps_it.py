@@ -11,6 +11,7 @@ accounts: {team: {max_wait: 1s}}
 agents:
   writer: {kind: scripted, account: team, script: [rate_limit: 1h]}
   stranded: {kind: scripted, account: team, script: [final], fallback: shell}
+  race: {kind: hybrid, strategy: race, agents: [writer, interactive]}
   duo: {kind: hybrid, strategy: fallback, agents: [interactive, shell]}
 """
 
@@ -57,3 +58,24 @@ def test_a_task_of_which_a_part_waits_for_a_person_says_so(project: Project) -> 
     assert project.orch("complete", "A/leg-1").code == 0
     assert project.orch("run-batch").code == 0
     assert project.json("status")["tasks"][0]["reason"] is None
+
+
+def test_where_an_account_and_a_person_are_waited_for_the_account_decides_the_code_and_both_are_named(
+    project: Project,
+) -> None:
+    project.settings(AGENTS)
+    project.shell("A", "", agent="writer")
+    project.person("B")
+    done = project.orch("run-batch")
+    assert done.code == 75
+    assert "1 task waiting for a person (B)" in done.last
+    assert "1 task waiting for an account that has reached its limit (A)" in done.last
+    assert project.orch("complete", "B").code == 0
+    assert project.orch("run-batch").code == 75
+
+
+def test_one_task_that_a_person_can_bring_on_now_is_one_for_a_person(project: Project) -> None:
+    project.settings(AGENTS)
+    project.shell("A", "", agent="race")
+    assert project.orch("run-batch").code == 4
+    assert project.json("status")["tasks"][0]["reason"] == "A/leg-2: waits for a person"
