@@ -8,7 +8,7 @@ half-way.
 """
 
 from array import array
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final, TypeAlias
@@ -46,7 +46,8 @@ class Ledger:
     """The books of one run.
 
     `succeeded` names tasks in the order in which they did, some more than once; `pauses` has the last one of each
-    account, over or not.
+    account, over or not; `seen` is what the run knew of others when it last went on, and `seen_at_first` when it began
+    (see `RunStarted`).
     """
 
     def __init__(self, agents: dict[str, str] | None = None) -> None:
@@ -68,6 +69,8 @@ class Ledger:
         self._agents = agents or {}
         self._entries: dict[str, Entry | _Unread] = {}
         self.resumed_at: datetime | None = None
+        self.seen_at_first: Mapping[str, int] | None = None
+        self.seen: Mapping[str, int] | None = None
         self._session_began: datetime | None = None
         self._last: datetime | None = None
         self._wall = 0.0
@@ -117,11 +120,12 @@ class Ledger:
         if isinstance(event, RunStarted):
             self.run_id, self.tasks = event.run_id, event.tasks
             self._parts_are_results = event.kind != "batch"
+            self.seen = self.seen_at_first = event.seen
             self.started_at = self._session_began = event.at
         elif isinstance(event, RunResumed):
             self._end_session(self._last)
             self._session_began, self.completed_at, self.resumed_at = event.at, None, event.at
-            self.status, self.reason = RunStatus.RUNNING, None
+            self.status, self.reason, self.seen = RunStatus.RUNNING, None, event.seen
         elif isinstance(event, RunPaused):
             self._end_session(event.at)
             self.status, self.reason = RunStatus.PAUSED, event.reason

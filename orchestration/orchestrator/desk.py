@@ -22,14 +22,13 @@ from orchestration.errors import (
     UnknownRun,
     WrongState,
 )
-from orchestration.events import RunResumed
 from orchestration.executor import LiveRun, Planned
 from orchestration.graph import nearest
 from orchestration.kinds import ExecutionStatus
 from orchestration.loading import Project, check_fit
 from orchestration.orchestrator import answering
 from orchestration.orchestrator.answering import check_retryable, has_open_attempt
-from orchestration.orchestrator.catching import catch_up, look_elsewhere
+from orchestration.orchestrator.catching import catch_up, look_elsewhere, resume
 from orchestration.orchestrator.lastword import OPEN_RUNS, Books, ledger_of, owner_of
 from orchestration.orchestrator.leftovers import clear_away, cut_off
 from orchestration.orchestrator.looking import find_run
@@ -261,16 +260,17 @@ class Desk:
 
         And what others have done since is neither cancelled nor tried again.
         """
-        resume = action == "retry"
+        again = action == "retry"
         run = await self._replayed(record)
         if died_with_it := cut_off(run):  # its owner died: what it ran may still be there
             await clear_away(self._children, record, run, died_with_it)
-        if resume:
-            run.recorder.emit(RunResumed)
-        if resume or action == "cancel":
-            catch_up(run, await look_elsewhere(self._store, record))
+        if again or action == "cancel":
+            elsewhere = await look_elsewhere(self._store, record, run)
+            if again:
+                resume(run, elsewhere)
+            catch_up(run, elsewhere)
         done = deed(run)
-        answering.close(run, "tasks were opened again", resumed=resume)
+        answering.close(run, "tasks were opened again", resumed=again)
         await run.recorder.commit(self._store)
         return done
 
