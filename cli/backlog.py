@@ -20,7 +20,7 @@ from orchestration.kinds import ExecutionStatus, Mode
 if TYPE_CHECKING:
     from cli.interrupts import Interrupts
     from orchestration.loading import Project
-    from orchestration.orchestrator import ProjectOrchestrator
+    from orchestration.orchestrator import ForecastTask, ProjectOrchestrator
     from orchestration.results import ExecutionResult
 
 Statuses = Annotated[
@@ -128,24 +128,40 @@ def next_tasks(context: typer.Context) -> None:
 
     session = session_of(context)
 
-    async def work(_: "Interrupts") -> "list[dict[str, Any]]":
+    async def work(_: "Interrupts") -> "list[ForecastTask]":
         async with session.orchestrator() as orchestrator:
             return await _ready(orchestrator)
 
-    data = drive(work)
+    ready = drive(work)
+    data = [_facts(task) for task in ready if task.waits_until is None]
+    resting = [_facts(task) | {"until": task.waits_until} for task in ready if task.waits_until is not None]
     rows = [(task["id"], task["priority"], task["agent"], task["title"]) for task in data]
     text = table(("TASK", "PRIORITY", "AGENT", "TITLE"), rows, width=session.width(), colour=session.colour_of_data)
-    session.give("next", {"tasks": data}, text if rows else "nothing could start now; see: orch plan")
+    nothing = "nothing could start now; see: orch plan"
+    session.give("next", {"tasks": data, "resting": resting}, text if rows else nothing)
+    if not session.json:
+        for task in resting:
+            session.remark(f"not now: {task['id']}: {task['why']}")
 
 
-async def _ready(orchestrator: "ProjectOrchestrator") -> list[dict[str, Any]]:
+def _facts(task: "ForecastTask") -> dict[str, Any]:
+    return {
+        "id": task.task_id,
+        "title": task.title,
+        "priority": task.priority,
+        "agent": task.agent,
+        "why": task.why,
+    }
+
+
+async def _ready(orchestrator: "ProjectOrchestrator") -> "list[ForecastTask]":
     """Tasks that wait for no other: first those that would run, in order, then those that a person has to do."""
     forecast = await orchestrator.forecast(max_concurrent=max(1, len(orchestrator.project.tasks)))
     states = {result.task_id: result.status for result in await orchestrator.status()}
     coming = {task.task_id for task in forecast.tasks if task.will_run or task.claimed_by}
     people = {name for name, agent in orchestrator.registry.items() if agent.kind == "interactive"}
     return [
-        {"id": task.task_id, "title": task.title, "priority": task.priority, "agent": task.agent, "why": task.why}
+        task
         for task in forecast.tasks
         if (task.will_run and not coming.intersection(task.depends_on))
         or (

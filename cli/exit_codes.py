@@ -8,9 +8,12 @@
 | 124 | the run's own `--timeout` |
 | 127 | every failure is a missing agent |
 | 1 | something failed, is blocked or was cancelled |
-| 75 | only tasks that wait for a rate limit remain |
+| 75 | only tasks that wait for a rate limit remain, or these and some that need a person |
 | 4 | only tasks that need a person remain |
 | 0 | all succeeded or were skipped |
+
+Where both remain, the same command goes on by itself later, which is what 75 says; once it has, 4 says the rest. A task
+of which one part waits for a limit and another for a person can be brought on by that person now: it is one of these.
 """
 
 from collections.abc import Sequence

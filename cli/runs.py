@@ -1,5 +1,6 @@
 """`status`, `runs`, `why`: how far the backlog is, what was run, and why a task is in its state."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -71,6 +72,7 @@ def _status_lines(
         yield f"running: {run_id}{f' ({told_of(claims[0])})' if claims else ''}"
     for run_id in dead[:SHOWN_RUNS]:
         yield f"interrupted: {run_id}; orch resume {run_id}"
+    yield from _paused(results)
     at_work = {claim.task_id: f"run {run_id}" for run_id, claims in live.items() for claim in claims}
     rows = [
         (
@@ -85,6 +87,15 @@ def _status_lines(
     if rows:
         yield ""
         yield table(("TASK", "STATE", "AGENT", "WHY"), rows, width=session.width(), colour=session.colour_of_data)
+
+
+def _paused(results: "Sequence[ExecutionResult]") -> Iterator[str]:
+    """The accounts that have reached their limit, each with until when, and how many tasks wait for it."""
+    waiting = Counter(
+        (result.metadata["waits_for"], result.reason) for result in results if result.metadata.get("waits_for")
+    )
+    for (_, reason), number in waiting.items():
+        yield clean_line(f"paused: {reason}; {count(number, 'task')} cannot start before")
 
 
 def runs(context: typer.Context, most: Most = None) -> None:

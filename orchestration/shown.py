@@ -6,6 +6,7 @@ only once, and a container inside of itself, as in a tree whose leaves know thei
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
+from enum import Enum
 from typing import Any, Final
 
 PLAIN: Final = frozenset({type(None), bool, int, float, str, bytes})
@@ -124,6 +125,15 @@ def _key(key: Any) -> str:  # noqa: ANN401  # any key
 
 def _named(value: Any) -> str:  # noqa: ANN401  # any value
     return f"<{type(value).__module__}.{type(value).__qualname__}>"
+
+
+def compared(value: Any) -> Any:  # noqa: ANN401  # any value
+    """The value as conditions compare it: a member of an enum by its value, as a store would give it back."""
+    if isinstance(value, Enum):
+        return value.value
+    if type(value) in {list, tuple, set, frozenset} and any(isinstance(item, Enum) for item in value):
+        return type(value)([compared(item) for item in value])
+    return value
 
 
 def in_order(value: Iterable[Any]) -> list[Any]:

@@ -15,12 +15,12 @@ from orchestration import prompts
 from orchestration.attempts.outputs import make_empty, write_inputs
 from orchestration.attempts.place import Assignment, Place
 from orchestration.checks import MARKER
-from orchestration.errors import TemplateError
+from orchestration.errors import OrchError, TemplateError
 from orchestration.ledger import Ledger
 from orchestration.masking import Masker
 from orchestration.models import Agent, Task
 from orchestration.nothing import nothing
-from orchestration.process import child_environment
+from orchestration.process import child_environment, in_bytes
 from orchestration.process.environment import ALLOWED
 from orchestration.protocols import Session, Work, ignore
 from orchestration.records import dataclass
@@ -195,6 +195,14 @@ class Briefing:
         seen = self._place.environment
         return {name: seen[name] for name in own if name in seen and name not in environment}
 
+    def masker_before(self, assignment: Assignment) -> Masker:
+        """What hides the secrets that stand written, or are passed on; all others are looked up for an attempt only."""
+        task, agent, settings = assignment.task, assignment.agent, self._place.settings
+        own = {} if isinstance(agent, OrchError) else agent.env
+        passed = (*settings.pass_env, *task.pass_env) if isinstance(agent, OrchError) else self._passed(task, agent)
+        written = {**settings.env, **own, **task.env}
+        return self._new_masker({**self._allowed(passed), **written}, {}, {*written, *passed}) or Masker()
+
     def _masker(
         self, task: Task, agent: Agent, every: Mapping[str, str], secrets: Mapping[str, str], keys: Mapping[str, str]
     ) -> Masker | None:
@@ -299,7 +307,7 @@ def _variable(name: str, text: str) -> str:
     if "\0" in text:
         raise TemplateError(f"env.{name}: it holds a zero byte, which no variable can")
     try:
-        os.fsencode(text)
+        in_bytes(text)
     except UnicodeEncodeError as error:
         raise TemplateError(
             f"env.{name}: {text[error.start]!r} is half of a character, which no variable can hold"

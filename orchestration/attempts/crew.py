@@ -208,12 +208,13 @@ class Crew:
     def approval_prompt(self, task_id: str) -> str:
         """What a person reads who is asked whether the task may start: what would be done, and by whom."""
         assignment = self._tasks[task_id]
-        task, words = assignment.task, assignment.task.description.strip()
+        masker = self._briefing.masker_before(assignment)
+        task, words = assignment.task, masker.text(assignment.task.description.strip())
         shown = words if len(words) <= MAX_SHOWN else f"{words[:MAX_SHOWN]}… ({len(words):,} characters in all)"
         by = f"By: {assignment.agent_name}" if assignment.agent_name else ""
         checked = f"Checked by: {'; '.join(task.verify)}" if task.verify else ""
         title = f"May {task.id} start?{f' {task.title}' if task.title else ''}"
-        return "\n\n".join(part for part in (title, by, shown, checked) if part)
+        return "\n\n".join(part for part in (masker.text(title), by, shown, masker.text(checked)) if part)
 
     # -- steps --------------------------------------------------------------------------------------------------
 
@@ -258,7 +259,7 @@ class Crew:
     def _with_outputs(self, work: Work, outcome: Outcome) -> Outcome:
         """What was passed on by file beside what the executor heard, and long output in a file of its own."""
         try:
-            given = read_outputs(work.environment["ORCH_OUTPUT"])
+            given = read_outputs(work.environment["ORCH_OUTPUT"], work.masker.text if work.masker else str)
         except BadOutputs as error:
             given = {}
             if outcome.succeeded:

@@ -8,7 +8,7 @@ later line wins over an earlier one.
 import json
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,8 +25,12 @@ class BadOutputs(ValueError):
     """What a task wrote to `$ORCH_OUTPUT` is neither `name=value` nor JSON; the text says where."""
 
 
-def read_outputs(path: str) -> dict[str, Any]:
+def read_outputs(path: str, mask: Callable[[str], str] = str) -> dict[str, Any]:
     """Read what a task wrote; most write nothing, which one look tells.
+
+    Args:
+        path: the file.
+        mask: hides secrets in what an error quotes, before that is cut to size.
 
     Raises:
         BadOutputs: a line has neither form, or the file is gone, no file, or too long.
@@ -45,7 +49,7 @@ def read_outputs(path: str) -> dict[str, Any]:
         text = data.decode()
     except UnicodeDecodeError as error:
         raise BadOutputs(f"$ORCH_OUTPUT is not UTF-8 at byte {error.start}") from error
-    return parse_outputs(text)
+    return parse_outputs(text, mask)
 
 
 def _is_empty(path: str) -> bool:
@@ -78,7 +82,7 @@ def make_empty(path: str) -> None:
         os.close(os.open(path, flags, 0o600))
 
 
-def parse_outputs(text: str) -> dict[str, Any]:
+def parse_outputs(text: str, mask: Callable[[str], str] = str) -> dict[str, Any]:
     """Values by name from the text of the file; raises `BadOutputs` like `read_outputs`."""
     whole = _as_object(text)
     if whole is not None:
@@ -95,7 +99,7 @@ def parse_outputs(text: str) -> dict[str, Any]:
         name, equals, value = line.partition("=")
         if not equals or not name.strip() or stripped.startswith(("{", "[")):
             what = f"line {number} of $ORCH_OUTPUT is neither name=value nor a JSON object"
-            raise BadOutputs(f"{what}: {line[:80]!r}{_why_not(stripped)}")
+            raise BadOutputs(f"{what}: {mask(line)[:80]!r}{_why_not(stripped)}")
         values[name.strip()] = value.rstrip("\r")
     return values
 

@@ -41,7 +41,8 @@ class RunStarted(Event):
     """A run began: `tasks` in declaration order, `upstream` tasks outside the selection that it looks at.
 
     `kind` says of what it is a run: a `batch` of the backlog, a `pipeline` or a `flow`; what these two were given are
-    its `parameters`.
+    its `parameters`. `seen` says what it knew of other runs that have ended any of its tasks: of each the number of the
+    last such event. So a later life knows what is new, whatever the clock says; None in runs of before.
     """
 
     type: ClassVar[str] = "run_started"
@@ -53,15 +54,17 @@ class RunStarted(Event):
     name: str = ""
     kind: str = "batch"
     parameters: Mapping[str, Any] = field(default_factory=dict, repr=False, hash=False)
+    seen: Mapping[str, int] | None = field(default=None, repr=False, hash=False)
 
 
 @dataclass(frozen=True, slots=True)
 class RunResumed(Event):
-    """A run that was paused, interrupted or reopened goes on."""
+    """A run that was paused, interrupted or reopened goes on; `seen` is what it knows of others by now."""
 
     type: ClassVar[str] = "run_resumed"
     max_concurrent: int | None = None
     fail_fast: bool = False
+    seen: Mapping[str, int] | None = field(default=None, repr=False, hash=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ from orchestration.protocols import Report, Work
 from orchestration.results import Outcome
 from orchestration.worker.calling import CannotCall, arguments, imported, passed_on
 from orchestration.worker.drawing import drawn, is_pending, settled
-from orchestration.worker.faults import explained
+from orchestration.worker.faults import exited, explained
 
 
 class HostCall:
@@ -151,17 +151,11 @@ class HostCall:
 
     def _crashed(self, error: BaseException) -> Outcome:
         if isinstance(error, SystemExit):
-            return self._exited(error.code)
-        sentence, traceback = explained(error)
+            told, code = exited(self._name, error.code)
+            return Outcome(failure=Failure.EXIT_CODE, error=told, exit_code=code)
+        sentence, traceback = explained(error, *([self._work.masker.text] if self._work.masker else []))
         told = f"{self._name} raised {sentence}"
         return Outcome(failure=Failure.CRASHED, error=told, metadata={"traceback": traceback})
-
-    def _exited(self, code: Any) -> Outcome:  # noqa: ANN401  # sys.exit takes anything
-        if code is None or code == 0:
-            return self._succeeded(None)
-        if isinstance(code, int):
-            return Outcome(failure=Failure.EXIT_CODE, error=f"{self._name} exited with code {code}", exit_code=code)
-        return Outcome(failure=Failure.EXIT_CODE, error=f"{self._name} exited: {code}", exit_code=1)
 
 
 class _Known(dict[str, Any]):

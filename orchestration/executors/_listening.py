@@ -13,6 +13,7 @@ from orchestration.process import DEFAULT_MAX_CAPTURE, DEFAULT_MAX_LOG, ProcessE
 from orchestration.process.channel import Log
 from orchestration.protocols import Report
 from orchestration.results import Outcome
+from orchestration.worker.faults import cut
 from orchestration.worker.frames import BadMessage, Reader
 
 
@@ -57,6 +58,7 @@ class Listening:
         """Name the token of its messages, and the logs for what its function prints."""
         self._reader = Reader(token.encode("ascii"))
         self._telling = Telling(report)
+        self._masker = masker or Masker()
         self._yielded = Yielded(report)
         self._printed = {stream: _Printed(path, masker) for stream, path in zip(Stream, logs, strict=True)}
         self._last: Mapping[str, Any] = {}
@@ -104,7 +106,7 @@ class Listening:
         if outcome.failure in {Failure.TIMEOUT, Failure.IDLE_TIMEOUT, Failure.CANCELLED}:
             return outcome
         if "failed" in self._last:
-            return _failed(function, outcome, self._last["failed"])
+            return _failed(function, outcome, self._last["failed"], self._masker)
         if "done" in self._last:
             return self._done(outcome, self._last["done"])
         if outcome.failure is None:
@@ -144,10 +146,12 @@ class Listening:
             await answer
 
 
-def _failed(function: str, outcome: Outcome, failed: Mapping[str, Any]) -> Outcome:
+def _failed(function: str, outcome: Outcome, failed: Mapping[str, Any], masker: Masker) -> Outcome:
     failure = Failure(failed["failure"])
-    told = f"{function} raised {failed['error']}" if failure is Failure.CRASHED else failed["error"]
-    traceback = {"traceback": failed["traceback"]} if failed["traceback"] else {}
+    told, traceback = failed["error"], {}
+    if failure is Failure.CRASHED:
+        sentence, frames = cut(told, failed["traceback"], masker.text)
+        told, traceback = f"{function} raised {sentence}", {"traceback": frames}
     return replace(
         outcome,
         failure=failure,

@@ -2,23 +2,26 @@
 
 A program that does not answer, answers nonsense or is not there has no version, and that is all: whether it can be
 started is found out by starting it. Edges survived: one that takes the question for work, or leaves others behind (it
-has a supervisor, like any agent program), one that hangs while its attempt has little time, and a question that nobody
-waits for any more (it is ended before the last of them goes).
+has a supervisor, like any agent program), one that hangs while its attempt has little time (an attempt that has more
+asks again), and a question that nobody waits for any more: it is ended before the last of them goes, and says nothing
+of the program, nor to whoever asks meanwhile.
 """
 
 import asyncio
 import os
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 from orchestration.adapters import Adapter, Invocation
-from orchestration.errors import OrchError
+from orchestration.errors import AgentMissing, OrchError
 from orchestration.executors._starting import MARKER
-from orchestration.process import Command, LiveChildren, run_process
+from orchestration.process import Command, EndedBy, LiveChildren, run_process
+from orchestration.records import dataclass
 from orchestration.supervisor import supervised
 
 PATIENCE: Final = 20.0
@@ -59,30 +62,54 @@ def why_missing(name: str, directory: Path) -> str:
     return "it is not executable (see `chmod +x`)" if path.exists() else "it is not there"
 
 
-class _Question:
-    """A question that was put to a program, and how many wait for the answer."""
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """What came of a question.
 
-    def __init__(self, answer: "asyncio.Task[str | None]") -> None:
-        self.answer = answer
+    `was_late` says that the program had not answered in its time, `was_cut_off` that it was ended before, by others.
+    """
+
+    version: str | None = None
+    was_late: bool = False
+    was_cut_off: bool = False
+
+
+class _Question:
+    """A question that was put to a program, which has `patience` seconds; and how many wait for the answer."""
+
+    def __init__(self, answer: "asyncio.Task[_Answer]", patience: float) -> None:
+        self._answer = answer
+        self._patience = patience
         self._waiting = 0
 
-    async def wait_for_answer(self) -> str | None:
-        """The answer; the last one who does not want it any more sees to the end of the program first."""
+    def serves(self, patience: float) -> bool:
+        """Whether nothing more could be learned by asking again with this patience."""
+        if not self._answer.done():
+            return True
+        return not self._answer.cancelled() and not (self._answer.result().was_late and self._patience < patience)
+
+    async def wait_for_answer(self, forget: Callable[[], None]) -> _Answer:
+        """The answer.
+
+        The last one who does not want it any more sees to the end of the program, after `forget`: who asks then is not
+        to get what this one was told.
+        """
         self._waiting += 1
         try:
-            return await asyncio.shield(self.answer)
+            return await asyncio.shield(self._answer)
         except asyncio.CancelledError:
             if self._waiting == 1:
+                forget()
                 await self._end()
             raise
         finally:
             self._waiting -= 1
 
     async def _end(self) -> None:
-        while not self.answer.done():
-            self.answer.cancel()
+        while not self._answer.done():
+            self._answer.cancel()
             with suppress(asyncio.CancelledError):
-                await asyncio.wait([self.answer])
+                await asyncio.wait([self._answer])
 
 
 class Versions:
@@ -106,22 +133,35 @@ class Versions:
             return None
         argv = (path, *invocation.version_argv[1:])
         key = (*argv, str(_stamp(path)))
+        limit = PATIENCE if patience is None else min(patience, PATIENCE)
         asked = self._known.get(key)
-        if asked is None or asked.answer.cancelled():
-            command = _asking(argv, environment, PATIENCE if patience is None else min(patience, PATIENCE))
+        if asked is None or not asked.serves(limit):
+            command = _asking(argv, environment, limit)
             answer = asyncio.create_task(self._ask(command, adapter.form.version.pattern))
-            asked = self._known[key] = _Question(answer)
-        return await asked.wait_for_answer()
+            asked = self._known[key] = _Question(answer, limit)
+        forget = partial(self._forget, key, asked)
+        said = await asked.wait_for_answer(forget)
+        if said.was_cut_off:
+            forget()
+        return said.version
 
-    async def _ask(self, command: Command, pattern: re.Pattern[str]) -> str | None:
+    def _forget(self, key: tuple[str, ...], asked: _Question) -> None:
+        if self._known.get(key) is asked:
+            del self._known[key]
+
+    async def _ask(self, command: Command, pattern: re.Pattern[str]) -> _Answer:
         try:
             end = await run_process(command, children=self._children)
-        except OrchError:
-            return None
+        except AgentMissing:
+            return _Answer()
+        except OrchError:  # such as no room to start it
+            return _Answer(was_cut_off=True)
         found = pattern.search((end.stdout + b"\n" + end.stderr).decode(errors="replace"))
-        if found is None:
-            return None
-        return found.groupdict().get("version") or (found[1] if found.re.groups else found[0])
+        if found is not None:
+            return _Answer(found.groupdict().get("version") or (found[1] if found.re.groups else found[0]))
+        was_late = end.ended_by is EndedBy.TIMEOUT
+        was_ended = end.ended_by is not EndedBy.ITSELF or end.signal is not None
+        return _Answer(was_late=was_late, was_cut_off=was_ended and not was_late)
 
 
 def _asking(argv: tuple[str, ...], environment: Mapping[str, str], patience: float) -> Command:

@@ -1,7 +1,7 @@
 """A flow as it is written → the units that the engine runs; edges and policies are those of the plan."""
 
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import field
 from pathlib import Path
 from threading import current_thread, main_thread
@@ -27,6 +27,7 @@ from orchestration.steps.composites import RAISED
 from orchestration.steps.ends import failure_of
 from orchestration.steps.program import Program
 from orchestration.steps.unit import Part, Seat, Turn, Unit
+from orchestration.steps.wanting import names_asked, words_of
 
 _WORD: Final = re.compile(r"[^\W\d]\w*")
 """What may be a name in a condition in words."""
@@ -63,6 +64,18 @@ class Graph:
     def given_as(self, part: str, name: str) -> str | None:
         """Which of the flow's inputs a part is given under a name; None where it is given something else."""
         return self.finders[part].input_behind(name)
+
+    def names_asked(self) -> Iterator[str | None]:
+        """The inputs that conditions and references of its steps ask for; None for any."""
+        for finder in self.finders.values():
+            when = finder.step.when
+            if isinstance(when, str):
+                yield from words_of(when)
+            elif callable(when):
+                yield from names_asked(when)
+            for one in _references([*finder.step.inputs.values()]):
+                words = one.path.split(".")
+                yield from words if words != ["inputs"] else [None]
 
     def next(self, box: Box) -> Turn | Drop | None:
         """What the steps returned, by name; what has no name of its own, by the step's id.

@@ -42,7 +42,7 @@ class Entry:
     """What is known of one task so far; `open` is the start of its open attempt, `closed` are records of the others.
 
     So many of the first attempts as `history` says were made before the task was opened again: they say nothing of how
-    it stands now. `said_at` is when the last event about the task happened.
+    it stands now. `said_at` is when the last event about the task happened, `due_at` when it may be tried again.
     """
 
     status: ExecutionStatus = ExecutionStatus.PENDING
@@ -62,6 +62,7 @@ class Entry:
     parts: Sequence[str] = ()
     history: int = 0
     said_at: datetime | None = None
+    due_at: datetime | None = None
 
     @property
     def attempts(self) -> tuple[AttemptRecord, ...]:
@@ -134,6 +135,7 @@ def _expand(entry: Entry, event: TaskExpanded) -> None:
 
 def _schedule(entry: Entry, event: RetryScheduled) -> None:
     entry.status, entry.reason = ExecutionStatus.IN_PROGRESS, event.reason
+    entry.due_at = event.due_at
 
 
 def _ask(entry: Entry, event: TaskNeedsInput) -> None:

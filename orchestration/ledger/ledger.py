@@ -8,12 +8,13 @@ half-way.
 """
 
 from array import array
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final, TypeAlias
 
 from orchestration.events import (
+    AccountPaused,
     Event,
     RunCompleted,
     RunError,
@@ -31,7 +32,8 @@ from orchestration.ledger.entries import NOTES, Entry
 from orchestration.nothing import nothing
 from orchestration.results import ADOPTED_FROM, AttemptRecord, ExecutionResult, Outcome, RunResult, Usage
 
-_CANCELLED, _SUCCESS = ExecutionStatus.CANCELLED, ExecutionStatus.SUCCESS
+_CANCELLED, _IN_PROGRESS = ExecutionStatus.CANCELLED, ExecutionStatus.IN_PROGRESS
+_SUCCESS = ExecutionStatus.SUCCESS
 """Bound once: until Python 3.12, finding a member in its class takes longer than all that is done with it here."""
 
 _NO_OUTCOME: Final = Outcome()
@@ -41,7 +43,12 @@ _Unread: TypeAlias = TaskStarted | tuple[TaskStarted, TaskCompleted]
 
 
 class Ledger:
-    """The books of one run; `succeeded` names tasks in the order in which they did, some more than once."""
+    """The books of one run.
+
+    `succeeded` names tasks in the order in which they did, some more than once; `pauses` has the last one of each
+    account, over or not; `seen` is what the run knew of others when it last went on, and `seen_at_first` when it began
+    (see `RunStarted`).
+    """
 
     def __init__(self, agents: dict[str, str] | None = None) -> None:
         """Nothing is known yet; `agents` says who is to do each task, as long as no attempt has begun.
@@ -58,9 +65,12 @@ class Ledger:
         self.started_at: datetime | None = None
         self.completed_at: datetime | None = None
         self.error: RunError | None = None
+        self.pauses: dict[str, AccountPaused] = {}
         self._agents = agents or {}
         self._entries: dict[str, Entry | _Unread] = {}
         self.resumed_at: datetime | None = None
+        self.seen_at_first: Mapping[str, int] | None = None
+        self.seen: Mapping[str, int] | None = None
         self._session_began: datetime | None = None
         self._last: datetime | None = None
         self._wall = 0.0
@@ -88,7 +98,7 @@ class Ledger:
         entry = self._entry(task_id)
         if entry is None:
             entry = self._entries[task_id] = Entry()
-        entry.said_at = event.at
+        entry.said_at, entry.due_at = event.at, None
         NOTES[type(event)](entry, event)
         if isinstance(event, TaskExpanded):
             self._has_parts = True
@@ -110,11 +120,12 @@ class Ledger:
         if isinstance(event, RunStarted):
             self.run_id, self.tasks = event.run_id, event.tasks
             self._parts_are_results = event.kind != "batch"
+            self.seen = self.seen_at_first = event.seen
             self.started_at = self._session_began = event.at
         elif isinstance(event, RunResumed):
             self._end_session(self._last)
             self._session_began, self.completed_at, self.resumed_at = event.at, None, event.at
-            self.status, self.reason = RunStatus.RUNNING, None
+            self.status, self.reason, self.seen = RunStatus.RUNNING, None, event.seen
         elif isinstance(event, RunPaused):
             self._end_session(event.at)
             self.status, self.reason = RunStatus.PAUSED, event.reason
@@ -123,6 +134,8 @@ class Ledger:
             self.status, self.reason, self.completed_at = event.status, event.reason, event.at
         elif isinstance(event, RunError):
             self.error = event
+        elif isinstance(event, AccountPaused):
+            self.pauses[event.account] = event
 
     def _end_session(self, at: datetime | None) -> None:
         if self._session_began is not None and at is not None:
@@ -167,6 +180,11 @@ class Ledger:
         end = at if entry.awaiting is None else entry.asked_at or at
         return max(0.0, (end - entry.attempts[-1].started_at).total_seconds())
 
+    def due_at(self, task_id: str) -> datetime | None:
+        """When the task may be tried again; None where no other try was put off."""
+        known = self._entries.get(task_id)
+        return known.due_at if isinstance(known, Entry) else None  # what is unread tells of none
+
     def said_at(self, task_id: str) -> datetime | None:
         """When the last event about the task happened; None where there was none."""
         entry = self._entry(task_id)
@@ -194,7 +212,7 @@ class Ledger:
             agent=entry.agent or self._agents.get(task_id),
             status=entry.status,
             failure=failure,
-            reason=entry.reason,
+            reason=entry.reason or self._held_up(entry),
             queued_at=entry.queued_at,
             started_at=last.started_at if last else None,
             completed_at=entry.ended_at,
@@ -210,6 +228,23 @@ class Ledger:
             log_path=outcome.log_path,
             metadata=self._metadata(entry, outcome) or nothing(),
         )
+
+    def _held_up(self, entry: Entry) -> str | None:
+        """What keeps a task from going on that became several: a part that waits for a person, or else for its try."""
+        todo = list(reversed(entry.parts)) if entry.status is _IN_PROGRESS else []
+        put_off = None
+        while todo:
+            name = todo.pop()
+            part = self._entries.get(name)
+            if not isinstance(part, Entry):
+                continue  # what is unread is at work, or done
+            if part.status is ExecutionStatus.NEEDS_INPUT:
+                return f"{name}: {part.reason}"
+            if part.due_at is not None:
+                put_off = put_off or f"{name}: {part.reason}"
+            elif part.status is _IN_PROGRESS:
+                todo += reversed(part.parts)
+        return put_off
 
     def _metadata(self, entry: Entry, outcome: Outcome) -> dict[str, Any]:
         """What is known beside; also what came of the parts of the task, each as a result of its own."""

@@ -15,6 +15,7 @@ from orchestration.events import (
     BY_ORCH,
     AttemptEnd,
     AttemptInterrupted,
+    RunResumed,
     TaskAdopted,
     TaskCancelled,
     TaskCompleted,
@@ -23,7 +24,7 @@ from orchestration.events import (
 )
 from orchestration.executor import LiveRun
 from orchestration.kinds import ExecutionStatus, Failure, OnCrash
-from orchestration.orchestrator.standings import adoption, is_kept, is_satisfied
+from orchestration.orchestrator.standings import adoption, is_kept, is_new, is_satisfied, seen_in
 from orchestration.plan import FINAL, State
 from orchestration.protocols import RunRecord, RunStore, Standing
 from orchestration.records import dataclass
@@ -42,19 +43,29 @@ class Elsewhere:
         later: the runs that were opened after it.
         before: the standings that it was told of already, where this is a second look.
         again: tasks whose failure elsewhere is not kept.
+        seen: what it knew of others when it last went on, None where it did not say so.
     """
 
     standings: Mapping[str, Standing]
     later: frozenset[str]
     before: Mapping[str, Standing] | None = None
     again: frozenset[str] = frozenset()
+    seen: Mapping[str, int] | None = None
 
 
-async def look_elsewhere(store: RunStore, record: RunRecord, again: frozenset[str] = frozenset()) -> Elsewhere:
-    """What others have done of the tasks of a run."""
+async def look_elsewhere(
+    store: RunStore, record: RunRecord, run: LiveRun, again: frozenset[str] = frozenset()
+) -> Elsewhere:
+    """What others have done of the tasks of a replayed run, before it goes on."""
     newest_first = [other.run_id for other in await store.runs()]
     later = frozenset(newest_first[: newest_first.index(record.run_id)])
-    return Elsewhere(await store.standings(record.tasks), later, again=again)
+    return Elsewhere(await store.standings(record.tasks), later, again=again, seen=run.ledger.seen)
+
+
+def resume(run: LiveRun, elsewhere: Elsewhere, max_concurrent: int | None = None, *, fail_fast: bool = False) -> None:
+    """Let a replayed run be one that goes on, and say what it knows of others from now on."""
+    seen = seen_in(elsewhere.standings)
+    run.recorder.emit(RunResumed, max_concurrent=max_concurrent, fail_fast=fail_fast, seen=seen)
 
 
 def take_up(run: LiveRun, elsewhere: Elsewhere) -> None:
@@ -94,6 +105,8 @@ def _take_over_all(run: LiveRun, elsewhere: Elsewhere) -> None:
 
 def _is_later(run: LiveRun, standing: Standing, elsewhere: Elsewhere) -> bool:
     """Whether a task was done elsewhere since this run began; what was done before, a forced run does again."""
+    if run.ledger.seen_at_first is not None:
+        return is_new(standing, run.ledger.seen_at_first)
     return standing.run_id in elsewhere.later or run.ledger.started_at is None or standing.at >= run.ledger.started_at
 
 
@@ -104,6 +117,8 @@ def _is_news(run: LiveRun, standing: Standing, elsewhere: Elsewhere) -> bool:
     if elsewhere.before is not None:
         known = elsewhere.before.get(standing.task_id)
         return known is None or (known.run_id, known.seq) != (standing.run_id, standing.seq)
+    if elsewhere.seen is not None:
+        return is_new(standing, elsewhere.seen)
     known_at = run.ledger.said_at(standing.task_id) or run.ledger.started_at
     return known_at is None or standing.at >= known_at
 

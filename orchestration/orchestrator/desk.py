@@ -12,15 +12,23 @@ from pathlib import Path
 from typing import Any, Final
 
 from orchestration.attempts import describe_failed
-from orchestration.errors import ChecksFailed, OutcomeTaken, OwnerStopped, Problem, RunOwned, UnknownRun, WrongState
-from orchestration.events import RunResumed
+from orchestration.errors import (
+    ChecksFailed,
+    OutcomeTaken,
+    OwnerStopped,
+    Problem,
+    RunOwned,
+    StoreError,
+    UnknownRun,
+    WrongState,
+)
 from orchestration.executor import LiveRun, Planned
 from orchestration.graph import nearest
 from orchestration.kinds import ExecutionStatus
 from orchestration.loading import Project, check_fit
 from orchestration.orchestrator import answering
 from orchestration.orchestrator.answering import check_retryable, has_open_attempt
-from orchestration.orchestrator.catching import catch_up, look_elsewhere
+from orchestration.orchestrator.catching import catch_up, look_elsewhere, resume
 from orchestration.orchestrator.lastword import OPEN_RUNS, Books, ledger_of, owner_of
 from orchestration.orchestrator.leftovers import clear_away, cut_off
 from orchestration.orchestrator.looking import find_run
@@ -32,6 +40,7 @@ from orchestration.protocols import RunRecord, RunStore, Standing
 from orchestration.registry import AgentRegistry
 from orchestration.results import ExecutionResult
 from orchestration.steps.resting import cancel_at_rest
+from orchestration.store.locks import check_inside
 from orchestration.store.owners import is_stopped
 
 POLL: Final = 0.05
@@ -174,9 +183,19 @@ class Desk:
                 raise WrongState(f"{task_id} has no attempt {attempt} in run {record.run_id}; it has {numbers}")
             if numbers and (attempt is None or attempt in numbers):
                 number = numbers[-1] if attempt is None else attempt
-                return self._project.state_folder / "runs" / record.run_id / task_id / str(number)
+                folder = self._project.state_folder / "runs" / record.run_id / task_id / str(number)
+                self._check_logs(folder)
+                return folder
         where = f" in run {run_id}" if run_id else ""
         raise WrongState(f"no such attempt of {task_id} has begun{where}", hint=f"orch why {task_id}")
+
+    def _check_logs(self, folder: Path) -> None:
+        """Refuse logs that lie elsewhere: what a link leads to is nobody's log, and silence would say that it is."""
+        state = self._project.state_folder
+        check_inside(state, folder, "the folder of the logs")
+        for file in (folder / name for name in ("stdout.log", "stderr.log", "chunks.jsonl")):
+            if file.is_symlink():
+                raise StoreError("the log is a link", file=file, hint="put what it leads to in its place")
 
     # -- handing in ---------------------------------------------------------------------------------------------
 
@@ -241,16 +260,17 @@ class Desk:
 
         And what others have done since is neither cancelled nor tried again.
         """
-        resume = action == "retry"
+        again = action == "retry"
         run = await self._replayed(record)
         if died_with_it := cut_off(run):  # its owner died: what it ran may still be there
             await clear_away(self._children, record, run, died_with_it)
-        if resume:
-            run.recorder.emit(RunResumed)
-        if resume or action == "cancel":
-            catch_up(run, await look_elsewhere(self._store, record))
+        if again or action == "cancel":
+            elsewhere = await look_elsewhere(self._store, record, run)
+            if again:
+                resume(run, elsewhere)
+            catch_up(run, elsewhere)
         done = deed(run)
-        answering.close(run, "tasks were opened again", resumed=resume)
+        answering.close(run, "tasks were opened again", resumed=again)
         await run.recorder.commit(self._store)
         return done
 

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from datetime import UTC, datetime
 
 from orchestration.errors import OrchError, UnknownTask
+from orchestration.executor import Planned, assignment_of
 from orchestration.kinds import ExecutionStatus, Failure
 from orchestration.loading import Project
 from orchestration.orchestrator import looking
@@ -22,9 +23,9 @@ async def why(project: Project, registry: AgentRegistry, store: RunStore, task_i
     if task_id not in project.graph.index:
         return await _why_part(store, task_id)
     i = project.graph.index[task_id]
-    agents = {task.id: task.agent or "" for task in project.tasks}
-    ids = [task_id, *(project.graph.ids[j] for j in project.graph.needs[i])]
-    results = {result.task_id: result for result in await looking.status(store, ids, agents)}
+    tasks = [project.tasks[j] for j in (i, *project.graph.needs[i])]
+    planned = [Planned(task.id, assignment_of(registry, task, None, None)) for task in tasks]
+    results = {result.task_id: result for result in await looking.status(store, planned)}
     result = results[task_id]
     sentences = [_state(result), *_waits(result, results)]
     claim = (await store.claims()).get(task_id)
@@ -74,7 +75,10 @@ def _waits(result: ExecutionResult, results: Mapping[str, ExecutionResult]) -> I
             yield f"It depends on {name}, which is {need.status.value}."
     is_claimed = (result.reason or "").startswith("claimed_by")
     if result.status is ExecutionStatus.PENDING and not open_needs and not is_claimed:
-        yield "Everything it depends on is done; the next `orch run-batch` does it."
+        when = (
+            "an `orch run-batch` after that time" if "waits_until" in result.metadata else "the next `orch run-batch`"
+        )
+        yield f"Everything it depends on is done; {when} does it."
     if result.status is ExecutionStatus.CANCELLED and result.reason in {STOPPED, NOT_STARTED}:
         yield "The next `orch run-batch` does it again."
     elif result.status in {ExecutionStatus.FAILED, ExecutionStatus.CANCELLED}:

@@ -27,6 +27,7 @@ from orchestration.events import (
 from orchestration.events import RunStarted as Began
 from orchestration.executor import Planned, node_of
 from orchestration.graph import Graph
+from orchestration.orchestrator.resting import Rest
 from orchestration.orchestrator.standings import adoption, is_kept, is_satisfied
 from orchestration.plan import Ask, Block, Decide, Limits, Node, Plan, Skip, State
 from orchestration.protocols import Standing
@@ -40,6 +41,8 @@ class ForecastTask:
     """One task of the forecast; `start` and `end` are hours (or units) from the run's start.
 
     `claimed_by` is the run that goes on now and has the task: another one would wait for what comes of it.
+    `waits_until` is the time (ISO 8601) before which it does not start, because its account has reached its limit or
+    its next try is put off.
     """
 
     task_id: str
@@ -56,6 +59,14 @@ class ForecastTask:
     estimate: float
     critical: bool
     claimed_by: str | None = None
+    waits_until: str | None = None
+
+    def put_off(self, rest: Rest | None) -> "ForecastTask":
+        """The task while its account has reached its limit, or until its next try is due."""
+        if rest is None or not self.will_run:
+            return self
+        why = f"{self.why}; {rest}" if self.depends_on else str(rest)
+        return replace(self, why=why, waits_until=rest.until.isoformat())
 
     def to_dict(self) -> dict[str, Any]:
         """The task's forecast as JSON."""
@@ -76,6 +87,10 @@ class Forecast:
     work_hours: float
     max_concurrent: int
     estimated: bool
+
+    def put_off(self, rests: Mapping[str, Rest]) -> "Forecast":
+        """The forecast where some tasks start after a moment only, of which the made-up hours know nothing."""
+        return replace(self, tasks=tuple(task.put_off(rests.get(task.task_id)) for task in self.tasks))
 
     def to_dict(self) -> dict[str, Any]:
         """The forecast as JSON."""

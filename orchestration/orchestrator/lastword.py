@@ -3,7 +3,8 @@
 Several open runs may have the same task: one does it, others wait for that, some rest since their process died or a
 person was asked. And a run that rests may have been overtaken: another one ended the task since. What it says then is
 old, and nobody may be shown it, or answer it. Edges survived: a clock that was set back between two runs (who holds the
-task now, and a newer run that has begun it, need no clock), and parts of tasks, which stand and fall with the whole.
+task now, a newer run that has begun it, and what a run has seen of others need no clock), runs of before these said
+what they have seen, and parts of tasks, which stand and fall with the whole.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,6 +12,7 @@ from typing import Final
 
 from orchestration.kinds import ExecutionStatus, RunStatus
 from orchestration.ledger import Ledger
+from orchestration.orchestrator.standings import is_new
 from orchestration.protocols import Claim, RunRecord, RunStore, Standing
 
 OPEN_RUNS: Final = frozenset({RunStatus.RUNNING, RunStatus.PAUSED})
@@ -57,6 +59,10 @@ class Books:
             self._ledgers[run_id] = await ledger_of(self._store, run_id)
         return self._ledgers[run_id]
 
+    async def open_ledgers(self) -> list[Ledger]:
+        """The books of the backlog's open runs, newest first."""
+        return [await self.of_run(record.run_id) for record, _, _ in self._open]
+
     async def speaking(self, task_id: str, standing: Standing | None) -> list[RunRecord]:
         """The open runs that have not ended the task, and have said more of it than its standing tells.
 
@@ -86,5 +92,7 @@ class Books:
         is_newer = self._age[record.run_id] < self._age.get(standing.run_id, 0)
         if is_newer and rests_or_goes_on and book.result(task_id).started_at is not None:
             return True
+        if book.seen is not None:
+            return not is_new(standing, book.seen)
         said = book.said_at(task_id) or record.created_at  # and whoever resumed it took over what was new
         return max(said, book.resumed_at or said) >= standing.at

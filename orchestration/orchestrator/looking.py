@@ -1,12 +1,15 @@
 """Looking at a project's runs: nothing is started, nothing is written, nothing has to be alive."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 
 from orchestration.errors import UnknownRun
+from orchestration.executor import Planned
 from orchestration.graph import Graph, nearest
 from orchestration.kinds import ExecutionStatus
 from orchestration.orchestrator.lastword import Books, ledger_of
+from orchestration.orchestrator.resting import Rest, resting
 from orchestration.protocols import Claim, RunRecord, RunStore
 from orchestration.results import ExecutionResult, RunResult
 
@@ -51,25 +54,47 @@ async def run_result(store: RunStore, run_id: str | None) -> RunResult:
     return ledger.run_result(critical_path)
 
 
-async def status(store: RunStore, task_ids: Sequence[str], agents: Mapping[str, str]) -> list[ExecutionResult]:
-    """Each task's live state, else its standing, else pending.
+async def rests(books: Books, planned: Sequence[Planned]) -> dict[str, Rest]:
+    """The tasks that could not start now whatever else is to be said of them, with what they wait for."""
+    return await resting(books, planned, datetime.now(UTC))
+
+
+async def status(store: RunStore, planned: Sequence[Planned]) -> list[ExecutionResult]:
+    """Each task's live state, else its standing, else pending; with what keeps it from starting now, if that is time.
 
     Args:
         store: the project's state.
-        task_ids: the backlog, in declaration order.
-        agents: who is to do each task, as far as nobody has begun.
+        planned: tasks of the backlog with who is to do each, as far as nobody has begun, in declaration order.
     """
-    standings = await store.standings(task_ids)
+    standings = await store.standings([task.id for task in planned])
     books = await Books.of(store)
+    waiting = await rests(books, planned)
     found: list[ExecutionResult] = []
-    for task_id in task_ids:
-        standing = standings.get(task_id)
-        speaking = await books.speaking(task_id, standing)
+    for task in planned:
+        standing = standings.get(task.id)
+        speaking = await books.speaking(task.id, standing)
         run_id = speaking[0].run_id if speaking else standing.run_id if standing else None
         if run_id is None:
-            found.append(ExecutionResult(task_id, agents.get(task_id), ExecutionStatus.PENDING))
-            continue
-        result = (await books.of_run(run_id)).result(task_id)
-        held = result.status is ExecutionStatus.PENDING and task_id in books.holders
-        found.append(replace(result, reason=f"claimed_by {books.holders[task_id]}") if held else result)
+            result = ExecutionResult(task.id, task.assignment.agent_name, ExecutionStatus.PENDING)
+        else:
+            result = (await books.of_run(run_id)).result(task.id)
+        found.append(_with_what_keeps_it(result, books.holders.get(task.id), waiting.get(task.id)))
     return found
+
+
+def _with_what_keeps_it(result: ExecutionResult, holder: str | None, rest: Rest | None) -> ExecutionResult:
+    """The result of a task that somebody else has, or that could not start before a moment, says so."""
+    if rest is not None and _may_start(result):
+        facts = {"waits_until": rest.until.isoformat(), "waits_for": rest.account}
+        result = replace(result, reason=str(rest), metadata={**result.metadata, **facts})
+    if holder is not None and result.status is ExecutionStatus.PENDING:
+        result = replace(result, reason=f"claimed_by {holder}")
+    return result
+
+
+def _may_start(result: ExecutionResult) -> bool:
+    """Whether no attempt goes on, and an end is still to come; a part of it says for itself what it waits for."""
+    if result.status is ExecutionStatus.PENDING:
+        return True
+    ended = not result.attempts or result.attempts[-1].completed_at is not None
+    return result.status is ExecutionStatus.IN_PROGRESS and ended

@@ -12,7 +12,7 @@ from orchestration.executor import LiveRun, Planned, assignment_of, shape_of
 from orchestration.kinds import Mode
 from orchestration.loading import Project
 from orchestration.models import Task
-from orchestration.orchestrator.standings import adoption, is_kept, is_satisfied
+from orchestration.orchestrator.standings import adoption, is_kept, is_satisfied, seen_in
 from orchestration.plan import State
 from orchestration.protocols import RunRecord, Standing
 from orchestration.registry import AgentRegistry
@@ -91,6 +91,7 @@ def begin(
         fingerprint=fingerprint_of(shape_of(planned)),
         max_concurrent=max_concurrent,
         fail_fast=fail_fast,
+        seen=seen_in(standings),
     )
     for task in planned:
         standing = standings.get(task.id)

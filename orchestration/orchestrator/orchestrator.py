@@ -323,8 +323,7 @@ class ProjectOrchestrator:
 
     async def status(self) -> list[ExecutionResult]:
         """How each task of the backlog stands, in declaration order."""
-        agents = self._shop.agents()
-        return await looking.status(self.store, list(agents), agents)
+        return await looking.status(self.store, self._shop.backlog())
 
     async def runs(self) -> Sequence[RunRecord]:
         """All runs, newest first."""
@@ -366,9 +365,7 @@ class ProjectOrchestrator:
     async def log_folder(self, task_id: str, run_id: str | None = None, attempt: int | None = None) -> Path:
         """The folder with an attempt's logs, the latest by default; it is there only if something was written.
 
-        Raises:
-            UnknownTask: the backlog does not have it.
-            WrongState: no attempt of it has begun.
+        Raises UnknownTask, WrongState where no attempt of it has begun, StoreError where a link leads elsewhere.
         """
         if not any(owner_of(task_id) in record.tasks for record in await self.store.runs()):
             check_known(self.project, [owner_of(task_id)])
@@ -388,13 +385,14 @@ class ProjectOrchestrator:
         self._shop.backend(backend)
         from orchestration.orchestrator.forecast import forecast  # noqa: PLC0415  # as above
 
-        planned = self._shop.plan(selection or Selection(), agent, mode)
-        return forecast(
+        planned, books = self._shop.plan(selection or Selection(), agent, mode), await Books.of(self.store)
+        made = forecast(
             planned,
             limits_for(self.registry, self.project.settings),
             await self.store.standings([task.id for task in planned]),
             {task.id: self.registry.explain(task.assignment.task) for task in planned},
             max_concurrent or self.project.settings.max_concurrent,
             force=force,
-            claimed=(await Books.of(self.store)).holders,
+            claimed=books.holders,
         )
+        return made.put_off(await looking.rests(books, planned))

@@ -15,13 +15,13 @@ from typing import TypeAlias
 from orchestration.attempts import Assignment, Crew, Place
 from orchestration.attempts.hybrid import first_parts
 from orchestration.errors import OrchError
-from orchestration.events import RunResumed, TaskExpanded
+from orchestration.events import TaskExpanded
 from orchestration.executor import LiveRun, Planned, assignment_of, new_run_id
 from orchestration.executor.parts import parts_of
 from orchestration.kinds import Mode
 from orchestration.loading import Project
 from orchestration.models import HybridAgent
-from orchestration.orchestrator.catching import look_elsewhere, take_up
+from orchestration.orchestrator.catching import look_elsewhere, resume, take_up
 from orchestration.orchestrator.lastword import Books
 from orchestration.orchestrator.opening import begin, planned_from, replay
 from orchestration.orchestrator.selection import Selection
@@ -113,8 +113,9 @@ class Prompter:
         run = self._assemble(record.run_id, planned, folder)
         replay(run, await self._store.events(record.run_id))
         if not self._store.is_live(record.run_id):
-            run.recorder.emit(RunResumed)
-            take_up(run, await look_elsewhere(self._store, record))
+            elsewhere = await look_elsewhere(self._store, record, run)
+            resume(run, elsewhere)
+            take_up(run, elsewhere)
         return run
 
     def _parts(self, own: Planned, run: LiveRun) -> dict[str, Assignment]:

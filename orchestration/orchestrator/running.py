@@ -13,11 +13,10 @@ from dataclasses import replace
 from typing import Final, TypeAlias
 
 from orchestration.errors import RunOwned, StoreError
-from orchestration.events import RunResumed
 from orchestration.executor import LiveRun, Planned, new_run_id, open_in, shape_of
 from orchestration.kinds import RunStatus
 from orchestration.models import Budget
-from orchestration.orchestrator.catching import catch_up, look_elsewhere, take_up
+from orchestration.orchestrator.catching import catch_up, look_elsewhere, resume, take_up
 from orchestration.orchestrator.driving import Drive
 from orchestration.orchestrator.lastword import ledger_of
 from orchestration.orchestrator.leftovers import clear_away, cut_off, end_what_others_left
@@ -166,8 +165,8 @@ class Runs:
         run = self._assemble(record.run_id, planned, options.listener, options.budget, options.backend)
         replay(run, await self._store.events(record.run_id))
         died_with_it = cut_off(run)
-        run.recorder.emit(RunResumed, max_concurrent=options.slots, fail_fast=options.fail_fast)
-        elsewhere = replace(await look_elsewhere(self._store, record, options.reopen), standings=standings)
+        elsewhere = replace(await look_elsewhere(self._store, record, run, options.reopen), standings=standings)
+        resume(run, elsewhere, options.slots, fail_fast=options.fail_fast)
         take_up(run, elsewhere)
         nothing_new = len(run.recorder.pending) == 1 and record.status is RunStatus.PAUSED and not run.plan.is_over
         if run.scheduler.can_do_nothing and nothing_new:

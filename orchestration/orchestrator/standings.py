@@ -34,6 +34,19 @@ def is_satisfied(standing: Standing | None) -> bool:
     return standing is not None and standing.status in {ExecutionStatus.SUCCESS, ExecutionStatus.SKIPPED}
 
 
+def seen_in(standings: Mapping[str, Standing]) -> dict[str, int]:
+    """What a run that looks at these standings knows of others: of each run the number of its last event among them."""
+    seen: dict[str, int] = {}
+    for standing in standings.values():
+        seen[standing.run_id] = max(standing.seq, seen.get(standing.run_id, 0))
+    return seen
+
+
+def is_new(standing: Standing, seen: Mapping[str, int]) -> bool:
+    """Whether the task has ended so since somebody looked: a run's events are numbered, and no clock is asked."""
+    return standing.seq > seen.get(standing.run_id, 0)
+
+
 def adoption(standing: Standing) -> dict[str, Any]:
     """The fields of the `task_adopted` event by which the standing enters another run."""
     return {

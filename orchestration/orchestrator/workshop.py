@@ -51,10 +51,9 @@ class Workshop:
         selection.check_words(self._project)
         return plan_selection(self._project, self._registry, selection.choose(self._project), agent, mode)
 
-    def agents(self) -> dict[str, str]:
-        """The name of who does each task of the backlog, also of one that is not fit to be run."""
-        planned = plan_selection(self._project, self._registry, self._project.tasks, None, None)
-        return {task.id: task.assignment.agent_name for task in planned}
+    def backlog(self) -> list[Planned]:
+        """All tasks with who does them, also of one that is not fit to be run."""
+        return plan_selection(self._project, self._registry, self._project.tasks, None, None)
 
     def backend(self, name: str | None) -> str | None:
         """Where a caller wants attempts to run, None for what agents and settings say.

@@ -15,8 +15,8 @@ low, a kernel that does not tell limits: then the other ties have to do. Somebod
 import os
 import resource
 import sys
-from collections.abc import Callable, Coroutine, Generator
-from contextlib import suppress
+from collections.abc import Callable, Coroutine, Generator, Iterator
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
 from types import coroutine
@@ -79,6 +79,19 @@ async def branded_at_first_step(spawning: Coroutine[Any, Any, Process], value: s
     if sys.platform != "linux":
         return await spawning
     return await _first_step(spawning, _put_on(value)) if alone else _given(await spawning, value)
+
+
+@contextmanager
+def bearing(value: str) -> Iterator[None]:
+    """Bear a brand ourselves: whatever is started in this program meanwhile, by whomever, is born with it."""
+    if sys.platform != "linux":
+        yield
+        return
+    take_back = _put_on(value)
+    try:
+        yield
+    finally:
+        take_back()
 
 
 def _put_on(value: str) -> Callable[[], None]:

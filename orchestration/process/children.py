@@ -21,12 +21,13 @@ Beside asyncio there is no waiting for "any child": that would steal the ends of
 
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import Protocol, cast
 
-from orchestration.process.brand import run_brand
-from orchestration.process.command import Command
+from orchestration.process.brand import bearing, run_brand
+from orchestration.process.command import DEFAULT_KILL_GRACE, Command
 from orchestration.process.table import (
     HAS_PROC,
     Entry,
@@ -62,7 +63,7 @@ class Life(Protocol):
 class LiveChildren:
     """The book of the processes that live now."""
 
-    __slots__ = ("_dead", "_hasty", "_leaders", "_list", "_lives", "_no_input", "_warden", "table")
+    __slots__ = ("_dead", "_guards", "_hasty", "_leaders", "_list", "_lives", "_no_input", "_warden", "table")
 
     def __init__(self, warden: Warden | None = None) -> None:
         """Begin with an empty book; a warden ends what is in it if this program dies."""
@@ -70,6 +71,7 @@ class LiveChildren:
         self._lives: set[Life] = set()
         self._leaders: set[int] = set()
         self._dead: dict[tuple[int, int], float] = {}  # pid and birth of ended children → when first seen so
+        self._guards = False
         self._hasty = False
         self.table = SharedTable()
         self._list: int | None = None  # the descriptor of the list of our children, opened at the first need
@@ -133,6 +135,28 @@ class LiveChildren:
             name, value = command.marker
             run, slash, _ = value.partition("/")
             self._warden.watch(f"{name}={run}{slash}", command.kill_grace, run_brand(value))
+
+    @contextmanager
+    def guarding_functions(self, name: str, value: str) -> Iterator[None]:
+        """Have what functions start that run in this very program found again, should it die, by a brand of their own.
+
+        Only where we are a program whose only business is its run: of a host program nothing is changed. One run at a
+        time can have it.
+
+        Args:
+            name: the variable that is the marker.
+            value: how its values begin in this run, `<run>/`; no attempt has just that.
+        """
+        if self._warden is None or self._guards or not self.is_subreaper:
+            yield
+            return
+        self._guards = True
+        self._warden.watch(f"{name}={value}", DEFAULT_KILL_GRACE, run_brand(value))
+        try:
+            with bearing(value):
+                yield
+        finally:
+            self._guards = False
 
     def dismiss_warden(self) -> None:
         """Nothing more is going to be started."""

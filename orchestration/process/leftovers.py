@@ -41,7 +41,7 @@ async def end_leftovers(
         How many were found, and the pids of those that no signal has ended. Off Linux nobody is found.
 
     Raises:
-        WrongState: we carry the marker ourselves.
+        WrongState: we carry the marker or the brand ourselves.
     """
     if not HAS_PROC:
         return 0, ()
@@ -101,6 +101,8 @@ class Leftovers(Tree):
 
     __slots__ = ("_beginning",)
 
+    spares_our_session = False  # functions that ran in `orch` start what they start in its session, perhaps ours
+
     def __init__(self, name: str, beginning: str) -> None:
         """Describe it; this looks only at ourselves.
 
@@ -110,7 +112,7 @@ class Leftovers(Tree):
         super().__init__(0, 0, (name, beginning))
         self._item = os.fsencode(f"\0{name}={beginning}")  # without an end, as it is the beginning of many
         self._beginning = beginning
-        if self.is_marked(environment_of(os.getpid())):
+        if self.is_marked(environment_of(os.getpid())) or self.is_branded(os.getpid()):
             raise _part_of_it(beginning)
 
     def is_branded(self, pid: int) -> bool:

@@ -12,6 +12,7 @@ Edges it survives:
   nothing there, a `preexec_fn` would fork the whole heap.
 - The program is missing, no program, or its interpreter is missing; the folder is missing; arguments or environment are
   too big or hold a zero byte: each has its own message.
+- A locale that cannot say what the command holds: it is then said in UTF-8.
 """
 
 import asyncio
@@ -27,6 +28,7 @@ from orchestration.process.brand import branded, branded_at_first_step
 from orchestration.process.children import LiveChildren
 from orchestration.process.command import Command
 from orchestration.process.ending import Ending
+from orchestration.process.spelling import words_of
 from orchestration.process.steadfast import Steadfast
 from orchestration.process.table import SharedTable, name_of_pipe, ticks_since_boot
 from orchestration.process.tree import Tree
@@ -187,18 +189,19 @@ async def spawn(command: Command, children: LiveChildren, unwanted: Callable[[],
 
 def _spawned(command: Command, children: LiveChildren) -> Spawned:
     """Start it by `Popen`, in the loop's thread, for threads would only wait for each other."""
+    argv, cwd, env = words_of(command)
     pipes = Pipes(feed=command.stdin is not None)
     born, at = ticks_since_boot(), asyncio.get_running_loop().time()
 
     def start() -> Child:
         return Child(
             subprocess.Popen(
-                command.argv,
+                argv,
                 stdin=children.no_input if command.stdin is None else pipes.theirs[2],
                 stdout=pipes.theirs[0],
                 stderr=pipes.theirs[1],
-                cwd=command.cwd,
-                env=command.env,
+                cwd=cwd,
+                env=env,
                 start_new_session=True,
             )
         )
@@ -232,13 +235,14 @@ async def _spawned_by_asyncio(command: Command, children: LiveChildren) -> Spawn
 
 
 async def _start_by_asyncio(command: Command, pipes: Pipes, *, alone: bool) -> Process:
+    argv, cwd, env = words_of(command)
     starting = asyncio.create_subprocess_exec(  # noqa: TID251  # this room is the only spawner
-        *command.argv,
+        *argv,
         stdin=subprocess.DEVNULL if command.stdin is None else pipes.theirs[2],
         stdout=pipes.theirs[0],
         stderr=pipes.theirs[1],
-        cwd=command.cwd,
-        env=command.env,
+        cwd=cwd,
+        env=env,
         start_new_session=True,
     )
     if command.marker is None:
@@ -263,7 +267,7 @@ def explain(error: OSError, command: Command) -> OrchError:
         return OrchError(f"no room to start {name}: {reason}", hint=MAKE_ROOM)
     if error.errno == errno.E2BIG:
         return UsageError(f"the arguments and the environment of {name} are too big for this system", hint=USE_STDIN)
-    if command.cwd is not None and (error.filename == command.cwd or not command.cwd.is_dir()):
+    if command.cwd is not None and (error.filename == words_of(command)[1] or not command.cwd.is_dir()):
         return UsageError(f"cannot work in the folder {command.cwd}: {reason}", hint="make the folder, or name another")
     return _explain_program(error.errno, name, reason, command)
 

@@ -29,6 +29,7 @@ import os
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
+from typing import ClassVar
 
 from orchestration.process.brand import brand_of, read_brand
 from orchestration.process.table import Entry, environment_of, has_our_command_line, holds_any, read_entry
@@ -40,6 +41,9 @@ class Tree:
     """The tree of one leader, and who was ever seen in it."""
 
     __slots__ = ("_born", "_item", "_marker", "_seen", "doubtful", "leader", "leader_reaped", "pipes", "supervised")
+
+    spares_our_session: ClassVar[bool] = True
+    """What is started here has a session of its own; who is in ours is only on the way there, or somebody else's."""
 
     def __init__(
         self, leader: int, born: int, marker: tuple[str, str] | None = None, *, supervised: bool = False
@@ -98,7 +102,7 @@ class Tree:
         return self._seen.get(entry.pid, entry.born) not in {entry.born, BORN_UNKNOWN}
 
     def _roots(self, table: Sequence[Entry], strangers: set[int]) -> set[int]:
-        our_session = os.getsid(0)
+        our_session = os.getsid(0) if self.spares_our_session else None
         return {
             entry.pid
             for entry in reversed(table)  # the youngest first: who runs away is still there to be looked into

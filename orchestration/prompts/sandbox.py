@@ -20,6 +20,7 @@ from jinja2.utils import missing
 
 from orchestration.errors import TemplateError
 from orchestration.models import Task
+from orchestration.shown import compared
 
 MAX_RENDERED: Final = 4 * 1024 * 1024
 """Characters of one rendered text: the context window of no agent holds more."""
@@ -38,6 +39,8 @@ MAX_COMPILED: Final = 256
 
 MAX_QUOTED: Final = 100
 """Characters of a template that an error repeats; a longer one is found by its line."""
+
+_COMPARED: Final = "compared"
 
 T = TypeVar("T")
 Deed = Callable[[str, Mapping[str, Any]], T]
@@ -83,7 +86,7 @@ class Missing(StrictUndefined):
 
 
 class Sandbox(ImmutableSandboxedEnvironment):
-    """Data before methods, no private attributes, no changes, bounded arithmetic."""
+    """Data before methods, no private attributes, no changes, bounded arithmetic; enums are compared by value."""
 
     intercepted_binops = frozenset({"*", "**"})
 
@@ -92,6 +95,21 @@ class Sandbox(ImmutableSandboxedEnvironment):
         if isinstance(obj, Mapping) and attribute in obj:
             return obj[attribute]
         return super().getattr(obj, attribute)
+
+    def _generate(self, source: nodes.Template, *rest: Any, **others: Any) -> str:  # noqa: ANN401  # as Jinja has it
+        """Have both sides of each comparison go through `compared`; Jinja means this hook to be overridden."""
+        for one in list(source.find_all(nodes.Compare)):
+            one.expr = self._compared(one.expr)
+            for operand in one.ops:
+                operand.expr = self._compared(operand.expr)
+        return super()._generate(source, *rest, **others)
+
+    def _compared(self, side: nodes.Expr) -> nodes.Expr:
+        if isinstance(side, nodes.Const):
+            return side
+        made = nodes.Filter(side, _COMPARED, [], [], None, None, lineno=side.lineno)
+        made.set_environment(self)
+        return made
 
     def call_binop(self, context: JinjaContext, operator: str, left: Any, right: Any) -> Any:  # noqa: ANN401  # as Jinja has it
         """Refuse products and powers that would fill the memory."""
@@ -120,6 +138,7 @@ def environment() -> Sandbox:
     made = Sandbox(undefined=Missing, keep_trailing_newline=True, autoescape=False)
     for name in ("lipsum", "cycler", "joiner"):
         del made.globals[name]
+    made.filters[_COMPARED] = compared
     return made
 
 

@@ -6,7 +6,6 @@ holds is taken for a template.
 """
 
 import asyncio
-import os
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
@@ -18,6 +17,7 @@ from orchestration.attempts import Assignment, Crew
 from orchestration.errors import UsageError
 from orchestration.kinds import Failure
 from orchestration.models import Agent, Task, Written
+from orchestration.process import in_bytes
 from orchestration.protocols import Expansion, Reporting
 from orchestration.results import Outcome
 from orchestration.shown import shown
@@ -189,7 +189,7 @@ def _texts(known: Mapping[str, Any]) -> dict[str, str]:
 def _size(text: str) -> int | None:
     """The bytes of a text, None where no variable can hold it."""
     try:
-        return None if "\0" in text else len(os.fsencode(text))
+        return None if "\0" in text else len(in_bytes(text))
     except UnicodeEncodeError:  # half of a character
         return None
 

@@ -26,7 +26,7 @@ from orchestration.steps.current import Situation, enter
 from orchestration.steps.items import Items, ListenerFault
 from orchestration.steps.logs import LivePrinted
 from orchestration.steps.unit import Seat
-from orchestration.worker.faults import explained
+from orchestration.worker.faults import exited, explained
 
 if TYPE_CHECKING:
     from orchestration.steps.functions import FunctionLeaf
@@ -170,10 +170,8 @@ class Call:
     def _raised(self, error: BaseException) -> Outcome:
         name, hiding = self._leaf.signature.name, self._crew.hiding
         if isinstance(error, SystemExit):
-            code = 0 if error.code is None else error.code
-            how = f" with code {code}" if isinstance(code, int) else f": {code}"
-            told = f"{name} exited{how}"
-            return Outcome(failure=Failure.EXIT_CODE, error=told, exit_code=code if isinstance(code, int) else 1)
+            told, code = exited(name, error.code)
+            return Outcome(failure=Failure.EXIT_CODE, error=told, exit_code=code)
         sentence, traceback = explained(error, _as_it_is if hiding is None else hiding.text)
         metadata = {"exception": type(error).__name__, "traceback": traceback}
         return Outcome(failure=Failure.CRASHED, error=f"{name} raised {sentence}", metadata=metadata)

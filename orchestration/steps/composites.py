@@ -18,7 +18,7 @@ from orchestration.errors import OrchError
 from orchestration.kinds import Failure
 from orchestration.records import dataclass
 from orchestration.results import Outcome
-from orchestration.shown import in_order
+from orchestration.shown import compared, in_order
 from orchestration.steps.binding import MISSING, Signature
 from orchestration.steps.box import Box
 from orchestration.steps.ends import failure_of
@@ -200,10 +200,11 @@ class Choice:
         for key, name in self.keys.items():
             if type(key) is type(value) and key == value:
                 return name
-        for key, name in self.keys.items():
-            if isinstance(key, bool) is isinstance(value, bool) and key == value:  # 1.0 is 1, an enum may be its text
+        value, keys = compared(value), [(compared(key), name) for key, name in self.keys.items()]
+        for key, name in keys:
+            if isinstance(key, bool) is isinstance(value, bool) and key == value:  # 1.0 is 1
                 return name
-        for key, name in self.keys.items():
+        for key, name in keys:
             if str(key) == str(value) or (isinstance(value, bool) and str(key) == str(value).lower()):
                 return name
         return self.default

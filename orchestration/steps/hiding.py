@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from orchestration.errors import OrchError
 from orchestration.kinds import Failure
-from orchestration.masking import SHORTEST, Masker
+from orchestration.masking import MASK, SHORTEST, Masker
 from orchestration.protocols import Reporting
 from orchestration.results import Outcome, Usage
 from orchestration.shown import shown
@@ -49,6 +49,7 @@ class Hiding:
         self._values: dict[str, str] = {}
         self.known: dict[str, str] = {}
         self.masker = Masker()
+        self._long: tuple[str, ...] = ()
 
     async def look_up(self, names: Sequence[str]) -> Mapping[str, str]:
         """The values of secrets, as they are now.
@@ -79,17 +80,21 @@ class Hiding:
         if len(self._values) > before:
             cut = {f"the beginning of {name}": value[:BEGINNING] for name, value in self._values.items()}
             self.masker = Masker({**cut, **self._values})
+            quoted = {text for value in self._values.values() for text in (value, repr(value)[1:-1])}
+            self._long = tuple(text for text in sorted(quoted) if len(text) > BEGINNING)
 
     # -- hiding -------------------------------------------------------------------------------------------------
 
     def text(self, text: str) -> str:
-        """The text without secrets."""
+        """The text without secrets, and without long beginnings of them: errors quote values, and cut what is long."""
+        for secret in self._long:
+            text = _without_beginnings(text, secret)
         return self.masker.text(text)
 
     def value(self, value: Any) -> Any:  # noqa: ANN401  # any value; without a secret in it, it stays the same object
         """The value without secrets: as it is where it shows none, else as JSON would show it, masked."""
         if isinstance(value, str):
-            return self.masker.text(value)
+            return self.text(value)
         if value is None or isinstance(value, bool):
             return value
         seen = shown(value)
@@ -122,6 +127,18 @@ class Hiding:
     def reporting(self, report: Reporting) -> "HidingReport":
         """The same, told without secrets."""
         return HidingReport(self, report)
+
+
+def _without_beginnings(text: str, secret: str) -> str:
+    """The text with a mask for each beginning of the secret that is long enough, however far it goes."""
+    beginning = secret[:BEGINNING]
+    at = text.find(beginning)
+    while at >= 0:
+        same = [a == b for a, b in zip(text[at:], secret, strict=False)]
+        end = at + (same.index(False) if False in same else len(same))
+        text = f"{text[:at]}{MASK}{text[end:]}"
+        at = text.find(beginning, at + len(MASK))
+    return text
 
 
 class HidingReport:

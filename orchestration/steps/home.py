@@ -107,6 +107,11 @@ class Home:
             self._children = LiveChildren()
         return self._children
 
+    @property
+    def has_children(self) -> bool:
+        """Whether there is a book of them yet; asking makes none."""
+        return self._children is not None
+
     def place(self, run_id: str, parameters: Mapping[str, Any], known_secrets: Mapping[str, str]) -> "Place":
         """Where one attempt works."""
         from dataclasses import replace  # noqa: PLC0415  # see above

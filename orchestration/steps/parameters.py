@@ -45,7 +45,7 @@ def read(
     """
     values = {} if file is None else read_file(file)
     for name, path, text in _variables(environment or {}, asked or {}):
-        value = value_for(text, _types_at((asked or {}).get(path[0], []), path[1:]))
+        value = value_for(text, _types_at((asked or {}).get(path[0], []), path[1:]), f"the variable {name}")
         _put(values, path, value, name)
     return {**values, **(given or {})}
 
@@ -82,6 +82,22 @@ def read_file(file: str | Path) -> dict[str, Any]:
     return found
 
 
+class _Twice(ValueError):
+    """A key stands twice in one object, of which only one value could count."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(f"the key {key[:80]!r} stands twice in one object")
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise _Twice(key)
+        found[key] = value
+    return found
+
+
 class _Unreadable(Exception):
     def __init__(self, message: str, line: int | None) -> None:
         super().__init__(message)
@@ -90,9 +106,11 @@ class _Unreadable(Exception):
 
 def _from_json(text: str) -> Any:  # noqa: ANN401  # any JSON
     try:
-        return json.loads(text) if text.strip() else None
+        return json.loads(text, object_pairs_hook=_unique) if text.strip() else None
     except json.JSONDecodeError as error:
         raise _Unreadable(f"is no JSON: {error.msg}", error.lineno) from error
+    except _Twice as twice:
+        raise _Unreadable(str(twice), None) from twice
     except (ValueError, RecursionError) as error:
         raise _Unreadable(f"is no JSON that can be read: {error}", None) from error
 
@@ -140,19 +158,28 @@ def _put(values: dict[str, Any], way: tuple[str, ...], value: Any, variable: str
     inside[last] = value
 
 
-def value_for(text: str, wanted: Sequence[Any]) -> Any:  # noqa: ANN401  # any JSON
-    """The value of a variable or an option; `wanted` are the types of those who ask for it."""
-    return text if wanted and all(_is_text(one) for one in wanted) else value_of(text)
+def value_for(text: str, wanted: Sequence[Any], where: str) -> Any:  # noqa: ANN401  # any JSON
+    """The value of a variable or an option, `where` for errors; `wanted` are the types of those who ask for it.
+
+    Raises:
+        UsageError: it is an object in which a key stands twice.
+    """
+    try:
+        return text if wanted and all(_is_text(one) for one in wanted) else value_of(text)
+    except _Twice as twice:
+        raise UsageError(f"{where}: {twice}", hint="remove one of them") from twice
 
 
 def value_of(text: str) -> Any:  # noqa: ANN401  # any JSON
     """The value that a text stands for: JSON, or else the text that it is.
 
     A number that JSON would write in another way (`007`, `1.50`, `1e3`) is text too, which becomes a number for a
-    function that asks for one.
+    function that asks for one. Raises ValueError where a key stands twice in one object.
     """
     try:
-        found = json.loads(text, parse_constant=_refuse)
+        found = json.loads(text, parse_constant=_refuse, object_pairs_hook=_unique)
+    except _Twice:
+        raise
     except (ValueError, RecursionError):
         return text
     is_number = isinstance(found, int | float) and not isinstance(found, bool)

@@ -34,7 +34,7 @@ from orchestration.steps.crew import IN_THREADS, Means
 from orchestration.steps.entry import again, checked, completed, hiding_for, kept
 from orchestration.steps.given import parameter_changes
 from orchestration.steps.home import Home
-from orchestration.steps.leftovers import end_what_is_left
+from orchestration.steps.leftovers import end_what_is_left, guarding_functions
 from orchestration.steps.overriding import Overriding
 from orchestration.steps.program import UNNAMED, Program
 from orchestration.steps.reading import checked_count
@@ -249,7 +249,7 @@ async def _go(run: StepRun, store: RunStore, options: Options) -> RunResult:
     orders = None if isinstance(store, MemoryStore) else Orders(run.scheduler, store)
     watch = None if orders is None else loop.create_task(orders.watch(), name="watch commands")
     try:
-        with listening_to_prints():
+        with listening_to_prints(), guarding_functions(run.crew.home, run.run_id):
             await run.scheduler.run(store, options.max_concurrent)
     except asyncio.CancelledError:
         if options.leave is not None:

@@ -139,6 +139,20 @@ def check_run_id(run_id: object) -> None:
         )
 
 
+def check_inside(folder: Path, path: Path, what: str) -> None:
+    """Refuse a place in the state folder that leads out of it; the state folder itself may be a link.
+
+    Raises:
+        StoreError: it does.
+    """
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise StoreError(
+            f"{what} is a link that leads out of the state folder, or lies behind one",
+            file=path,
+            hint="put what it leads to in its place",
+        )
+
+
 def already_owned(pid: int | None, run_id: str) -> RunOwned:
     """The error for a run that somebody else owns; `pid` where it is known."""
     if pid == os.getpid():
@@ -150,8 +164,7 @@ def already_owned(pid: int | None, run_id: str) -> RunOwned:
 def _owner_lock(folder: Path, run_id: str) -> Path:
     check_run_id(run_id)
     own = folder / "runs" / run_id
-    if not own.resolve().is_relative_to(folder.resolve()):
-        raise StoreError("the folder of the run is a link that leads out of the state folder", file=own)
+    check_inside(folder, own, "the folder of the run")
     return own / "owner.lock"
 
 

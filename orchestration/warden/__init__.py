@@ -37,6 +37,7 @@ class Warden:
         self._runs: dict[str, float] = {}
         self._brands: dict[str, int] = {}
         self._groups: set[int] = set()
+        os.register_at_fork(after_in_child=self._let_go_of_pipe)  # a fork that lives on would hide our death
 
     @property
     def pid(self) -> int | None:
@@ -113,9 +114,13 @@ class Warden:
     def _line_of(self, marker: str) -> bytes:
         return b"=%.3f %d %s\n" % (self._runs[marker], self._brands[marker], os.fsencode(marker))
 
-    def _let_go(self) -> None:
+    def _let_go_of_pipe(self) -> None:
         if self._pipe is not None:
             os.close(self._pipe)
+            self._pipe = None
+
+    def _let_go(self) -> None:
+        self._let_go_of_pipe()
         if self._pid is not None:
             with suppress(OSError):
                 os.waitpid(self._pid, os.WNOHANG)

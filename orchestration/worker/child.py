@@ -27,7 +27,7 @@ from orchestration.worker.calling import (
     passed_on,
 )
 from orchestration.worker.drawing import drawn, is_pending, settled
-from orchestration.worker.faults import clean, explained
+from orchestration.worker.faults import clean, exited, told
 from orchestration.worker.frames import BadMessage, Writer
 
 TYPE_CHECKING = False
@@ -120,16 +120,13 @@ class _Call:
         self._writer.write(b'{"done":{"output":%s,"outputs":{%s}}}' % (said, parts))
 
     def _exited(self, code: Any) -> int:  # noqa: ANN401  # sys.exit takes anything
-        if code is None or code == 0:
-            self._tell_done(None)
-            return 0
-        if isinstance(code, int):
-            return self._tell_failed("exit_code", f"{self._document['function']} exited with code {code}", code=code)
-        print(code, file=sys.stderr)  # noqa: T201  # as Python itself would
-        return self._tell_failed("exit_code", clean(str(code)))
+        if code is not None and not isinstance(code, int):
+            print(code, file=sys.stderr)  # noqa: T201  # as Python itself would
+        sentence, number = exited(self._document["function"], code)
+        return self._tell_failed("exit_code", sentence, code=number)
 
     def _crashed(self, error: BaseException) -> int:
-        sentence, traceback = explained(error)
+        sentence, traceback = told(error)
         print(traceback, end="", file=sys.stderr)  # noqa: T201  # for the log, as Python itself would
         return self._tell_failed("crashed", sentence, traceback=traceback)
 

@@ -1,7 +1,8 @@
 """An exception of a user's function → one sentence and a traceback, both without the frames that are ours.
 
-Edges survived: exceptions whose text cannot be made, chains and groups of
-exceptions, tracebacks as deep as the recursion limit, text that is no valid Unicode.
+Edges survived: exceptions whose text cannot be made, chains and groups of exceptions, tracebacks as deep as the
+recursion limit, text that is no valid Unicode, and secrets that a limit would cut in two: who knows none (a worker)
+tells more than is kept (`told`), and whoever knows them masks before it is cut to size (`cut`).
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 MAX_TRACEBACK = 8_000  # characters: the end of it, where the reason stands
 MAX_FRAMES = 50  # per exception
 MAX_SENTENCE = 2_000  # characters
+MAX_TOLD = 256_000  # characters of either, as long as it is not masked
 
 _ROOMS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 _LIBRARY = os.path.dirname(os.__file__)
@@ -36,13 +38,34 @@ def _as_it_is(text: str) -> str:
 
 
 def explained(error: BaseException, mask: Callable[[str], str] = _as_it_is) -> tuple[str, str]:
-    """Say what happened and where: a sentence, and the traceback; each masked before its limit could cut a secret."""
+    """Say what happened and where: a sentence, and the traceback, as they are kept."""
+    return cut(*told(error), mask)
+
+
+def told(error: BaseException) -> tuple[str, str]:
+    """The same for somebody else to mask."""
     from traceback import TracebackException  # noqa: PLC0415  # only needed when something went wrong
 
-    told = TracebackException.from_exception(error, limit=-MAX_FRAMES)
-    _leave_ours_out(told)
-    sentence, traceback = clean(mask(_sentence(error, told))), clean(mask("".join(told.format())))
-    return sentence[:MAX_SENTENCE], traceback[-MAX_TRACEBACK:]
+    found = TracebackException.from_exception(error, limit=-MAX_FRAMES)
+    _leave_ours_out(found)
+    sentence, traceback = _sentence(error, found), "".join(found.format())
+    return clean(sentence[:MAX_TOLD]), clean(traceback[-MAX_TOLD:])
+
+
+def cut(sentence: str, traceback: str, mask: Callable[[str], str] = _as_it_is) -> tuple[str, str]:
+    """What was told as it is kept; each masked before its limit could cut a secret."""
+    return clean(mask(sentence))[:MAX_SENTENCE], clean(mask(traceback))[-MAX_TRACEBACK:]
+
+
+def exited(name: str, code: object) -> tuple[str, int]:
+    """Say that a function has called `sys.exit`, and with which exit code.
+
+    It is a failure with any code, 0 too: what a function returns is its report, and this one has not returned.
+    """
+    number = 0 if code is None else code
+    if not isinstance(number, int):
+        return f"{name} exited: {clean(str(code))}", 1  # whole, so that whoever masks it finds whole secrets
+    return f"{name} exited with code {int(number)}{'' if number else ' before it returned'}", int(number)
 
 
 def _sentence(error: BaseException, told: TracebackException) -> str:

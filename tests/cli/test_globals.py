@@ -261,3 +261,21 @@ def test_a_command_of_another_version_is_said_to_be_one(project: Project, comman
     done = project.orch(command)
     assert (done.code, done.out) == (2, "")
     assert done.last.startswith(f"orch: this version has no command '{command}' yet (")
+
+
+def test_where_the_locale_cannot_say_what_a_task_says_its_command_gets_it_in_utf8(project: Project) -> None:
+    project.shell("A", "", agent="greet")
+    project.shell("B", "printf %s größer →")
+    project.shell("C", "", agent="cheer")
+    project.write(
+        "cheering.py", "import os\ndef cheer():\n    return os.fsencode(os.environ['NAME']).decode('utf-8')\n"
+    )
+    project.settings(
+        "agents:\n"
+        "  greet: {kind: shell, command: 'echo grüße $NAME', env: {NAME: Zoë}}\n"
+        "  cheer: {kind: python, function: 'cheering:cheer', env: {NAME: Zoë}}\n"
+    )
+    poor = {**project.environment, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    done = project.orch("run-batch", "--json", environment=poor)
+    assert done.code == 0, done.err
+    assert [result["output"] for result in done.data["results"]] == ["grüße Zoë", "größer→", "Zoë"]

@@ -280,3 +280,27 @@ def test_added_tasks_are_in_the_backlog_and_nothing_is_overwritten(project: Proj
     assert (shown["title"], shown["depends_on"], shown["labels"]) == ("Zweites ✓: 'x'", ["TASK-001"], ["x"])
     assert shown["description"].strip() == "echo two"
     assert project.orch("validate").code == 0
+
+
+@pytest.mark.parametrize("link", ["runs", "runs/RUN", "runs/RUN/A", "runs/RUN/A/1", "runs/RUN/A/1/stdout.log"])
+@pytest.mark.parametrize("options", [(), ("--json",), ("--follow",), ("--run", "RUN")])
+def test_logs_that_lie_elsewhere_are_refused_and_not_passed_over(
+    project: Project, link: str, options: tuple[str, ...]
+) -> None:
+    project.shell("A", "echo hello")
+    run_id = project.orch("run-batch", "--json").data["run_id"]
+    place = project.root / ".orchestration" / link.replace("RUN", run_id)
+    place.rename(project.root / "elsewhere")
+    place.symlink_to(project.root / "elsewhere")
+    done = project.orch("logs", "A", *(option.replace("RUN", run_id) for option in options))
+    assert (done.code, "hello" in done.out) == (1, False)
+    said = done.data["message"] if "--json" in options else done.last
+    assert "link" in said, done
+
+
+def test_a_state_folder_on_another_disk_has_its_logs(project: Project) -> None:
+    (project.root / "disk").mkdir()
+    (project.root / ".orchestration").symlink_to(project.root / "disk")
+    project.shell("A", "echo hello")
+    assert project.orch("run-batch").code == 0
+    assert project.orch("logs", "A").out == "hello\n"

@@ -227,6 +227,9 @@ def test_what_cannot_be_run_is_refused_before_anything_runs(
         (("--params-file", "none.yaml"), "cannot be read"),
         (("--params-file", "list.yaml"), "holds no names and values"),
         (("--params-file", "broken.yaml"), "broken.yaml:1"),
+        (("--params-file", "twice.yaml"), "'size' stands twice"),
+        (("--params-file", "twice.json"), "twice.json: the key 'deep' stands twice in one object"),
+        (("--param", 'size={"a": 1, "b": [{"c": 1, "c": 2}]}'), "--param size: the key 'c' stands twice in one object"),
         (("--json", "--events"), "exclude each other"),
         (("--max-concurrent", "0"), "out of range"),
     ],
@@ -235,6 +238,8 @@ def test_wrong_options_are_refused(project: Project, arguments: tuple[str, ...],
     project.write("p.py", ONE)
     project.write("list.yaml", "[1, 2]\n")
     project.write("broken.yaml", "a: [1\n")
+    project.write("twice.yaml", "size: 1\nsize: 2\n")
+    project.write("twice.json", '{"size": {"deep": 1, "deep": 1}}')
     done = project.orch("pipeline", "p.py", *arguments)
     assert done.code == 2
     assert said in done.err
@@ -282,3 +287,47 @@ def test_why_and_logs_know_the_steps_of_runs(project: Project) -> None:
     assert "ZeroDivisionError" in told.out
     assert "It is a part of the pipeline in run mine." in told.out
     assert project.orch("why", "nobody").code == 2
+
+
+LENIENT = """
+from orchestration import AsyncPipeline, Conditional, Flow, FlowStep, Map, PythonTask, ShellTask, ref
+
+def ask(size: int = 2): return size
+def take(**others): return sorted(others)
+one = PythonTask(ask, returns=["sum"])
+plain = AsyncPipeline([one], name="plain")
+others = AsyncPipeline([one, PythonTask(take)], name="others")
+shell = AsyncPipeline([one, ShellTask("say", "echo $ORCH_PRM_sizing")], name="shell")
+mapped = AsyncPipeline([Map("m", PythonTask(lambda item: item, "x"), "items", "item")], name="mapped")
+chosen = AsyncPipeline([Conditional("c", {"a": one}, condition=lambda mode: mode)], name="chosen")
+flow = Flow(name="flow", steps=[
+    FlowStep(id="a", function=ask, inputs={"size": ref("inputs.extent")}),
+    FlowStep(id="b", function=ask, when="depth > 1", depends_on=["a"]),
+])
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "told"),
+    [
+        ("plain", ("size=1",), ""),
+        ("plain", ("siez=1",), "warning: no step asks for the parameter siez; did you mean size?"),
+        ("plain", ("size=1", "colour=red"), "warning: no step asks for the parameter colour; asked for are: size"),
+        ("others", ("colour=red",), ""),
+        ("others", ("siez=1",), "warning: no function asks for the parameter siez; did you mean size?"),
+        ("shell", ("colour=red", "sizing=2"), ""),
+        ("mapped", ("items=[1]",), ""),
+        ("mapped", ("items=[1]", "itmes=[2]"), "no step asks for the parameter itmes; asked for are: items"),
+        ("chosen", ("mode=a",), ""),
+        ("flow", ("extent=1", "depth=2"), ""),
+        ("flow", ("extent=1", "depth=2", "dept=2"), "warning: no step asks for the parameter dept;"),
+    ],
+)
+def test_a_parameter_that_nobody_asks_for_is_warned_of(
+    project: Project, name: str, given: tuple[str, ...], told: str
+) -> None:
+    project.write("p.py", LENIENT)
+    done = project.orch("pipeline", f"p.py:{name}", "--quiet", *(f"--param={one}" for one in given))
+    assert done.code == 0, done.err
+    assert told in done.err
+    assert bool(done.err) is bool(told)

@@ -6,7 +6,16 @@ from typing import Any
 
 import pytest
 
-from orchestration.events import Event, RunStarted, TaskCompleted, TaskError, TaskExpanded, TaskStarted
+from orchestration.events import (
+    Event,
+    RetryScheduled,
+    RunStarted,
+    TaskCompleted,
+    TaskError,
+    TaskExpanded,
+    TaskNeedsInput,
+    TaskStarted,
+)
 from orchestration.kinds import ExecutionStatus, Failure
 from orchestration.ledger import Ledger
 from orchestration.results import Outcome
@@ -69,6 +78,24 @@ def test_seconds_are_counted_once_and_the_critical_path_is_of_declared_tasks() -
     assert result.step_seconds == pytest.approx(10)
     assert [*asked[0]] == [3, 6]
     assert result.by_id["m[1]"].status is ExecutionStatus.FAILED
+
+
+def test_a_task_of_which_a_part_waits_says_which_and_why() -> None:
+    fed = Fed("m")
+    fed.expand("m", "m[0]", "m[1]")
+    fed.expand("m[1]", "m[1]/x")
+    assert fed.ledger.result("m").reason is None
+    fed.happen(TaskStarted, task_id="m[1]/x", attempt=1)
+    fed.happen(TaskError, task_id="m[1]/x", attempt=1, outcome=Outcome(failure=Failure.EXIT_CODE))
+    fed.happen(RetryScheduled, task_id="m[1]/x", attempt=1, due_at=datetime(2026, 1, 2, tzinfo=UTC), reason="again")
+    assert fed.ledger.result("m").reason == "m[1]/x: again"
+    assert fed.ledger.due_at("m[1]/x") == datetime(2026, 1, 2, tzinfo=UTC)
+    fed.happen(TaskStarted, task_id="m[1]/x", attempt=2)
+    assert fed.ledger.result("m").reason is None
+    assert fed.ledger.due_at("m[1]/x") is None
+    fed.happen(TaskStarted, task_id="m[0]", attempt=1)
+    fed.happen(TaskNeedsInput, task_id="m[0]", attempt=1, reason="waits for a person")
+    assert fed.ledger.result("m").reason == "m[0]: waits for a person"
 
 
 def test_in_a_run_of_the_backlog_parts_stay_within_their_task() -> None:

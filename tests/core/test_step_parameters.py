@@ -319,3 +319,10 @@ def test_a_reference_to_an_input_of_a_flow_asks_for_what_its_parameter_asks_for(
     found = {one.task_id: one.outputs.get("result") for one in run.results}
     inside = {"inner": None, "inner/x": "1999", "inner/y": 3}
     assert found == {"version": "2024", "count": 3, "literal": "1", "text": 4} | inside
+
+
+def test_a_key_that_stands_twice_in_a_variable_is_refused_unless_it_is_text() -> None:
+    given = {"ORCH_PRM_size": '{"a": 1, "a": 2}'}
+    with pytest.raises(UsageError, match="the variable ORCH_PRM_size: the key 'a' stands twice"):
+        read(environment=given)
+    assert read(environment=given, asked={"size": [str]}) == {"size": '{"a": 1, "a": 2}'}

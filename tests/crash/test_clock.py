@@ -33,6 +33,8 @@ def move(project: Project, by: timedelta) -> None:
             connection.execute(
                 "UPDATE events SET body = ? WHERE run_id = ? AND seq = ?", (json.dumps(event | moved), run_id, seq)
             )
+        for task_id, at in connection.execute("SELECT task_id, at FROM standings").fetchall():
+            connection.execute("UPDATE standings SET at = ? WHERE task_id = ?", (_moved(at, by), task_id))
         for run_id, created, updated in connection.execute("SELECT run_id, created_at, updated_at FROM runs"):
             connection.execute(
                 "UPDATE runs SET created_at = ?, updated_at = ? WHERE run_id = ?",
@@ -94,6 +96,38 @@ def test_a_task_that_is_done_again_is_shown_as_it_is_now(project: Project) -> No
         project.write("go", "")
         assert process.wait(PATIENCE) == 0
     assert project.json("status")["counts"] == {"success": 1}
+
+
+@pytest.mark.parametrize("hours", [3, -3], ids=["set back", "set forward"])
+def test_what_has_failed_in_a_newer_run_is_not_tried_again_whatever_the_clock_says(
+    project: Project, hours: int
+) -> None:
+    once = "echo x >> {0}.log; [ $(wc -l < {0}.log) -ge 2 ] || sleep 60; {1}"
+    project.shell("R", once.format("R", "exit 3"), kill_grace=0.2)
+    project.shell("G", once.format("G", "true"), kill_grace=0.2)
+    both = has_lines(project.root / "R.log"), has_lines(project.root / "G.log")
+    kill_when(project, lambda: all(is_so() for is_so in both), "run-batch")
+    move(project, timedelta(hours=hours))
+    assert project.orch("run-batch", "R").code == 1
+    assert {task["id"]: task["status"] for task in project.json("list")["tasks"]}["R"] == "failed"
+    assert project.orch("run-batch").code == 1
+    assert {task["id"]: task["status"] for task in project.json("list")["tasks"]} == {"R": "failed", "G": "success"}
+    assert (project.root / "R.log").read_text(encoding="ascii").count("x") == 2
+
+
+@pytest.mark.parametrize("hours", [3, -3], ids=["set back", "set forward"])
+def test_a_forced_run_that_was_killed_does_again_what_was_done_before_it_whatever_the_clock_says(
+    project: Project, hours: int
+) -> None:
+    project.shell("A", "echo x >> A.log")
+    project.shell("B", "echo x >> B.log; [ $(wc -l < B.log) -ne 2 ] || sleep 60", "A", kill_grace=0.2)
+    project.shell("C", "echo x >> C.log", "B")
+    assert project.orch("run-batch").code == 0
+    move(project, timedelta(hours=hours))
+    kill_when(project, has_lines(project.root / "B.log", 2), "run-batch", "--force")
+    assert project.orch("resume").code == 0
+    counts = [(project.root / f"{task}.log").read_text(encoding="ascii").count("x") for task in "ABC"]
+    assert counts == [2, 3, 2]
 
 
 def _types(project: Project) -> list[str]:

@@ -47,8 +47,6 @@ async def run(folder: Path, code: str, ear: Ear | None = None, name: str = "step
             "",
             {"a": 1, "b": None},
         ),
-        ("import sys\ndef f(): sys.exit(0)", "", {}),
-        ("import sys\ndef f(): sys.exit()", "", {}),
     ],
 )
 async def test_what_a_function_returns_is_the_outcome(
@@ -194,6 +192,8 @@ async def test_whatever_is_raised_is_a_crash_that_says_what(tmp_path: Path, code
 @pytest.mark.parametrize(
     ("code", "failure", "exit_code", "said"),
     [
+        ("import sys\ndef f(): sys.exit(0)", Failure.EXIT_CODE, 0, "steps:f exited with code 0 before it returned"),
+        ("import sys\ndef f(): sys.exit()", Failure.EXIT_CODE, 0, "steps:f exited with code 0 before it returned"),
         ("import sys\ndef f(): sys.exit(3)", Failure.EXIT_CODE, 3, "steps:f exited with code 3"),
         ("import sys\ndef f(): sys.exit('the reason')", Failure.EXIT_CODE, 1, "the reason"),
         ("import sys\nasync def f(): sys.exit(4)", Failure.EXIT_CODE, 4, "steps:f exited with code 4"),

@@ -91,7 +91,6 @@ def indirectly(target: Callable[[], Any]) -> Callable[[], Any]:
         (partial(lambda x, y: x + y, 1, y=2), "", {"result": 3}, []),
         (Callable1(), "", {"attempt": 1}, []),
         (Callable1().method, "", {"attempt": 1}, []),
-        (lambda: sys.exit(0), "", {}, []),
     ],
 )
 async def test_what_a_function_returns_or_yields_is_the_outcome(
@@ -165,6 +164,8 @@ def raising_later(error: BaseException) -> Callable[[], Any]:
         (TimeoutError("theirs"), Failure.CRASHED, "TimeoutError: theirs"),
         (StopIteration("odd"), Failure.CRASHED, "StopIteration"),
         (GeneratorExit("odd"), Failure.CRASHED, "GeneratorExit"),
+        (SystemExit(0), Failure.EXIT_CODE, "exited with code 0 before it returned"),
+        (SystemExit(), Failure.EXIT_CODE, "exited with code 0 before it returned"),
         (SystemExit(3), Failure.EXIT_CODE, "exited with code 3"),
         (SystemExit("why"), Failure.EXIT_CODE, "exited: why"),
     ],

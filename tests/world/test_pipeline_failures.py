@@ -158,6 +158,7 @@ async def test_a_failure_inside_lets_the_siblings_end_and_stops_what_comes_after
     ("function", "failure", "error"),
     [
         (lambda: 1 / 0, Failure.CRASHED, "ZeroDivisionError: division by zero"),
+        (lambda: sys.exit(0), Failure.EXIT_CODE, "exited with code 0 before it returned"),
         (lambda: sys.exit(3), Failure.EXIT_CODE, "exited with code 3"),
         (lambda: sys.exit("words"), Failure.EXIT_CODE, "exited: words"),
         (lambda: next(iter([])), Failure.CRASHED, "StopIteration"),

@@ -213,7 +213,8 @@ async def test_errors_that_quote_and_cut_a_parameter_quote_nothing_of_a_secret(p
     )
     run, told = await watched(one, parameters={"token": secret})
     assert {run[f"p/{path}"].status for path in ("map/m", "choice/c", "bind/z")} == {"failed"}
-    assert secret[:12].encode() not in told
+    parts = {secret[at : at + 12] for at in range(0, len(secret) - 12, 4)}
+    assert not [part for part in parts if part.encode() in told]
     assert "is text, not a list of items ('***" in (run["p/map/m"].error or "")
 
 
