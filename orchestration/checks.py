@@ -147,11 +147,18 @@ def _missing(path: str, directory: Path) -> str | None:
     try:
         if (directory / inside).exists():
             return None
-        if has_magic(inside) and any(True for _ in directory.glob(inside)):
+        if has_magic(inside) and _finds(inside, directory):
             return None
     except (OSError, ValueError, NotImplementedError) as error:
         return f"it cannot be looked at: {error}"
     return f"nothing in {directory} matches it" if has_magic(inside) else f"it does not exist in {directory}"
+
+
+def _finds(pattern: str, directory: Path) -> bool:
+    """Whether a pattern means anything there; raises ValueError where the version of Python would decide on that."""
+    if any("**" in part and part != "**" for part in Path(pattern).parts):
+        raise ValueError("Invalid pattern: '**' can only be an entire path component")
+    return any(True for _ in directory.glob(pattern))
 
 
 def _promised(name: str, outputs: Mapping[str, Any]) -> CheckResult:

@@ -25,12 +25,16 @@ class Door:
         self._host: _Host | None = None
 
     def run(self, begin: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        """Run to the end, in the loop that all share."""
+        """Run to the end, in the loop that all share.
+
+        Raises:
+            RuntimeError: no thread can be started for it.
+        """
         with self._lock:
-            self._runs += 1
             if self._host is None:
                 self._host = _Host()
             host = self._host
+            self._runs += 1
         try:
             return _waited_for(begin, host)
         finally:

@@ -94,7 +94,9 @@ def _is_list_of_texts(value: object) -> bool:
 
 def _is_list_of_patterns(value: object) -> bool:
     if isinstance(value, str):
-        return bool(value) and not Path(value).is_absolute() and ".." not in Path(value).parts
+        parts = Path(value).parts
+        are_names = all(part != ".." and (part == "**" or "**" not in part) for part in parts)
+        return bool(parts) and not Path(value).is_absolute() and are_names
     return isinstance(value, list | tuple) and all(map(_is_list_of_patterns, value))
 
 

@@ -35,6 +35,8 @@ async def _executed(order: dict[str, Any], masker: Masker) -> dict[str, Any]:
     notebook = _read(order["path"], nbformat)
     _give(notebook, order["parameters"], nbformat)
 
+    cleaning = asyncio.Lock()
+
     class Client(NotebookClient):
         """Prints what the cells print, as it comes."""
 
@@ -43,6 +45,12 @@ async def _executed(order: dict[str, Any], masker: Masker) -> dict[str, Any]:
                 content = message["content"]
                 print(content["text"], end="", flush=True, file=getattr(sys, content["name"]))  # see above
             return super().output(outs, message, display_id, cell_index)
+
+        async def _async_cleanup_kernel(self) -> None:
+            """Once: a signal begins it, and so does the end of the cell after that; the second would fail half way."""
+            async with cleaning:
+                if self.km is not None:
+                    await super()._async_cleanup_kernel()
 
     def keep(**_: Any) -> None:  # noqa: ANN401  # of Jupyter's
         half = scratch / ".executed"

@@ -78,9 +78,14 @@ class LiveChildren:
         self._no_input: int | None = None
 
     def __del__(self) -> None:
-        """Close the list, and what gives no input."""
+        """Close what is open."""
+        self.close()
+
+    def close(self) -> None:
+        """Close the list, and what gives no input, until they are needed again."""
         if self._list is not None and self._list != NO_LIST:
             os.close(self._list)
+        self._list = None
         self.close_no_input()
 
     @property

@@ -56,8 +56,13 @@ async def run_process(
         asyncio.CancelledError: We were cancelled; by now the whole tree is ended.
         Exception: What the sink raised, or OSError of a log; the whole tree is ended.
     """
-    running = Running(command, sink, LiveChildren() if children is None else children, control)
-    end = await running.run()
+    book = LiveChildren() if children is None else children
+    running = Running(command, sink, book, control)
+    try:
+        end = await running.run()
+    finally:
+        if children is None:
+            book.close()  # now: an error that is raised holds on to it, and is often left to the collector
     if end is not None and on_end is not None:
         on_end(end)
     return running.result(end)

@@ -46,7 +46,7 @@ from orchestration.scheduler.slots import MAX_SLOTS, Slots
 from orchestration.scheduler.spending import SPENT, Spending
 from orchestration.scheduler.stops import BY_CALLER, Stops
 from orchestration.scheduler.turn import Turn
-from orchestration.scheduler.waiting import cancel_all, shielded
+from orchestration.scheduler.waiting import begun_later, cancel_all, shielded
 
 _UNEXPANDED: Final = (State.WAITING, State.RETRYING, State.NEEDS_INPUT, State.RUNNING)
 _OPEN: Final = (*_UNEXPANDED, State.EXPANDED)
@@ -378,7 +378,7 @@ class Scheduler:
 
     def run_errand(self, errand: Coroutine[Any, Any, None]) -> None:
         """Do something beside the slots; the run does not end before it is done."""
-        task = self._loop.create_task(errand)
+        task = begun_later(errand, self._loop)
         self._errands.add(task)
         task.add_done_callback(self._errand_done)
 

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Final
 
-from orchestration.scheduler.waiting import cancel_all, take_back_cancellations
+from orchestration.scheduler.waiting import begun_later, cancel_all, take_back_cancellations
 
 MAX_SLOTS: Final = 10_000
 """Slots of a run without a limit; more work than this at once would only wait for the machine."""
@@ -59,7 +59,7 @@ class Slots:
 
     def begin(self) -> None:
         """Begin another one."""
-        task = self._loop.create_task(self._work(self._begun), name=f"slot {self._begun}")
+        task = begun_later(self._work(self._begun), self._loop, f"slot {self._begun}")
         self._begun += 1
         self._is_one_new = True
         self._open[task] = None

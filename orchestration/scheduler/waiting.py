@@ -1,8 +1,18 @@
-"""Awaiting to the end: cleanup that a second cancellation cannot cut short, and cancellations that are taken back."""
+"""Tasks beside others: begun in a turn of their own, awaited to the end, and cancellations that are taken back."""
 
 import asyncio
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable, Coroutine, Iterable
 from typing import Any
+
+
+def begun_later(
+    work: Coroutine[Any, Any, None], loop: asyncio.AbstractEventLoop, name: str | None = None
+) -> "asyncio.Task[None]":
+    """A task that starts in a later turn, also where the loop's factory has tasks start at once, as one of 3.12 does.
+
+    Whoever begins it may be in the middle of something that it would meet half done, or be such a task itself.
+    """
+    return asyncio.Task(work, loop=loop, name=name)
 
 
 async def cancel_all(tasks: "Iterable[asyncio.Task[Any]]") -> None:

@@ -143,13 +143,14 @@ def digest_of(path: Path) -> str | None:
 
 
 def files_of(directory: Path, patterns: Sequence[str]) -> dict[str, str]:
-    """The files that patterns name, each with its digest."""
+    """The files that patterns name, each with its digest; `**` at the end is for every file below, as in catalogs."""
     found = {str(path.relative_to(directory)): digest_of(path) for path in _matching(directory, patterns)}
     return {name: digest for name, digest in sorted(found.items()) if digest is not None}
 
 
 def _matching(directory: Path, patterns: Sequence[str]) -> Iterator[Path]:
-    return (path for pattern in patterns for path in directory.glob(pattern) if path.is_file())
+    ways = (pattern + "/*" * (Path(pattern).name == "**") for pattern in patterns)  # `**` alone: folders, before 3.13
+    return (path for pattern in ways for path in directory.glob(pattern) if path.is_file())
 
 
 def _is_json(value: Any) -> bool:  # noqa: ANN401  # any value

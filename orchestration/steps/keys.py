@@ -6,6 +6,7 @@ that is no record, and a call that is given a secret or something that can be wa
 to and could change meanwhile (a list around it, an object) is no part of the key.
 """
 
+import dis
 import hashlib
 import json
 from collections import Counter, OrderedDict, deque
@@ -13,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from enum import Enum
 from functools import partial
+from itertools import pairwise
 from pathlib import PurePath
 from types import BuiltinFunctionType, CellType, CodeType, FunctionType, MethodType, ModuleType
 from typing import Any, Final
@@ -48,6 +50,9 @@ _TOLD: Final = frozenset(
     }
 )
 """Types whose `repr` says all that there is in a value; by name, so that none is imported for it."""
+
+_PLACES: Final = frozenset({"__firstlineno__", "__static_attributes__"})
+"""Where the body of a class keeps on which line it begins, and which attributes its methods set: since Python 3.13."""
 
 _FIXED: Final = (type(None), bool, int, float, complex, str, bytes, tuple, frozenset, range, Enum, PurePath)
 
@@ -123,19 +128,37 @@ def _is_frozen(value: object) -> bool:
 
 
 def _facts_of(code: CodeType) -> list[Any]:
-    inner = [_facts_of(one) if isinstance(one, CodeType) else _constant(one) for one in code.co_consts]
+    does, inner = _class_of(code) if _PLACES & {*code.co_names} else (code.co_code.hex(), code.co_consts)
     taken = [code.co_flags, code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount]
     return [
-        code.co_code.hex(),
+        does,
         code.co_exceptiontable.hex(),
         taken,
-        inner,
+        [*map(_constant, inner)],
         *map(list, (code.co_names, code.co_varnames, code.co_cellvars, code.co_freevars)),
     ]
 
 
-def _constant(value: Any) -> str:  # noqa: ANN401  # what stands in code
-    """A constant as text; that of a set is in an order of its own in each process."""
+def _class_of(code: CodeType) -> tuple[list[tuple[str, int | None]], list[Any]]:
+    """What the body of a class does, and with which constants, wherever it stands.
+
+    Its line may share a constant with what was written, so the constants are those that the other steps load.
+    """
+    steps = [one for one in dis.get_instructions(code) if one.opname != "EXTENDED_ARG"]
+    kept = [one for one, then in pairwise([*steps, None]) if one and not (_is_place(one) or _is_place(then))]
+    loads = [one.opcode in dis.hasconst for one in kept]
+    does = [(one.opname, None if is_load else one.arg) for one, is_load in zip(kept, loads, strict=True)]
+    return does, [one.argval for one, is_load in zip(kept, loads, strict=True) if is_load]
+
+
+def _is_place(step: dis.Instruction | None) -> bool:
+    return step is not None and step.opname == "STORE_NAME" and step.argval in _PLACES
+
+
+def _constant(value: Any) -> Any:  # noqa: ANN401  # what stands in code
+    """A constant as JSON; that of a set is in an order of its own in each process."""
+    if isinstance(value, CodeType):
+        return _facts_of(value)
     if isinstance(value, tuple):
         return repr([*map(_constant, value)])
     return repr(sorted(map(_constant, value))) if isinstance(value, frozenset) else repr(value)

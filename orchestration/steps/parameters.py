@@ -220,6 +220,7 @@ def _asked_by_function(unit: Unit) -> Iterator[tuple[str, Any]]:
 
 def _is_text(wanted: Any) -> bool:  # noqa: ANN401  # any annotation
     """Whether a type is one of texts, so that nothing else can be meant."""
+    wanted = _meant(wanted)
     origin = get_origin(wanted)
     if origin in {Union, types.UnionType}:
         return all(one is type(None) or _is_text(one) for one in get_args(wanted))
@@ -234,6 +235,16 @@ def _is_text(wanted: Any) -> bool:  # noqa: ANN401  # any annotation
     return issubclass(wanted, str | bytes | Path) or wanted.__name__ in {"SecretStr", "SecretBytes"}
 
 
+def _meant(wanted: Any) -> Any:  # noqa: ANN401  # any annotation
+    """What an alias stands for (`type Name = …`, since Python 3.12); any other annotation stands for itself."""
+    try:
+        while hasattr(wanted, "__value__"):
+            wanted = wanted.__value__
+    except Exception:  # noqa: BLE001  # a name that is known to type checkers only
+        return Any
+    return wanted
+
+
 def _types_at(wanted: list[Any], way: tuple[str, ...]) -> list[Any]:
     """The types that are asked for inside of values of these types."""
     for key in way:
@@ -244,6 +255,7 @@ def _types_at(wanted: list[Any], way: tuple[str, ...]) -> list[Any]:
 
 
 def _alternatives(wanted: Any) -> Iterator[Any]:  # noqa: ANN401  # any annotation
+    wanted = _meant(wanted)
     if get_origin(wanted) in {Union, types.UnionType}:
         for one in get_args(wanted):
             yield from _alternatives(one)

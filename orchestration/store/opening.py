@@ -128,7 +128,11 @@ def connect(path: Path, mode: str) -> sqlite3.Connection:
         isolation_level=None,  # transactions begin and end where we say
         check_same_thread=False,  # one thread at a time uses it
     )
-    connection.execute(f"PRAGMA cache_size = -{PAGES_KIB}")
+    try:
+        connection.execute(f"PRAGMA cache_size = -{PAGES_KIB}")  # looks into the file
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 

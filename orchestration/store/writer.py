@@ -7,8 +7,9 @@ gathers. A deed that is in the queue will be done: whoever gives up waiting dist
 cancelled is only the place where the answer would have been put.
 
 Edges survived: a loop that ended before its answers came (they are dropped; the deeds are done), a second `asyncio.run`
-on the same writer, a store that nobody closed (the thread is a daemon, and ends when the store is collected), and use
-after the end, which opens everything again.
+on the same writer, a store that nobody closed (the thread is a daemon, and ends when the store is collected), use after
+the end, which opens everything again, and a system that has no room for the thread, or a program that is ending (some
+versions of Python start no thread then): nothing was queued for a thread that never was.
 """
 
 import asyncio
@@ -20,6 +21,7 @@ from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import Any, Final
 
+from orchestration.errors import StoreError
 from orchestration.records import dataclass
 from orchestration.store.committing import Answer
 from orchestration.store.pace import Pace
@@ -27,6 +29,9 @@ from orchestration.store.recording import Deed
 
 MAX_GROUP: Final = 1_000
 """Deeds in one commit: enough that the disk is never waited for in vain, few enough that others get their turn."""
+
+
+NO_THREAD: Final = "begin runs before the program ends; raise the limit of processes (ulimit -u), or run fewer at once"
 
 
 class Landing(asyncio.Future[Any]):
@@ -92,7 +97,11 @@ class Writer:
         self._stop: _Stop | None = None
 
     def put(self, deed: Deed) -> Landing:
-        """Queue a deed; it is in the queue when this returns, and done when the future has its answer."""
+        """Queue a deed; it is in the queue when this returns, and done when the future has its answer.
+
+        Raises:
+            StoreError: no thread can be started for it.
+        """
         future = Landing(loop=asyncio.get_running_loop())
         if self._thread is None or self._stop is not None:
             self._begin()
@@ -147,9 +156,13 @@ class Writer:
     def _begin(self) -> None:
         if self._thread is not None:
             self._thread.join()  # it is closing the file; two threads would not keep the order of the queue
-        self._stop = None
-        self._thread = threading.Thread(target=self._run, name="orch-store-writer", daemon=True)
-        self._thread.start()
+        self._thread = self._stop = None
+        thread = threading.Thread(target=self._run, name="orch-store-writer", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError as error:
+            raise StoreError(f"no thread can be started to write the state ({error})", hint=NO_THREAD) from error
+        self._thread = thread
 
     def _run(self) -> None:
         stop = None

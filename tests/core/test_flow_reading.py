@@ -111,6 +111,8 @@ def test_text_is_read_too_and_a_file_gives_its_name_where_none_is_written(tmp_pa
         ("steps:\n  - {id: a, tool: [t]}\n", "step a: tool", None),
         ("steps:\n  - {id: a, tool: t, cache: sometimes}\n", "step a: cache", None),
         ("steps:\n  - {id: a, tool: t, files: {x: 1}}\n", "step a: files", None),
+        ("steps:\n  - {id: a, tool: t, files: out/**.txt}\n", "step a: files", None),
+        ("steps:\n  - {id: a, tool: t, files: [out, .]}\n", "step a: files", None),
         ("steps:\n  - {id: a, tool: t, returns: 3}\n", "step a", None),
         ("steps:\n  - {id: a, tool: t, fallback: 3}\n", "step a: fallback", None),
     ],

@@ -12,7 +12,7 @@ from decimal import Decimal
 from enum import Enum
 from functools import partial, wraps
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -76,6 +76,24 @@ def test_the_key_is_of_what_a_function_stands_on_too() -> None:
     assert len(set(keys)) == len(keys)
     assert key_of(wrapped(wrapped(make(2))), [], {"x": 1}) == keys[2]
     assert key_of(Factor(2).times, [], {"x": 1}) == keys[4]
+
+
+def with_a_class(line: int, x: object, attribute: str = "mine") -> Callable[[], int]:
+    """A function with a class in it that begins on this line of its file."""
+    body = f"        x = {x!r}\n        def of(self): self.{attribute} = self.x"
+    names: dict[str, Any] = {}
+    exec("\n" * (line - 2) + f"def function():\n    class Inner:\n{body}\n    return Inner", names)  # noqa: S102
+    return cast("Callable[[], int]", names["function"])
+
+
+def test_the_key_is_not_of_the_line_that_a_class_in_a_function_stands_on() -> None:
+    functions = [with_a_class(2, 5), with_a_class(2, 2), with_a_class(3, 3), with_a_class(2, 5, "other")]
+    keys = [key_of(function, [], {}) for function in functions]
+    assert None not in keys
+    assert len(set(keys)) == len(keys)
+    assert key_of(with_a_class(3, 5), [], {}) == keys[0]
+    assert key_of(with_a_class(5, 5), [], {}) == keys[0]
+    assert key_of(with_a_class(9, 2), [], {}) == keys[1]
 
 
 def test_a_function_that_holds_on_to_itself_has_a_key() -> None:

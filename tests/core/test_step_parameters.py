@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, TypedDict
 
 import pytest
 from pydantic import BaseModel, Field, SecretStr
+from typing_extensions import TypeAliasType
 
 from orchestration import (
     AsyncFlowExecutor,
@@ -51,6 +52,11 @@ class Data:
 class Typed(TypedDict):
     code: str
     n: int
+
+
+Text = TypeAliasType("Text", str | None)  # as `type Text = str | None` makes it since Python 3.12
+Texts = TypeAliasType("Texts", dict[str, Text])
+Broad = TypeAliasType("Broad", "Text | int")
 
 
 def test_given_counts_more_than_variables_and_these_more_than_the_file(tmp_path: Path) -> None:
@@ -135,6 +141,7 @@ def test_a_variable_is_json_where_it_is_json_and_else_text(text: str, value: obj
         SecretStr,
         Colour,
         "str",
+        Text,
     ],
 )
 async def test_who_asks_for_text_is_given_text(wanted: object) -> None:
@@ -146,7 +153,9 @@ async def test_who_asks_for_text_is_given_text(wanted: object) -> None:
     assert read(environment={"ORCH_PRM_x": "1"}, asked=asked_by(root)) == {"x": "1"}
 
 
-@pytest.mark.parametrize("wanted", [int, str | int, Any, dict[str, str], list[str], Literal["1", 1], bool, float])
+@pytest.mark.parametrize(
+    "wanted", [int, str | int, Any, dict[str, str], list[str], Literal["1", 1], bool, float, Texts, Broad]
+)
 async def test_who_asks_for_something_else_too_is_given_what_json_says(wanted: object) -> None:
     def step(x: Any) -> None:  # noqa: ANN401  # annotated below
         del x
@@ -176,8 +185,8 @@ def test_deeper_variables_count_more_in_whatever_order_they_stand() -> None:
 
 
 def test_text_inside_of_models_stays_text() -> None:
-    def step(config: Config, data: Data, typed: Typed, other: dict[str, str], a__b: str) -> None:
-        del config, data, typed, other, a__b
+    def step(config: Config, data: Data, typed: Typed, other: dict[str, str], more: Texts, a__b: str) -> None:
+        del config, data, typed, other, more, a__b
 
     asked = asked_by(AsyncPipeline([PythonTask(step)]).program().root)
     ours = {
@@ -191,6 +200,7 @@ def test_text_inside_of_models_stays_text() -> None:
         "ORCH_PRM_typed__code": "5",
         "ORCH_PRM_typed__n": "5",
         "ORCH_PRM_other__key": "6",
+        "ORCH_PRM_more__key": "7",
         "ORCH_PRM_a__b": "7",
     }
     assert read(environment=ours, asked=asked) == {
@@ -198,6 +208,7 @@ def test_text_inside_of_models_stays_text() -> None:
         "data": {"code": "4", "n": 4},
         "typed": {"code": "5", "n": 5},
         "other": {"key": "6"},
+        "more": {"key": "7"},
         "a__b": "7",
     }
 

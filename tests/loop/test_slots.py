@@ -114,6 +114,20 @@ def test_room_in_a_limit_finds_a_slot_though_all_are_busy() -> None:
     assert run_in_virtual_time(main()) == pytest.approx(6)
 
 
+@pytest.mark.parametrize(("bound", "seconds"), [(1, 300), (3, 100), (None, 1)])
+def test_a_host_whose_tasks_start_at_once_changes_nothing(bound: int | None, seconds: float) -> None:
+    doer = Doing({f"t{n}": lambda: asyncio.sleep(1) for n in range(300)})
+
+    async def main() -> Played:
+        asyncio.get_running_loop().set_task_factory(getattr(asyncio, "eager_task_factory", None))  # there since 3.12
+        return await play_here([Node(f"t{n}") for n in range(300)], doer=doer, slots=bound)
+
+    played = run_in_virtual_time(main())
+    assert played.result.status is RunStatus.SUCCESS
+    assert played.seconds == pytest.approx(seconds)
+    assert {*doer.slots} == {*range(bound or 300)}
+
+
 def test_a_fault_in_any_slot_ends_the_run_at_once() -> None:
     class Faulty(FakeDoer):
         def join(self, task_id: str) -> Decision | None:

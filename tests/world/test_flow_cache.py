@@ -210,6 +210,24 @@ def test_a_row_counts_only_while_its_files_are_as_they_were(tmp_path: Path) -> N
     assert len(calls) == 3
 
 
+def test_two_stars_at_the_end_of_a_pattern_mean_the_files_of_every_folder_below(tmp_path: Path) -> None:
+    made = [tmp_path / "out" / "made.txt", tmp_path / "out" / "deep" / "made.txt"]
+
+    def build() -> str:
+        for file in made:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text("made")
+        return "built"
+
+    flow = Flow("f", [step(build, files="out/**")])
+    executor = FlowExecutor(directory=tmp_path, cache=tmp_path / "cache")
+    assert [cached(executor.run(flow)) for _ in range(2)] == [False, True]
+    for file in made:
+        file.unlink()
+        assert not cached(executor.run(flow))
+        assert cached(executor.run(flow))
+
+
 def test_a_folder_is_shared_with_later_executors_and_what_is_broken_in_it_is_a_miss(tmp_path: Path) -> None:
     calls: list[int] = []
 

@@ -225,6 +225,19 @@ print([(one.task_id, one.status.value, one.reason) for one in executor.run(flow,
 """
 
 
+def test_where_no_thread_can_be_started_later_runs_are_as_ever_and_leave_nothing() -> None:
+    executor, flow = FlowExecutor(), Flow("f", [FlowStep("a", lambda: 1)])
+    before = {*threading.enumerate()}
+    usual = threading.stack_size(1 << 46)  # no system has room for it
+    try:
+        with pytest.raises(RuntimeError, match="new thread"):
+            executor.run(flow)
+    finally:
+        threading.stack_size(usual)
+    assert executor.run(flow).succeeded
+    assert until(lambda: {*threading.enumerate()} <= before)
+
+
 def test_an_interrupted_caller_finds_its_run_ended_and_recorded(tmp_path: Path) -> None:
     command = [sys.executable, "-W", "error", "-c", _INTERRUPTED, str(tmp_path / "state")]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as child:

@@ -11,7 +11,7 @@ import pytest
 
 from orchestration.errors import NewerStore, StoreError
 from orchestration.protocols import Claim
-from orchestration.store.opening import version_of
+from orchestration.store.opening import connect, version_of
 from orchestration.store.owners import this_process
 from orchestration.store.schema import APPLICATION_ID, Schema, build, load_schema
 from orchestration.store.sqlite import SqliteStore
@@ -68,6 +68,14 @@ async def test_a_file_that_is_no_database_is_left_alone(store: SqliteStore, fold
         await store.events("r")
     await store.close()
     assert (folder / "state.db").read_bytes() == content
+
+
+def test_a_file_that_cannot_be_read_is_not_kept_open_by_the_error(tmp_path: Path) -> None:
+    (tmp_path / "state.db").write_bytes(FOREIGN["no database"])
+    with pytest.raises(sqlite3.DatabaseError) as caught:
+        connect(tmp_path / "state.db", "mode=ro")
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        caught.traceback[-1].frame.f_locals["connection"].execute("SELECT 1")
 
 
 @pytest.mark.parametrize(

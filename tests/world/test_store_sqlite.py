@@ -153,6 +153,21 @@ async def test_a_fault_of_ours_reaches_whoever_waits_and_the_next_one_is_served(
     assert closed == [True]
 
 
+async def test_where_no_thread_can_be_started_that_is_said_each_time_and_nobody_waits() -> None:
+    writer = Writer(lambda deeds: [Answer(len(deeds))], lambda: None)
+    for _ in range(2):
+        usual = threading.stack_size(1 << 46)  # no system has room for it
+        try:
+            for _ in range(2):
+                with pytest.raises(StoreError, match="no thread can be started"):
+                    await writer.put(_deed(0))
+            await writer.close()
+        finally:
+            threading.stack_size(usual)
+        assert await writer.put(_deed(1)) == 1
+        await writer.close()
+
+
 def _deed(number: int) -> Deed:
     return lambda _: number
 
