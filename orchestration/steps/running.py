@@ -31,6 +31,7 @@ from orchestration.steps.assembly import StepRun, assemble
 from orchestration.steps.checking import check_objects
 from orchestration.steps.control import Control, Orders
 from orchestration.steps.crew import IN_THREADS, Means
+from orchestration.steps.doors import running_loop
 from orchestration.steps.entry import again, checked, completed, hiding_for, kept
 from orchestration.steps.given import parameter_changes
 from orchestration.steps.home import Home
@@ -95,11 +96,12 @@ async def run_program(program: Program, parameters: Mapping[str, Any] | None, op
 
     Raises:
         CannotBind: a function has a parameter for which nothing would be known; nothing has run.
-        UsageError: an option is not possible, or a return cannot be kept in this store.
+        UsageError: an option is not possible, a return cannot be kept in this store, or no loop of asyncio runs.
         GraphChanged: the run of this id is one of other steps, or was given other parameters.
         RunOwned: somebody drives the run of this id just now.
         StoreError: the store could not write; what had been acknowledged stands.
     """
+    running_loop()
     given = checked(parameters)
     checked_count(options.max_concurrent, "max_concurrent")
     with giving_way():
