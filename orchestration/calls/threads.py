@@ -9,11 +9,15 @@ function that waits for a run of others, which need threads too (it counts for n
 
 import asyncio
 import contextvars
+import os
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, Final, TypeAlias
+
+from orchestration.calls.forked import leave_if_forked
 
 MAX_THREADS: Final = 64
 """Plain functions that run at once: enough for work that waits, few enough for their stacks and for fair turns."""
@@ -93,7 +97,8 @@ class Threads:
         loop = asyncio.get_running_loop()
         ended: asyncio.Future[Ended] = loop.create_future()
         context = contextvars.copy_context()
-        thread = threading.Thread(target=self._run, args=(context, function, loop, ended, name), daemon=True)
+        call = partial(_called, function, os.getpid())
+        thread = threading.Thread(target=self._run, args=(context, call, loop, ended, name), daemon=True)
         with self._lock:
             self._running.add(name)
         try:
@@ -172,6 +177,14 @@ def call_in(loop: asyncio.AbstractEventLoop, function: Callable[..., None], *arg
     except RuntimeError:
         return False
     return True
+
+
+def _called(function: Callable[[], Any], process: int) -> Any:  # noqa: ANN401  # whatever it returns
+    try:
+        return function()
+    except BaseException as error:
+        leave_if_forked(process, error)
+        raise
 
 
 def _settle(ended: asyncio.Future[Ended], end: Ended) -> None:
