@@ -55,6 +55,8 @@ def _read(path: Path) -> str:
         raise UsageError(f"it cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise UsageError(f"it is not UTF-8 at byte {error.start}") from error
+    except ValueError as error:  # a zero in its name
+        raise UsageError(f"it cannot be read: {error}") from error
 
 
 def _parsed(text: str) -> "Document":

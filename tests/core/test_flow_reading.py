@@ -169,6 +169,8 @@ def test_files_that_cannot_be_read_say_so(tmp_path: Path) -> None:
     (tmp_path / "big.yaml").write_text(" " * (1024 * 1024 + 1))
     with pytest.raises(InvalidProject, match="over 1048576 bytes"):
         load_flow(tmp_path / "big.yaml")
+    with pytest.raises(InvalidProject, match="cannot be read: embedded null"):
+        load_flow("name: f\0")
 
 
 def noop() -> None:
