@@ -81,6 +81,16 @@ class OrchError(Exception):
         """The message with its place, without the hint."""
         return str(Problem(self.message, self.file, self.line))
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Travel between processes as it is, whatever the class takes to make one."""
+        return _again, (type(self), self.args, self.__dict__)
+
+
+def _again(kind: type[OrchError], arguments: tuple[Any, ...], attributes: dict[str, Any]) -> OrchError:
+    error = kind.__new__(kind, *arguments)
+    error.__dict__.update(attributes)
+    return error
+
 
 class UsageError(OrchError):
     """The caller asked for something that makes no sense: flags that exclude each other, a number out of range."""
