@@ -1,7 +1,7 @@
 """Calling functions of others in our own process: driven within limits, in threads, with what they print kept apart."""
 
 from orchestration.calls.drive import NO_LIMITS, NOT_BEGUN, Drive, Limits
-from orchestration.calls.forked import leave_if_forked
+from orchestration.calls.forked import begin_anew_in_children, leave_if_forked
 from orchestration.calls.handing import HandOver
 from orchestration.calls.naming import is_async, is_async_generator, name_of
 from orchestration.calls.printing import Printed, listening_to_prints, printed_into
@@ -17,6 +17,7 @@ __all__ = [
     "Limits",
     "Printed",
     "Threads",
+    "begin_anew_in_children",
     "giving_way",
     "is_async",
     "is_async_generator",

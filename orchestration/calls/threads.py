@@ -4,7 +4,8 @@ A thread cannot be killed, so whoever gives up waiting abandons it: its result i
 until it returns, and its being a daemon lets the interpreter end without it. (The pools of the standard library join
 their threads at the end, so one function that hangs would hang the program.) Edges survived: an abandoned thread that
 ends after its loop has, several loops that share the bound, a caller that is cancelled in the moment it is let in, a
-function that waits for a run of others, which need threads too (it counts for nothing meanwhile).
+function that waits for a run of others, which need threads too (it counts for nothing meanwhile), a child process that
+is forked meanwhile, in which none of them is.
 """
 
 import asyncio
@@ -17,7 +18,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any, Final, TypeAlias
 
-from orchestration.calls.forked import leave_if_forked
+from orchestration.calls.forked import begin_anew_in_children, leave_if_forked
 
 MAX_THREADS: Final = 64
 """Plain functions that run at once: enough for work that waits, few enough for their stacks and for fair turns."""
@@ -65,11 +66,18 @@ class Threads:
     def __init__(self, limit: int = MAX_THREADS) -> None:
         """No thread is started."""
         self.limit = limit
+        self.begin_anew()
+        begin_anew_in_children(self)
+
+    def begin_anew(self) -> None:
+        """See `BeginsAnew`; whoever calls is in none of its threads any more."""
         self._lock = threading.Lock()
-        self._free = limit
+        self._free = self.limit
         self._waiting: deque[_Waiting] = deque()
         self._running: set[str] = set()
         self._abandoned: dict[str, None] = {}
+        if _HERE.threads is self:
+            _HERE.threads = None
 
     @property
     def abandoned(self) -> list[str]:

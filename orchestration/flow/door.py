@@ -5,7 +5,8 @@ loop for as long as some run goes on, and whoever calls waits for theirs. Edges 
 one that is interrupted (its run is cancelled and recorded before the interruption goes on), a last run that ends in the
 moment in which the next one comes, context variables (those of the caller are seen by the steps), a step that stops the
 loop or cancels whatever task it finds (the loop is no task, and goes on; of the runs, each ends by itself), a system
-that has no room for another loop or thread (who calls is told).
+that has no room for another loop or thread (who calls is told), a child process that is forked while some run goes on,
+and calls in its turn.
 """
 
 import asyncio
@@ -13,6 +14,8 @@ import concurrent.futures
 import threading
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
+
+from orchestration.calls import begin_anew_in_children
 
 T = TypeVar("T")
 
@@ -22,6 +25,11 @@ class Door:
 
     def __init__(self) -> None:
         """No loop runs."""
+        self.begin_anew()
+        begin_anew_in_children(self)
+
+    def begin_anew(self) -> None:
+        """See `BeginsAnew`; the thread with the loop is not in a child."""
         self._lock = threading.Lock()
         self._runs = 0
         self._host: _Host | None = None

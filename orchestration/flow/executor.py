@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from orchestration.calls import MAX_THREADS, Threads, giving_way
+from orchestration.calls import MAX_THREADS, Threads, begin_anew_in_children, giving_way
 from orchestration.errors import UsageError
 from orchestration.flow.compiling import Compiler
 from orchestration.flow.door import Door
@@ -70,6 +70,12 @@ class AsyncFlowExecutor:
         self._home = Home(directory)
         self._cache = Cache(rows)
         self._compiler = Compiler(self._tools, self._cache, self._home.directory)
+        begin_anew_in_children(self)
+
+    def begin_anew(self) -> None:
+        """Nothing goes on any more: the loop is closed, or is that of the process from which this one was forked."""
+        self._together = _Together(self.max_concurrent, self._threads)
+        self._cache.forget_unfinished()
 
     @property
     def abandoned(self) -> list[str]:
@@ -163,8 +169,8 @@ class AsyncFlowExecutor:
             if not (together.loop and together.loop.is_closed()):
                 hint = "make an executor for each loop, or use FlowExecutor in threads"
                 raise UsageError("runs of this executor go on in another loop", hint=hint)
-            together = self._together = _Together(self.max_concurrent, self._threads)
-            self._cache.forget_unfinished()
+            self.begin_anew()
+            together = self._together
         together.loop = loop
         together.runs += 1
         try:

@@ -42,6 +42,51 @@ os.write(1, str(run["a"].outputs.get("result", run["a"].error)).encode())
 """
 
 
+PRINTING = """
+import multiprocessing
+from orchestration import Flow, FlowExecutor, FlowStep
+
+def says():
+    print("child", end=" ", flush=True)
+
+def step():
+    print("before")
+    child = multiprocessing.get_context("fork").Process(target=says)
+    child.start()
+    child.join(10)
+    print("after")
+
+print(FlowExecutor().run(Flow("f", [FlowStep("a", step)]))["a"].metadata, end="", flush=True)
+"""
+
+IN_CHILDREN = """
+import asyncio, multiprocessing, threading
+from orchestration import AsyncFlowExecutor, Flow, FlowExecutor, FlowStep
+
+plain, waiting = FlowExecutor(1, max_threads=1), AsyncFlowExecutor(1, max_threads=1)
+flow = Flow("in a child", [FlowStep("a", lambda: None)])
+
+def by_plain():
+    assert plain.run(flow).status == "success"
+
+def by_waiting():
+    assert asyncio.run(waiting.execute(flow)).status == "success"
+
+def in_a_child(function):
+    child = multiprocessing.get_context("fork").Process(target=function)
+    child.start()
+    child.join(10)
+    child.kill()
+    return child.exitcode
+
+async def in_a_child_of_the_loop():
+    return in_a_child({by})
+
+steps = [FlowStep("a", lambda: in_a_child({by})), FlowStep("b", in_a_child_of_the_loop, depends_on="a")]
+{run}
+print([run[name].outputs["result"] for name in "ab"], end="", flush=True)
+"""
+
 CLOSING = """
 import asyncio
 from orchestration import AsyncFlowExecutor, Flow, FlowStep
@@ -144,6 +189,22 @@ def test_runs_that_share_a_loop_do_not_end_it_by_what_one_cancels() -> None:
 
 def test_a_loop_that_was_closed_in_the_middle_of_a_run_does_not_bar_the_executor(tmp_path: Path) -> None:
     assert printed(CLOSING, tmp_path) == "success"
+
+
+@pytest.mark.parametrize(
+    ("by", "run"),
+    [
+        ("by_plain", "run = plain.run(Flow('f', steps))"),
+        ("by_waiting", "run = asyncio.run(waiting.execute(Flow('f', steps)))"),
+        ("by_plain", "run = asyncio.run(waiting.execute(Flow('f', steps)))"),
+    ],
+)
+def test_an_executor_that_is_at_work_can_be_used_in_a_child_process(by: str, run: str, tmp_path: Path) -> None:
+    assert printed(IN_CHILDREN.format(by=by, run=run), tmp_path) == "[0, 0]"
+
+
+def test_what_a_child_process_of_a_step_prints_goes_where_it_always_went(tmp_path: Path) -> None:
+    assert printed(PRINTING, tmp_path) == "child {'printed': 'before\\nafter\\n'}"
 
 
 @pytest.mark.parametrize("begin", [lambda: AsyncFlowExecutor().execute(Flow("f", [])), AsyncPipeline([]).execute])
