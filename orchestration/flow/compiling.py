@@ -8,11 +8,11 @@ from threading import current_thread, main_thread
 from typing import Any, Final
 
 from orchestration.errors import OrchError, Problem, TemplateError, UsageError
-from orchestration.flow.finding import Finder, names_in, value_of
+from orchestration.flow.finding import Finder, names_in, references_in, value_of
 from orchestration.flow.flow import Flow
 from orchestration.flow.leaf import FlowLeaf
 from orchestration.flow.refusing import refuse_what_nobody_takes
-from orchestration.flow.steps import Condition, FlowStep, Ref
+from orchestration.flow.steps import Condition, FlowStep
 from orchestration.garbage import uncollected
 from orchestration.graph import nearest
 from orchestration.kinds import ExecutionStatus
@@ -259,16 +259,6 @@ def check_inputs(root: Unit, inputs: Collection[str]) -> None:
 def _wrong_references(finder: Finder) -> Sequence[str]:
     if not finder.step.inputs:
         return ()
-    found = _references([*finder.step.inputs.values()])
+    found = references_in(finder.step.inputs)
     wrong = [one.path for one in found if finder.split(one)[0] is None]
     return [f"step {finder.step.id} refers to {path}, but waits for no such step (depends_on)" for path in wrong]
-
-
-def _references(written: Any) -> list[Ref]:  # noqa: ANN401  # whatever stands among the inputs
-    if isinstance(written, Ref):
-        return [written]
-    if isinstance(written, dict):
-        return _references([*written.values()])
-    if isinstance(written, list | tuple):
-        return [one for item in written for one in _references(item)]
-    return []

@@ -25,6 +25,25 @@ _INPUTS: Final = "inputs"
 _PLACE: Final = re.compile(r"-?[0-9]{1,18}")
 
 
+CONTAINERS: Final = (list, tuple, dict)
+"""In which references are looked for."""
+
+
+def references_in(written: Any) -> list[Ref]:  # noqa: ANN401  # whatever stands among the inputs
+    """The references in it, however deep, also where something holds itself."""
+    found: list[Ref] = []
+    seen: set[int] = set()
+    left = [written]
+    while left:
+        one = left.pop()
+        if isinstance(one, Ref):
+            found.append(one)
+        elif isinstance(one, CONTAINERS) and id(one) not in seen:
+            seen.add(id(one))
+            left += reversed([*(one.values() if isinstance(one, dict) else one)])
+    return found
+
+
 class Finder:
     """Finds values for one step.
 
@@ -133,13 +152,13 @@ class Finder:
         if isinstance(written, Ref):
             value = self._referred(box, written)
             return None if value is MISSING else value
+        if not isinstance(written, CONTAINERS) or not references_in(written):
+            return apart(written)
         if isinstance(written, list | tuple):
             items = [self.resolved(box, item) for item in written]
             make = getattr(written, "_make", tuple)  # that of a named tuple
             return items if isinstance(written, list) else make(items)
-        if isinstance(written, dict):
-            return {key: self.resolved(box, item) for key, item in written.items()}
-        return apart(written)
+        return {key: self.resolved(box, item) for key, item in written.items()}
 
     def _referred(self, box: Box, written: Ref) -> Any:  # noqa: ANN401  # any value
         owner, keys = self.split(written)
