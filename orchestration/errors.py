@@ -26,6 +26,8 @@ class Problem:
     file: str | None = None
     line: int | None = None
     hint: str | None = None
+    about: str | None = None
+    """The id of what is wrong, for whoever knows where that is written."""
 
     @property
     def place(self) -> str:

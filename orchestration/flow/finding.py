@@ -12,8 +12,10 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
+from orchestration.errors import Problem
 from orchestration.flow.flow import Flow
 from orchestration.flow.steps import FlowStep, Ref
+from orchestration.graph import nearest
 from orchestration.kinds import ExecutionStatus
 from orchestration.steps.binding import MISSING, CannotBind, Signature
 from orchestration.steps.box import Box
@@ -234,3 +236,18 @@ def _has(box: Box, step_id: str, name: str) -> bool:
     """Whether a step has returned something under this name."""
     seat = box.crew.seats[box.path_of_need(step_id)]
     return box.crew.status_of(seat.path) is ExecutionStatus.SUCCESS and name in _names(box, seat)
+
+
+def wrong_references(finder: Finder) -> list[Problem]:
+    """The references of a step that lead nowhere."""
+    if not finder.step.inputs:
+        return []
+    return [
+        Problem(
+            f"step {finder.step.id} refers to {one.path}, but waits for no such step (depends_on)",
+            hint=nearest(one.path.partition(".")[0], [*finder.above, _INPUTS]),
+            about=finder.step.id,
+        )
+        for one in references_in(finder.step.inputs)
+        if finder.split(one)[0] is None
+    ]
