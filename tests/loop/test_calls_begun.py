@@ -1,12 +1,15 @@
 """Calls of steps that end before they wait for anything: what comes of them is what would have come of them later."""
 
 import asyncio
+import gc
 import inspect
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any
 
 import pytest
 
+from orchestration.flow import AsyncFlowExecutor, Flow, FlowStep
 from orchestration.pipeline import AsyncPipeline, AsyncPythonTask
 from orchestration.results import ExecutionResult
 
@@ -75,3 +78,22 @@ async def test_a_call_that_ends_at_once_comes_to_what_it_is(
     result = await result_of(function)
     assert (result.failure, result.outputs) == (failure, {} if failure else {"n": 3})
     assert told is None or told in (result.error or "")
+
+
+async def forgets() -> Any:  # noqa: ANN401  # it means to return a number
+    return value()
+
+
+async def forgets_later() -> Any:  # noqa: ANN401  # likewise
+    await asyncio.sleep(0)
+    return value()
+
+
+@pytest.mark.parametrize("function", [forgets, forgets_later, partial(lambda call: call(), forgets)])
+async def test_who_returns_a_coroutine_that_nobody_awaits_has_not_succeeded(function: Callable[..., Any]) -> None:
+    flow = Flow("f", [FlowStep("a", function), FlowStep("b", value, depends_on="a")], on_error="continue")
+    run = await AsyncFlowExecutor().execute(flow)
+    assert run["a"].failure == "invalid_output"
+    assert "the coroutine value, which nobody awaits" in str(run["a"].error)
+    assert run["b"].status == "blocked"
+    gc.collect()  # a coroutine that was never awaited would complain of that here
