@@ -5,7 +5,7 @@ from orchestration.calls.forked import begin_anew_in_children, leave_if_forked
 from orchestration.calls.handing import HandOver
 from orchestration.calls.naming import is_async, is_async_generator, name_of
 from orchestration.calls.printing import Printed, listening_to_prints, printed_into
-from orchestration.calls.threads import MAX_THREADS, Ended, Threads, giving_way
+from orchestration.calls.threads import MAX_THREADS, Ended, Threads, giving_way, refuse_late
 
 __all__ = [
     "MAX_THREADS",
@@ -25,4 +25,5 @@ __all__ = [
     "listening_to_prints",
     "name_of",
     "printed_into",
+    "refuse_late",
 ]

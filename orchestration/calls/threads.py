@@ -16,6 +16,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from types import CoroutineType
 from typing import Any, Final, TypeAlias
 
 from orchestration.calls.forked import begin_anew_in_children, leave_if_forked
@@ -133,7 +134,8 @@ class Threads:
             end = None, error
         self._forget(name)
         self.make_room()
-        call_in(loop, _settle, ended, end)
+        if not call_in(loop, _settle, ended, end):
+            refuse_late(end)
 
     def _forget(self, name: str) -> None:
         with self._lock:
@@ -196,5 +198,13 @@ def _called(function: Callable[[], Any], process: int) -> Any:  # noqa: ANN401  
 
 
 def _settle(ended: asyncio.Future[Ended], end: Ended) -> None:
-    if not ended.done():
+    if ended.done():
+        refuse_late(end)
+    else:
         ended.set_result(end)
+
+
+def refuse_late(end: Ended) -> None:
+    """Nobody wants any more what a function returned; a coroutine would complain that it was never awaited."""
+    if isinstance(end[0], CoroutineType):
+        end[0].close()

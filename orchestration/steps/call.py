@@ -17,7 +17,7 @@ from dataclasses import replace
 from threading import current_thread, main_thread
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from orchestration.calls import NOT_BEGUN, Drive, HandOver, Printed, leave_if_forked, printed_into
+from orchestration.calls import NOT_BEGUN, Drive, HandOver, Printed, leave_if_forked, printed_into, refuse_late
 from orchestration.kinds import Failure
 from orchestration.protocols import Reporting
 from orchestration.results import Outcome
@@ -256,6 +256,7 @@ async def _in_thread(
         value, error = await asyncio.shield(ended)  # it goes on whatever we do; when it returns is of interest
     except asyncio.CancelledError:
         items.abandon()
+        ended.add_done_callback(lambda late: refuse_late(late.result()))
         raise
     if error is not None:
         raise error

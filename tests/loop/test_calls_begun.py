@@ -3,6 +3,8 @@
 import asyncio
 import gc
 import inspect
+import threading
+import time
 from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any
@@ -97,3 +99,31 @@ async def test_who_returns_a_coroutine_that_nobody_awaits_has_not_succeeded(func
     assert "the coroutine value, which nobody awaits" in str(run["a"].error)
     assert run["b"].status == "blocked"
     gc.collect()  # a coroutine that was never awaited would complain of that here
+
+
+@pytest.mark.parametrize("ends_first", ["thread", "loop"])
+def test_a_coroutine_that_is_returned_too_late_is_refused_without_a_complaint(ends_first: str) -> None:
+    let_go, returned = threading.Event(), threading.Event()
+
+    def late() -> Coroutine[Any, Any, int]:
+        let_go.wait(10)
+        made = value()
+        returned.set()
+        return made
+
+    async def run_it() -> ExecutionResult:
+        executor = AsyncFlowExecutor()
+        run = await executor.execute(Flow("f", [FlowStep("a", late, timeout=0.01)]))
+        if ends_first == "thread":
+            let_go.set()
+            while executor.abandoned:  # noqa: ASYNC110  # a thread says nothing to this loop
+                await asyncio.sleep(0.001)
+            await asyncio.sleep(0)
+        return run["a"]
+
+    assert asyncio.run(run_it()).failure == "timeout"  # noqa: TID251  # a loop that is closed then
+    let_go.set()
+    assert returned.wait(10)
+    while any(thread.name.endswith("(_run)") for thread in threading.enumerate()):
+        time.sleep(0.001)
+    gc.collect()
