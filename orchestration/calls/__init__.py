@@ -1,5 +1,6 @@
 """Calling functions of others in our own process: driven within limits, in threads, with what they print kept apart."""
 
+from orchestration.calls.computing import computed
 from orchestration.calls.drive import NO_LIMITS, NOT_BEGUN, Drive, Limits
 from orchestration.calls.forked import begin_anew_in_children, leave_if_forked
 from orchestration.calls.handing import HandOver
@@ -18,6 +19,7 @@ __all__ = [
     "Printed",
     "Threads",
     "begin_anew_in_children",
+    "computed",
     "giving_way",
     "is_async",
     "is_async_generator",

@@ -7,6 +7,7 @@ from pathlib import Path
 from threading import current_thread, main_thread
 from typing import Any, Final
 
+from orchestration.calls import computed
 from orchestration.errors import OrchError, TemplateError, UsageError
 from orchestration.flow.finding import Finder, names_in, value_of, wrong_references
 from orchestration.flow.flow import Flow
@@ -153,7 +154,7 @@ def _evaluated(
         except TemplateError:  # whatever is wrong is told by who sees everything
             return evaluate(condition, known())
     positional, named = Signature(condition).bind(find, known)
-    return bool(condition(*positional, **named))
+    return bool(computed(condition, *positional, **named))
 
 
 class Compiler:
