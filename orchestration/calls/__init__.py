@@ -3,7 +3,7 @@
 from orchestration.calls.computing import computed
 from orchestration.calls.drive import NO_LIMITS, NOT_BEGUN, Drive, Limits
 from orchestration.calls.forked import begin_anew_in_children, leave_if_forked
-from orchestration.calls.handing import HandOver
+from orchestration.calls.handing import HandOver, ended_with_thread, in_thread
 from orchestration.calls.naming import is_async, is_async_generator, name_of
 from orchestration.calls.printing import Printed, listening_to_prints, printed_into
 from orchestration.calls.threads import MAX_THREADS, Ended, Threads, giving_way, refuse_late
@@ -20,7 +20,9 @@ __all__ = [
     "Threads",
     "begin_anew_in_children",
     "computed",
+    "ended_with_thread",
     "giving_way",
+    "in_thread",
     "is_async",
     "is_async_generator",
     "leave_if_forked",

@@ -180,7 +180,7 @@ class Threads:
             admitted.set_result(None)
 
 
-def call_in(loop: asyncio.AbstractEventLoop, function: Callable[..., None], *arguments: object) -> bool:
+def call_in(loop: asyncio.AbstractEventLoop, function: Callable[..., object], *arguments: object) -> bool:
     """Call a function in the thread of a loop; False when the loop is closed, and with it whoever waited there."""
     try:
         loop.call_soon_threadsafe(function, *arguments)

@@ -17,7 +17,16 @@ from dataclasses import replace
 from threading import current_thread, main_thread
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from orchestration.calls import NOT_BEGUN, Drive, HandOver, Printed, leave_if_forked, printed_into, refuse_late
+from orchestration.calls import (
+    NOT_BEGUN,
+    Drive,
+    HandOver,
+    Printed,
+    in_thread,
+    leave_if_forked,
+    printed_into,
+    refuse_late,
+)
 from orchestration.kinds import Failure
 from orchestration.protocols import Reporting
 from orchestration.results import Outcome
@@ -244,6 +253,7 @@ async def _in_thread(
     handing = items.handing = HandOver()
 
     def call() -> Any:  # noqa: ANN401  # whatever it returns
+        in_thread.set(handing)
         value = function(*positional, **named)
         is_drawn = inspect.isgenerator(value) and not inspect.isawaitable(value)
         return items.drawn_in_thread(value, handing) if is_drawn else value

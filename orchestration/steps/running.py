@@ -10,13 +10,13 @@ the middle, a store that was given as a folder (opened and closed here) or as an
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, nullcontext
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
-from orchestration.calls import Threads, giving_way, listening_to_prints
+from orchestration.calls import Threads, ended_with_thread, giving_way, listening_to_prints
 from orchestration.errors import GraphChanged, UsageError
 from orchestration.events import Event, RunResumed, RunStarted, TaskInputGiven
 from orchestration.executor import new_run_id
@@ -104,7 +104,7 @@ async def run_program(program: Program, parameters: Mapping[str, Any] | None, op
     running_loop()
     given = checked(parameters)
     checked_count(options.max_concurrent, "max_concurrent")
-    with giving_way():
+    with giving_way(), ended_with_thread():
         return await _run(program, given, options)
 
 
@@ -122,9 +122,11 @@ async def _run(program: Program, given: dict[str, Any], options: Options) -> Run
         with store.own(run.run_id), options.around(run.run_id):
             if run.crew.hiding is not None:
                 await run.crew.hiding.look_ahead(given)
-            is_cancelled = await _opened_whole(_open(program, run, store, options))
-            with _cancelled_again() if is_cancelled else nullcontext():
-                return await _go(run, store, options)
+            if await _opened_whole(_open(program, run, store, options)):
+                await run.scheduler.end_unbegun(store)
+                _leave(run, options)
+                raise asyncio.CancelledError
+            return await _go(run, store, options)
 
 
 @asynccontextmanager
@@ -230,16 +232,9 @@ async def _opened_whole(opening: Coroutine[Any, Any, None]) -> bool:
     return False
 
 
-@contextmanager
-def _cancelled_again() -> Iterator[None]:
-    """Let a cancellation that came too soon come once more, for whoever records it; it counts once."""
-    task = asyncio.current_task()
-    assert task is not None  # noqa: S101  # a run is awaited in a task; this tells the type checker
-    task.cancel()
-    try:
-        yield
-    finally:
-        task.uncancel()
+def _leave(run: StepRun, options: Options) -> None:
+    if options.leave is not None:
+        options.leave(run.result())
 
 
 async def _go(run: StepRun, store: RunStore, options: Options) -> RunResult:
@@ -254,8 +249,7 @@ async def _go(run: StepRun, store: RunStore, options: Options) -> RunResult:
         with listening_to_prints():
             await run.scheduler.run(store, options.max_concurrent)
     except asyncio.CancelledError:
-        if options.leave is not None:
-            options.leave(run.result())
+        _leave(run, options)
         raise
     finally:
         if alarm is not None:
