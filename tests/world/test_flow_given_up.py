@@ -8,7 +8,18 @@ from typing import Any
 
 import pytest
 
-from orchestration import AsyncFlowExecutor, AsyncPipeline, Flow, FlowExecutor, FlowStep, PythonTask, RunResult
+from orchestration import (
+    AgentRegistry,
+    AsyncFlowExecutor,
+    AsyncPipeline,
+    Flow,
+    FlowExecutor,
+    FlowStep,
+    PythonTask,
+    RunResult,
+    Task,
+    TaskExecutor,
+)
 from orchestration.kinds import ExecutionStatus, RunStatus
 
 pytestmark = pytest.mark.slow
@@ -46,6 +57,13 @@ class Inner:
     def by_a_loop(self) -> None:
         self.results.append(asyncio.run(AsyncFlowExecutor().execute(self.flow)))  # noqa: TID251  # a loop of its own
 
+    def by_tasks(self) -> None:
+        registry = AgentRegistry()
+        registry.register("first", self.first)
+        registry.register("second", self.second)
+        pairs = [(Task(id="A"), "first"), (Task(id="B"), "second")]
+        asyncio.run(TaskExecutor(registry).execute_parallel(pairs, max_concurrent=1))  # noqa: TID251  # likewise
+
     def wait_for_return(self) -> None:
         """Let the first step go, and wait until no thread is left of what was given up."""
         self.go_on.set()
@@ -59,6 +77,7 @@ WAYS: list[Callable[[Inner], Callable[[], None]]] = [
     lambda inner: inner.by_the_same_executor,
     lambda inner: inner.by_a_pipeline,
     lambda inner: inner.by_a_loop,
+    lambda inner: inner.by_tasks,
 ]
 
 
