@@ -26,6 +26,8 @@ class Problem:
     file: str | None = None
     line: int | None = None
     hint: str | None = None
+    about: str | None = None
+    """The id of what is wrong, for whoever knows where that is written."""
 
     @property
     def place(self) -> str:
@@ -80,6 +82,16 @@ class OrchError(Exception):
     def __str__(self) -> str:
         """The message with its place, without the hint."""
         return str(Problem(self.message, self.file, self.line))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Travel between processes as it is, whatever the class takes to make one."""
+        return _again, (type(self), self.args, self.__dict__)
+
+
+def _again(kind: type[OrchError], arguments: tuple[Any, ...], attributes: dict[str, Any]) -> OrchError:
+    error = kind.__new__(kind, *arguments)
+    error.__dict__.update(attributes)
+    return error
 
 
 class UsageError(OrchError):

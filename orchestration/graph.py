@@ -245,17 +245,18 @@ def _cycles(needs: Sequence[Sequence[int]], order: Sequence[int]) -> list[list[i
 def cycle_problem(cycle: Sequence[str]) -> Problem:
     """What to say about one cycle of ids."""
     if len(cycle) == 1:
-        return Problem(f"{cycle[0]} depends on itself", hint="remove that dependency")
+        return Problem(f"{cycle[0]} depends on itself", hint="remove that dependency", about=cycle[0])
     named = list(cycle)
     if len(named) > MAX_CYCLE_NAMED:
         named[MAX_CYCLE_NAMED - 1 : -1] = [f"({len(named) - MAX_CYCLE_NAMED:,} more)"]
     chain = " → ".join([*named, cycle[0]])
-    return Problem(f"cycle: {chain}", hint="remove one of these dependencies (an arrow means 'depends on')")
+    hint = "remove one of these dependencies (an arrow means 'depends on')"
+    return Problem(f"cycle: {chain}", hint=hint, about=cycle[0])
 
 
 def _duplicates(ids: Sequence[str], index: Mapping[str, int]) -> list[Problem]:
     twice = dict.fromkeys(task_id for i, task_id in enumerate(ids) if index[task_id] != i)
-    return [Problem(f"the id {task_id} is given twice", hint="ids are unique") for task_id in twice]
+    return [Problem(f"the id {task_id} is given twice", hint="ids are unique", about=task_id) for task_id in twice]
 
 
 def _unknown(ids: Sequence[str], wanted: Sequence[Sequence[str]], index: Mapping[str, int]) -> list[Problem]:
@@ -264,6 +265,7 @@ def _unknown(ids: Sequence[str], wanted: Sequence[Sequence[str]], index: Mapping
         Problem(
             f"{task_id} depends on {need}, which does not exist",
             hint=nearest(need, index) if i < MAX_HINTS else None,
+            about=task_id,
         )
         for i, (task_id, need) in enumerate(found)
     ]

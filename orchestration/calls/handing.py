@@ -1,13 +1,21 @@
-"""Items of a generator in a thread, handed over to the loop: the thread waits until each one was taken.
+"""Between a function in a thread and the loop: the items that it yields, and that nobody waits for it any more.
 
-Edges survived: an attempt that is over while the thread goes on (the next item ends the generator, and one that is
-being taken is given up), and a loop that is closed by then.
+The thread waits until each item was taken. It cannot be ended when its attempt is, but a run for which it waits can:
+nothing of that may begin any more either. Edges survived: an attempt that is over while the thread goes on (the next
+item ends the generator, and one that is being taken is given up), a loop that is closed by then, a run that begins when
+nobody waits any more, runs in runs.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import threading
+from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import CancelledError as HandingOverCancelled
-from typing import Any, TypeAlias
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import partial
+from typing import Any, Final, TypeAlias
+
+from orchestration.calls.threads import call_in
 
 
 class Abandoned(BaseException):
@@ -26,6 +34,8 @@ class HandOver:
         self._loop = asyncio.get_running_loop()
         self._taking: asyncio.Task[None] | None = None
         self._is_over = False
+        self._lock = threading.Lock()
+        self._ends: dict[object, Callable[[], object]] = {}
 
     def give(self, item: Any, take: Take) -> None:  # noqa: ANN401  # whatever was yielded
         """Called in the thread: hand the item over, and wait until `take` has taken it.
@@ -46,9 +56,29 @@ class HandOver:
 
     def abandon(self) -> None:
         """Called in the loop: nobody waits for the thread any more; its next item ends it."""
-        self._is_over = True
+        with self._lock:
+            self._is_over = True
+            ends = [*self._ends.values()]
+        for end in ends:
+            end()
         if self._taking is not None:
             self._taking.cancel()
+
+    @contextmanager
+    def ends(self, end: Callable[[], object]) -> Iterator[bool]:
+        """Have something ended that goes on as long as this lasts, when nobody waits for the thread any more.
+
+        Yields whether nobody does already; then it is not ended by this.
+        """
+        me = object()
+        with self._lock:
+            self._ends[me] = end
+            is_over = self._is_over
+        try:
+            yield is_over
+        finally:
+            with self._lock:
+                del self._ends[me]
 
     async def _taken(self, item: Any, take: Take) -> None:  # noqa: ANN401  # as above
         if self._is_over:
@@ -58,3 +88,20 @@ class HandOver:
             await take(item)
         finally:
             self._taking = None
+
+
+in_thread: Final[ContextVar[HandOver | None]] = ContextVar("orchestration_thread", default=None)
+"""The thread of an attempt in which, or below which, this runs."""
+
+
+@contextmanager
+def ended_with_thread() -> Iterator[None]:
+    """Cancel the current task, where a function in a thread waits for it, when nobody waits for that any more."""
+    handing, task = in_thread.get(), asyncio.current_task()
+    if handing is None or task is None:
+        yield
+        return
+    with handing.ends(partial(call_in, asyncio.get_running_loop(), task.cancel)) as is_over:
+        if is_over:
+            task.cancel()
+        yield

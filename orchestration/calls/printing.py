@@ -6,7 +6,8 @@ the stream as ever. The stream itself stays where it is, and gets its own `write
 
 Edges survived: several runs at once, also in several threads; a host that replaces `sys.stdout` meanwhile (what is
 printed then goes there, and ours is taken back from the stream that had it); a stream that takes no attributes (nothing
-is captured then); a call that prints without end (its last part is kept, and how much was dropped is known).
+is captured then); a call that prints without end (its last part is kept, and how much was dropped is known); a child
+process that a call forks (what that prints goes on to the stream).
 """
 
 import sys
@@ -16,6 +17,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from typing import Any, Final
+
+from orchestration.calls.forked import begin_anew_in_children
 
 MAX_PRINTED: Final = 1024 * 1024
 """Characters that are kept of what one call prints, the last ones; as many as of what a process prints."""
@@ -53,14 +56,27 @@ class Printed:
 printed_into: Final[ContextVar[Printed | None]] = ContextVar("orchestration_printed", default=None)
 """Where what is printed in this context goes; None for where it always goes."""
 
-_LOCK: Final = threading.Lock()
-_LISTENING: Final[dict[int, tuple[Any, int]]] = {}
-"""Streams in front of which we stand, by identity: the stream, and how many runs listen."""
+
+class _Listening:
+    """Streams in front of which we stand, by identity: the stream, and how many runs listen."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.streams: dict[int, tuple[Any, int]] = {}
+
+    def begin_anew(self) -> None:
+        """See `BeginsAnew`: of what is printed in a child, nobody here would hear."""
+        self.lock = threading.Lock()
+        printed_into.set(None)
+
+
+_LISTENING: Final = _Listening()
 
 
 @contextmanager
 def listening_to_prints() -> Iterator[None]:
     """Let `printed_into` decide where printed text goes, for as long as this lasts."""
+    begin_anew_in_children(_LISTENING)
     stream = sys.stdout
     if stream is None or not _begin(stream):
         yield
@@ -72,22 +88,22 @@ def listening_to_prints() -> Iterator[None]:
 
 
 def _begin(stream: Any) -> bool:  # noqa: ANN401  # whatever the host has put there
-    with _LOCK:
-        _, count = _LISTENING.get(id(stream), (stream, 0))
+    with _LISTENING.lock:
+        _, count = _LISTENING.streams.get(id(stream), (stream, 0))
         if not count:
             try:
                 stream.write = _in_front_of(stream.write)
             except (AttributeError, TypeError):
                 return False
-        _LISTENING[id(stream)] = (stream, count + 1)
+        _LISTENING.streams[id(stream)] = (stream, count + 1)
         return True
 
 
 def _end(stream: Any) -> None:  # noqa: ANN401  # as above
-    with _LOCK:
-        _, count = _LISTENING.pop(id(stream))
+    with _LISTENING.lock:
+        _, count = _LISTENING.streams.pop(id(stream))
         if count > 1:
-            _LISTENING[id(stream)] = (stream, count - 1)
+            _LISTENING.streams[id(stream)] = (stream, count - 1)
         else:
             with suppress(AttributeError):
                 del stream.write

@@ -4,7 +4,8 @@ A thread cannot be killed, so whoever gives up waiting abandons it: its result i
 until it returns, and its being a daemon lets the interpreter end without it. (The pools of the standard library join
 their threads at the end, so one function that hangs would hang the program.) Edges survived: an abandoned thread that
 ends after its loop has, several loops that share the bound, a caller that is cancelled in the moment it is let in, a
-function that waits for a run of others, which need threads too (it counts for nothing meanwhile).
+function that waits for a run of others, which need threads too (it counts for nothing meanwhile), a child process that
+is forked meanwhile, in which none of them is.
 """
 
 import asyncio
@@ -15,8 +16,10 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from types import CoroutineType
 from typing import Any, Final, TypeAlias
 
+from orchestration.calls.forked import begin_anew_in_children, leave_if_forked
 from orchestration.calls.workers import Workers
 
 MAX_THREADS: Final = 64
@@ -41,6 +44,7 @@ class Return(asyncio.Future[Ended]):
     def settle(self, end: Ended) -> None:
         """The function has ended: who waits goes on in the next turn of the loop."""
         if self.done():
+            refuse_late(end)
             return
         self.set_result(end)
         if self._waiter is not None and not self._waiter.done():
@@ -87,12 +91,19 @@ class Threads:
     def __init__(self, limit: int = MAX_THREADS) -> None:
         """No thread is started."""
         self.limit = limit
+        self.begin_anew()
+        begin_anew_in_children(self)
+
+    def begin_anew(self) -> None:
+        """See `BeginsAnew`; whoever calls is in none of its threads any more."""
         self._lock = threading.Lock()
-        self._free = limit
+        self._free = self.limit
         self._waiting: deque[_Waiting] = deque()
         self._running: set[str] = set()
         self._abandoned: dict[str, None] = {}
         self._workers = Workers()
+        if _HERE.threads is self:
+            _HERE.threads = None
 
     @property
     def abandoned(self) -> list[str]:
@@ -141,13 +152,15 @@ class Threads:
         try:
             end = context.run(function), None
         except BaseException as error:  # noqa: BLE001  # whatever it raises is how it ended
+            leave_if_forked(process, error)
             end = None, error
         if os.getpid() != process:
             return  # a child of ours, in which nobody waits
         self._forget(name)
         finished()
         self.make_room()
-        call_in(ended.get_loop(), ended.settle, end)
+        if not call_in(ended.get_loop(), ended.settle, end):
+            refuse_late(end)
 
     def _forget(self, name: str) -> None:
         with self._lock:
@@ -192,10 +205,16 @@ class Threads:
             admitted.set_result(None)
 
 
-def call_in(loop: asyncio.AbstractEventLoop, function: Callable[..., None], *arguments: object) -> bool:
+def call_in(loop: asyncio.AbstractEventLoop, function: Callable[..., object], *arguments: object) -> bool:
     """Call a function in the thread of a loop; False when the loop is closed, and with it whoever waited there."""
     try:
         loop.call_soon_threadsafe(function, *arguments)
     except RuntimeError:
         return False
     return True
+
+
+def refuse_late(end: Ended) -> None:
+    """Nobody wants any more what a function returned; a coroutine would complain that it was never awaited."""
+    if isinstance(end[0], CoroutineType):
+        end[0].close()

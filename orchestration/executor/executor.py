@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from orchestration.attempts import Assignment, Place
+from orchestration.calls import ended_with_thread
 from orchestration.errors import OrchError, UsageError
 from orchestration.events import RunStarted
 from orchestration.executor.assembly import LiveRun, assemble, limits_for, new_run_id, open_in
@@ -126,8 +127,9 @@ class TaskExecutor:
             assign=lambda task, agent: assignment_of(registry, task, agent, None),
         )
         run.recorder.emit(RunStarted, tasks=tuple(task.id for task in planned), max_concurrent=slots)
-        await open_in(store, run, planned)
-        await run.scheduler.run(store, slots)
+        with ended_with_thread():
+            await open_in(store, run, planned)
+            await run.scheduler.run(store, slots)
         return [_renamed(run, task) for task in planned]
 
     def _place(self, run_id: str) -> Place:

@@ -17,7 +17,7 @@ from functools import partial
 from types import GeneratorType
 from typing import Any
 
-from orchestration.calls import Ended, HandOver, Threads, is_async, name_of
+from orchestration.calls import Ended, HandOver, Threads, in_thread, is_async, name_of
 from orchestration.calls.threads import call_in
 from orchestration.executors._document import task_of
 from orchestration.executors._ending import with_hint
@@ -119,6 +119,7 @@ class HostCall:
             return None, error
 
     def _in_thread(self, call: Callable[[], Any]) -> Any:  # noqa: ANN401  # whatever it returns
+        in_thread.set(self._handing)
         try:
             value = call()
             if isinstance(value, GeneratorType):

@@ -1,18 +1,19 @@
 """A flow as it is written → the units that the engine runs; edges and policies are those of the plan."""
 
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import field
 from pathlib import Path
 from threading import current_thread, main_thread
 from typing import Any, Final
 
-from orchestration.errors import OrchError, Problem, TemplateError, UsageError
-from orchestration.flow.finding import Finder, names_in, value_of
+from orchestration.calls import computed
+from orchestration.errors import OrchError, TemplateError, UsageError
+from orchestration.flow.finding import Finder, names_in, references_in, value_of, wrong_references
 from orchestration.flow.flow import Flow
 from orchestration.flow.leaf import FlowLeaf
 from orchestration.flow.refusing import refuse_what_nobody_takes
-from orchestration.flow.steps import Condition, FlowStep, Ref
+from orchestration.flow.steps import Condition, FlowStep
 from orchestration.garbage import uncollected
 from orchestration.graph import nearest
 from orchestration.kinds import ExecutionStatus
@@ -73,7 +74,7 @@ class Graph:
                 yield from words_of(when)
             elif callable(when):
                 yield from names_asked(when)
-            for one in _references([*finder.step.inputs.values()]):
+            for one in references_in(finder.step.inputs):
                 words = one.path.split(".")
                 yield from words if words != ["inputs"] else [None]
 
@@ -166,7 +167,7 @@ def _evaluated(
         except TemplateError:  # whatever is wrong is told by who sees everything
             return evaluate(condition, known())
     positional, named = Signature(condition).bind(find, known)
-    return bool(condition(*positional, **named))
+    return bool(computed(condition, *positional, **named))
 
 
 class Compiler:
@@ -203,7 +204,7 @@ class Compiler:
         if any(flow is one for one in around) or len(around) > MAX_DEPTH:
             raise UsageError(f"the flow {flow.name} contains itself", hint="flows inside of flows have an end")
         finders = {step.id: Finder(flow, step) for step in flow.steps}
-        problems = [Problem(told) for finder in finders.values() for told in _wrong_references(finder)]
+        problems = [problem for finder in finders.values() for problem in wrong_references(finder)]
         if problems:
             raise UsageError(f"flow {flow.name}: {problems[0].message}", problems=problems)
         deciders: dict[str, list[Finder]] = {}
@@ -268,21 +269,3 @@ def check_inputs(root: Unit, inputs: Collection[str]) -> None:
             known = {*inputs, *step.inputs, *step.secrets}
             problems += [missing(signature.name, name, known) for name in signature.required if name not in known]
     refuse(problems)
-
-
-def _wrong_references(finder: Finder) -> Sequence[str]:
-    if not finder.step.inputs:
-        return ()
-    found = _references([*finder.step.inputs.values()])
-    wrong = [one.path for one in found if finder.split(one)[0] is None]
-    return [f"step {finder.step.id} refers to {path}, but waits for no such step (depends_on)" for path in wrong]
-
-
-def _references(written: Any) -> list[Ref]:  # noqa: ANN401  # whatever stands among the inputs
-    if isinstance(written, Ref):
-        return [written]
-    if isinstance(written, dict):
-        return _references([*written.values()])
-    if isinstance(written, list | tuple):
-        return [one for item in written for one in _references(item)]
-    return []

@@ -3,7 +3,10 @@
 What the runs share (room for steps, results that are being computed) belongs to one loop. So there is a thread with a
 loop for as long as some run goes on, and whoever calls waits for theirs. Edges survived: callers in several threads,
 one that is interrupted (its run is cancelled and recorded before the interruption goes on), a last run that ends in the
-moment in which the next one comes, context variables (those of the caller are seen by the steps).
+moment in which the next one comes, context variables (those of the caller are seen by the steps), a step that stops the
+loop or cancels whatever task it finds (the loop is no task, and goes on; of the runs, each ends by itself), a system
+that has no room for another loop or thread (who calls is told), a child process that is forked while some run goes on,
+and calls in its turn.
 """
 
 import asyncio
@@ -11,6 +14,8 @@ import concurrent.futures
 import threading
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
+
+from orchestration.calls import begin_anew_in_children
 
 T = TypeVar("T")
 
@@ -20,6 +25,11 @@ class Door:
 
     def __init__(self) -> None:
         """No loop runs."""
+        self.begin_anew()
+        begin_anew_in_children(self)
+
+    def begin_anew(self) -> None:
+        """See `BeginsAnew`; the thread with the loop is not in a child."""
         self._lock = threading.Lock()
         self._runs = 0
         self._host: _Host | None = None
@@ -47,29 +57,33 @@ class Door:
 
 
 class _Host:
-    """A thread with a loop."""
+    """A thread with a loop, which goes on until it is ended, whatever some function does to it."""
 
     def __init__(self) -> None:
-        self._is_there = threading.Event()
-        self._is_over: asyncio.Event | None = None
-        self.loop: asyncio.AbstractEventLoop | None = None
+        self._is_over = False
+        self._runner = asyncio.Runner(loop_factory=asyncio.new_event_loop)
+        self.loop = self._runner.get_loop()
         self._thread = threading.Thread(target=self._live, name="flows", daemon=True)
-        self._thread.start()
-        self._is_there.wait()
+        try:
+            self._thread.start()
+        except RuntimeError:  # the system has no room for another thread
+            self._runner.close()
+            raise
 
     def _live(self) -> None:
-        asyncio.run(self._serve())  # noqa: TID251  # a door for those who have no loop
-
-    async def _serve(self) -> None:
-        self.loop, self._is_over = asyncio.get_running_loop(), asyncio.Event()
-        self._is_there.set()
-        await self._is_over.wait()
+        asyncio.set_event_loop(self.loop)
+        with self._runner:
+            while not self._is_over:
+                self.loop.run_forever()
 
     def end(self) -> None:
         """Let the loop end, in which nothing runs any more."""
-        if self.loop is not None and self._is_over is not None:
-            self.loop.call_soon_threadsafe(self._is_over.set)
+        self.loop.call_soon_threadsafe(self._stop)
         self._thread.join()
+
+    def _stop(self) -> None:
+        self._is_over = True
+        self.loop.stop()
 
 
 def _waited_for(begin: Callable[[], Coroutine[Any, Any, T]], host: _Host) -> T:
@@ -81,7 +95,6 @@ def _waited_for(begin: Callable[[], Coroutine[Any, Any, T]], host: _Host) -> T:
         except BaseException as error:  # noqa: BLE001  # it is raised in the thread of whoever waits
             over.set_exception(error)
 
-    assert host.loop is not None  # noqa: S101  # it was waited for
     running = asyncio.run_coroutine_threadsafe(run(), host.loop)
     try:
         return over.result()

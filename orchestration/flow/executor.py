@@ -1,14 +1,13 @@
 """Executors of flows: the capacity, the threads, the tools and the cache that the runs of one executor share."""
 
-import asyncio
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from orchestration.calls import MAX_THREADS, Threads, giving_way
+from orchestration.calls import MAX_THREADS, Threads, begin_anew_in_children, giving_way
 from orchestration.errors import UsageError
 from orchestration.flow.compiling import Compiler
 from orchestration.flow.door import Door
@@ -19,13 +18,16 @@ from orchestration.protocols import Listener
 from orchestration.results import RunResult
 from orchestration.steps.caching import Cache, FolderRows
 from orchestration.steps.crew import CAPACITY, IN_THREADS
-from orchestration.steps.doors import refuse_in_loop
+from orchestration.steps.doors import ended, refuse_in_loop, running_loop
 from orchestration.steps.home import Home
 from orchestration.steps.program import Program
 from orchestration.steps.reading import checked_count, checked_function, checked_name, seconds
 from orchestration.steps.running import Options, Store, caps_of_threads, run_program
 from orchestration.steps.telling import told
 from orchestration.streams import RunStream
+
+if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
 
 
 class AsyncFlowExecutor:
@@ -60,17 +62,20 @@ class AsyncFlowExecutor:
         self.max_concurrent = max_concurrent
         self._store = store
         self._threads = Threads(max_threads or max(MAX_THREADS, max_concurrent or 0))
-        caps = {} if max_concurrent is None else {CAPACITY: max_concurrent}
-        self._limits = Limits(caps | caps_of_threads(max_concurrent, self._threads))
+        self._together = _Together(max_concurrent, self._threads)
         self._tools: dict[str, Callable[..., Any]] = {}
         for name, function in (tools or {}).items():
             self.register(name, function)
         rows = None if cache is None else FolderRows(cache)
-        self._waiting = Waiting(max_concurrent)
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._runs = 0
         self._home = Home(directory)
-        self._compiler = Compiler(self._tools, Cache(rows), self._home.directory)
+        self._cache = Cache(rows)
+        self._compiler = Compiler(self._tools, self._cache, self._home.directory)
+        begin_anew_in_children(self)
+
+    def begin_anew(self) -> None:
+        """Nothing goes on any more: the loop is closed, or is that of the process from which this one was forked."""
+        self._together = _Together(self.max_concurrent, self._threads)
+        self._cache.forget_unfinished()
 
     @property
     def abandoned(self) -> list[str]:
@@ -110,7 +115,7 @@ class AsyncFlowExecutor:
         Raises:
             OrchError: it could not begin, or the store failed; see `orchestration.steps.running.run_program`.
         """
-        return await self._run(flow, inputs, deadline, run_id, parameters_file, None)
+        return await self.drive(flow, inputs, deadline, run_id, parameters_file)
 
     def stream(
         self,
@@ -123,47 +128,55 @@ class AsyncFlowExecutor:
     ) -> RunStream:
         """The same, watched while it goes on: an async iterator of events, best used as an async context manager."""
         left: list[RunResult] = []
-        run = partial(self._run, flow, inputs, deadline, run_id, parameters_file, leave=left.append)
+        run = partial(self.drive, flow, inputs, deadline, run_id, parameters_file, leave=left.append)
         return RunStream(run, told, left)
 
-    async def _run(
+    async def drive(
         self,
         flow: Flow,
         inputs: Mapping[str, Any] | None,
         deadline: float | str | None,
         run_id: str | None,
         parameters_file: str | Path | None,
-        listener: Listener | None,
+        listener: Listener | None = None,
         *,
         leave: Callable[[RunResult], None] | None = None,
     ) -> RunResult:
+        """Behind all doors: `execute`, with `listener` told of what happens, and `leave` of a run that is cancelled."""
         options = self._options(deadline, run_id, listener)
         options = replace(options, parameters_file=parameters_file, leave=leave)
         program = self.program(flow)
-        with self._in_one_loop(), self._waiting.entered() as depth:
-            around, in_threads = partial(self._waiting.running, depth), self._limit_of_threads(depth)
-            return await run_program(program, inputs, replace(options, around=around, in_threads=in_threads))
+        with self._in_one_loop() as together, together.waiting.entered() as depth:
+            around, in_threads = (
+                partial(together.waiting.running, depth),
+                self._limit_of_threads(together.limits, depth),
+            )
+            options = replace(options, limits=together.limits, around=around, in_threads=in_threads)
+            return await run_program(program, inputs, options)
 
-    def _limit_of_threads(self, depth: int) -> str:
+    def _limit_of_threads(self, limits: Limits, depth: int) -> str:
         """The name of the limit of steps in threads, another one inside of runs: their steps wait, and give way."""
         name = f"{IN_THREADS} of runs inside of {depth}" if depth else IN_THREADS
-        if depth and self._limits.is_limited(IN_THREADS) and not self._limits.is_limited(name):
-            self._limits.set_cap(name, self._threads.limit)
+        if depth and limits.is_limited(IN_THREADS) and not limits.is_limited(name):
+            limits.set_cap(name, self._threads.limit)
         return name
 
     @contextmanager
-    def _in_one_loop(self) -> Iterator[None]:
-        """Refuse runs in several loops at once, which cannot share anything."""
-        loop = asyncio.get_running_loop()
-        if self._runs and self._loop is not loop:
-            hint = "make an executor for each loop, or use FlowExecutor in threads"
-            raise UsageError("runs of this executor go on in another loop", hint=hint)
-        self._loop = loop
-        self._runs += 1
+    def _in_one_loop(self) -> Iterator["_Together"]:
+        """Refuse runs in several loops at once, which cannot share anything; those of a closed loop go on no more."""
+        loop, together = running_loop(), self._together
+        if together.runs and together.loop is not loop:
+            if not (together.loop and together.loop.is_closed()):
+                hint = "make an executor for each loop, or use FlowExecutor in threads"
+                raise UsageError("runs of this executor go on in another loop", hint=hint)
+            self.begin_anew()
+            together = self._together
+        together.loop = loop
+        together.runs += 1
         try:
-            yield
+            yield together
         finally:
-            self._runs -= 1
+            together.runs -= 1
 
     def _options(self, deadline: float | str | None, run_id: str | None, listener: Listener | None) -> Options:
         return Options(
@@ -173,9 +186,21 @@ class AsyncFlowExecutor:
             store=self._store,
             home=self._home,
             threads=self._threads,
-            limits=self._limits,
             listener=listener,
         )
+
+
+class _Together:
+    """What the runs of one executor share while they go on in one loop."""
+
+    __slots__ = ("limits", "loop", "runs", "waiting")
+
+    def __init__(self, max_concurrent: int | None, threads: Threads) -> None:
+        caps = {} if max_concurrent is None else {CAPACITY: max_concurrent}
+        self.limits = Limits(caps | caps_of_threads(max_concurrent, threads))
+        self.waiting = Waiting(max_concurrent)
+        self.loop: AbstractEventLoop | None = None
+        self.runs = 0
 
 
 class FlowExecutor:
@@ -213,7 +238,7 @@ class FlowExecutor:
             LoopIsRunning: a loop runs in this thread already; says what to await instead.
         """
         refuse_in_loop(instead="await AsyncFlowExecutor(…).execute(flow, …)")
+        left: list[RunResult] = []
+        run = partial(self._executor.drive, flow, inputs, deadline, run_id, parameters_file, leave=left.append)
         with giving_way():
-            return self._door.run(
-                lambda: self._executor.execute(flow, inputs, deadline, run_id=run_id, parameters_file=parameters_file)
-            )
+            return ended(lambda: self._door.run(run), left)

@@ -12,8 +12,10 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
+from orchestration.errors import Problem
 from orchestration.flow.flow import Flow
 from orchestration.flow.steps import FlowStep, Ref
+from orchestration.graph import nearest
 from orchestration.kinds import ExecutionStatus
 from orchestration.steps.binding import MISSING, CannotBind, Signature
 from orchestration.steps.box import Box
@@ -23,6 +25,24 @@ from orchestration.steps.values import apart
 
 _INPUTS: Final = "inputs"
 _PLACE: Final = re.compile(r"-?[0-9]{1,18}")
+
+CONTAINERS: Final = (list, tuple, dict)
+"""In which references are looked for."""
+
+
+def references_in(written: Any) -> list[Ref]:  # noqa: ANN401  # whatever stands among the inputs
+    """The references in it, however deep, also where something holds itself."""
+    found: list[Ref] = []
+    seen: set[int] = set()
+    left = [written]
+    while left:
+        one = left.pop()
+        if isinstance(one, Ref):
+            found.append(one)
+        elif isinstance(one, CONTAINERS) and id(one) not in seen:
+            seen.add(id(one))
+            left += reversed([*(one.values() if isinstance(one, dict) else one)])
+    return found
 
 
 class Finder:
@@ -133,13 +153,13 @@ class Finder:
         if isinstance(written, Ref):
             value = self._referred(box, written)
             return None if value is MISSING else value
+        if not isinstance(written, CONTAINERS) or not references_in(written):
+            return apart(written)
         if isinstance(written, list | tuple):
             items = [self.resolved(box, item) for item in written]
             make = getattr(written, "_make", tuple)  # that of a named tuple
             return items if isinstance(written, list) else make(items)
-        if isinstance(written, dict):
-            return {key: self.resolved(box, item) for key, item in written.items()}
-        return apart(written)
+        return {key: self.resolved(box, item) for key, item in written.items()}
 
     def _referred(self, box: Box, written: Ref) -> Any:  # noqa: ANN401  # any value
         owner, keys = self.split(written)
@@ -215,3 +235,18 @@ def _has(box: Box, step_id: str, name: str) -> bool:
     """Whether a step has returned something under this name."""
     seat = box.crew.seats[box.path_of_need(step_id)]
     return box.crew.status_of(seat.path) is ExecutionStatus.SUCCESS and name in _names(box, seat)
+
+
+def wrong_references(finder: Finder) -> list[Problem]:
+    """The references of a step that lead nowhere."""
+    if not finder.step.inputs:
+        return []
+    return [
+        Problem(
+            f"step {finder.step.id} refers to {one.path}, but waits for no such step (depends_on)",
+            hint=nearest(one.path.partition(".")[0], [*finder.above, _INPUTS]),
+            about=finder.step.id,
+        )
+        for one in references_in(finder.step.inputs)
+        if finder.split(one)[0] is None
+    ]

@@ -50,7 +50,11 @@ class Flow:
     def _check_branches(self) -> None:
         waits = {step.id: set(step.depends_on) for step in self.steps}
         problems = [
-            Problem(f"{step.id} chooses {other}, which does not wait for it", hint=_hint(other, waits, step.id))
+            Problem(
+                f"{step.id} chooses {other}, which does not wait for it",
+                hint=_hint(other, waits, step.id),
+                about=step.id,
+            )
             for step in self.steps
             for other in step.chooses
             if step.id not in waits.get(other, ())

@@ -10,6 +10,7 @@ from orchestration.errors import InvalidProject, OrchError, Problem, UsageError
 from orchestration.flow.flow import Flow
 from orchestration.flow.steps import FlowStep, Ref
 from orchestration.graph import nearest
+from orchestration.steps.reading import checked_name
 
 if TYPE_CHECKING:
     from orchestration.loading.findings import FieldPath
@@ -55,6 +56,8 @@ def _read(path: Path) -> str:
         raise UsageError(f"it cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise UsageError(f"it is not UTF-8 at byte {error.start}") from error
+    except ValueError as error:  # a zero in its name
+        raise UsageError(f"it cannot be read: {error}") from error
 
 
 def _parsed(text: str) -> "Document":
@@ -85,8 +88,23 @@ class _Reader:
             if not isinstance(steps, list):
                 raise UsageError("the flow has no list of `steps`")
             read = [self._step((*path, "steps", i)) for i in range(len(steps))]
+            with self._in_steps(path, [step.id for step in read]):
+                return self._made(path, str(written.get("name") or name), read)
+
+    def _made(self, path: "FieldPath", name: str, steps: list[FlowStep]) -> Flow:
+        """The flow of these steps, whose references lead somewhere."""
+        from orchestration.flow.finding import Finder, wrong_references  # noqa: PLC0415  # only for flows in files
+
+        written = self._at(path)
+        with self._placed(path, "name"):
+            checked_name(name, "a flow")
+        with self._placed(path, "on_error"):
             options = {key: written[key] for key in ("on_error", "description") if written.get(key) is not None}
-            return Flow(str(written.get("name") or name), read, **options)
+            flow = Flow(name, steps, **options)
+        problems = [problem for step in steps for problem in wrong_references(Finder(flow, step))]
+        if problems:
+            raise UsageError(problems[0].message, hint=problems[0].hint, problems=problems)
+        return flow
 
     def _step(self, path: "FieldPath") -> FlowStep:
         written, number = self._at(path), int(path[-1]) + 1
@@ -118,6 +136,21 @@ class _Reader:
         for key in path:
             found = found[key]
         return found
+
+    @contextmanager
+    def _in_steps(self, path: "FieldPath", ids: list[str]) -> Iterator[None]:
+        """Say of an error that is about one of these steps on which line that begins."""
+        try:
+            yield
+        except OrchError as error:
+            last = {step: i for i, step in enumerate(ids)}  # of an id that is given twice, the second one is wrong
+            problems = [
+                replace(one, line=self._document.line_of((*path, "steps", last[one.about])))
+                if one.about in last
+                else one
+                for one in error.problems
+            ]
+            raise UsageError(error.message, hint=error.hint, problems=problems) from error
 
     @contextmanager
     def _placed(self, path: "FieldPath", *more: str) -> Iterator[None]:

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import field
 from typing import Final
 
+from orchestration.calls import ended_with_thread
 from orchestration.errors import IllegalEvent, OrchError, WrongState
 from orchestration.events import TaskAdopted
 from orchestration.executor import LiveRun
@@ -78,7 +79,8 @@ class Drive:
         loop = asyncio.get_running_loop()
         alarm = loop.call_later(seconds, self.run.scheduler.stop, "timeout") if seconds is not None else None
         try:
-            await self.run.scheduler.run(self.store, slots)
+            with ended_with_thread():
+                await self.run.scheduler.run(self.store, slots)
         finally:
             if alarm is not None:
                 alarm.cancel()

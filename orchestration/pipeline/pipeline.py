@@ -154,7 +154,11 @@ class AsyncPipeline:
             LoopIsRunning: a loop runs in this thread already; says what to await instead.
         """
         options = self._options(run_id, max_concurrent, store, deadline, parameters_file, overrides, logs)
-        return run_here(lambda: run_program(self.program(), parameters, options), instead="await pipeline.execute(…)")
+        left: list[RunResult] = []
+        options = replace(options, leave=left.append)
+        return run_here(
+            lambda: run_program(self.program(), parameters, options), instead="await pipeline.execute(…)", left=left
+        )
 
     def _options(
         self,

@@ -129,6 +129,10 @@ class Scheduler:
             if deadline is not None:
                 deadline.cancel()
 
+    async def end_unbegun(self, log: EventLog) -> None:
+        """Instead of `run`, where the caller was cancelled before: record that, and begin nothing."""
+        await self._end_early(log, asyncio.CancelledError())
+
     async def _end(self, log: EventLog) -> None:
         """The last event: completed, or paused when only something from outside can go on."""
         while self._errands:

@@ -20,8 +20,9 @@ HEADERS: Final = {
     "Cache-Control": "no-store",
     "X-Accel-Buffering": "no",  # nginx would collect what is meant to arrive at once
 }
-TURN: Final = 16
-"""Frames after which others have their turn, also where the client takes everything at once."""
+TURN: Final = 4
+"""Frames after which others have their turn, also where the client takes everything at once. So it is known in time too
+that it has left: asyncio complains of the fifth write to a connection that is lost."""
 
 
 class EventStream(StreamingResponse):

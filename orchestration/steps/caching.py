@@ -117,6 +117,10 @@ class Cache:
         if _is_json(outputs):
             self._rows.put(key, Row(apart(outputs), row.output, row.files))
 
+    def forget_unfinished(self) -> None:
+        """Nobody computes anything any more: the loop in which it was done is closed."""
+        self._computing = {}
+
     @asynccontextmanager
     async def alone(self, key: str) -> "AsyncIterator[None]":
         """Wait until nobody computes this key, and let nobody else compute it meanwhile."""
@@ -126,7 +130,8 @@ class Cache:
         try:
             yield
         finally:
-            del self._computing[key]
+            if self._computing.get(key) is mine:
+                del self._computing[key]
             mine.set()
 
 

@@ -17,7 +17,16 @@ from dataclasses import replace
 from threading import current_thread, main_thread
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from orchestration.calls import NOT_BEGUN, Drive, HandOver, Printed, printed_into
+from orchestration.calls import (
+    NOT_BEGUN,
+    Drive,
+    HandOver,
+    Printed,
+    in_thread,
+    leave_if_forked,
+    printed_into,
+    refuse_late,
+)
 from orchestration.kinds import Failure
 from orchestration.protocols import Reporting
 from orchestration.results import Outcome
@@ -168,6 +177,7 @@ class Call:
     # -- what came of it ----------------------------------------------------------------------------------------
 
     def _raised(self, error: BaseException) -> Outcome:
+        leave_if_forked(self._crew.process, error)
         name, hiding = self._leaf.signature.name, self._crew.hiding
         if isinstance(error, SystemExit):
             told, code = exited(name, error.code)
@@ -229,7 +239,7 @@ async def _settled(function: Callable[..., Any], positional: list[Any], named: d
 
 
 async def _awaited(value: Any, items: Items) -> Any:  # noqa: ANN401  # whatever was returned
-    if hasattr(type(value), "__await__"):
+    if inspect.isawaitable(value):  # of types.coroutine, which makes generators, too
         value = await value
     if isinstance(value, AsyncIterator):
         return await items.drawn(value)
@@ -242,8 +252,10 @@ async def _in_thread(
     handing = items.handing = HandOver()
 
     def call() -> Any:  # noqa: ANN401  # whatever it returns
+        in_thread.set(handing)
         value = function(*positional, **named)
-        return items.drawn_in_thread(value, handing) if inspect.isgenerator(value) else value
+        is_drawn = inspect.isgenerator(value) and not inspect.isawaitable(value)
+        return items.drawn_in_thread(value, handing) if is_drawn else value
 
     ended = await crew.threads.start(call, items.name)
     items.thread = ended
@@ -253,6 +265,7 @@ async def _in_thread(
         value, error = await ended.kept()  # it goes on whatever we do; when it returns is of interest
     except asyncio.CancelledError:
         items.abandon()
+        ended.add_done_callback(lambda late: refuse_late(late.result()))
         raise
     if error is not None:
         raise error

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import field
 from typing import Any, Final, Literal
 
+from orchestration.calls import computed
 from orchestration.errors import OrchError
 from orchestration.kinds import Failure
 from orchestration.records import dataclass
@@ -158,7 +159,7 @@ def _reduced(reducer: Callable[..., Any], values: list[Any]) -> Any:  # noqa: AN
     """Apply a reducer: to the list, or to the values one by one where it is written `lambda *values: …`."""
     code = getattr(reducer, "__code__", None)
     takes_each = code is not None and code.co_argcount == 0 and bool(code.co_flags & 0x04)
-    return reducer(*values) if takes_each else reducer(values)
+    return computed(reducer, *values) if takes_each else computed(reducer, values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,4 +284,4 @@ def _called(condition: Callable[..., Any], box: Box, own: Mapping[str, Any] = _N
         return own[name] if name in own else box.find(name)
 
     positional, named = Signature(condition).bind(find, lambda: {**box.known(), **own})
-    return condition(*positional, **named)
+    return computed(condition, *positional, **named)

@@ -5,6 +5,7 @@ is, is found by its path alone, so nothing about a run is kept anywhere but in i
 """
 
 import asyncio
+import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -84,10 +85,10 @@ class StepCrew:
     ) -> None:
         """Seat the outermost steps."""
         self.run_id = run_id
+        self.process = os.getpid()
         self.parameters = parameters
         self.ledger = ledger
-        self.home = means.home
-        self.threads = means.threads
+        self.home, self.threads = means.home, means.threads
         self.is_durable = means.is_durable
         self.live: dict[tuple[str, str], Any] = {}
         self.items: dict[str, list[Any]] = {}

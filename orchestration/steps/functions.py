@@ -6,6 +6,7 @@ survived: returns that are missing, or more, or no JSON where they have to be.
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
+from types import CoroutineType
 from typing import Any
 
 from orchestration.calls import Limits
@@ -103,6 +104,10 @@ class FunctionLeaf:
         items: Items | None,
     ) -> Outcome:
         """The outcome of a call that went well, with what it returned, or with what is wrong with that."""
+        if type(value) is CoroutineType:
+            return replace(
+                outcome, failure=Failure.INVALID_OUTPUT, error=f"{self.signature.name}: {not_awaited(value)}"
+            )
         try:
             returned = Returned(value) if items is None else items.returned(value)
             values = {name: apart(value) for name, value in bind(self.returns, returned).items()}
@@ -146,6 +151,12 @@ def by_name(value: Any) -> dict[str, Any]:  # noqa: ANN401  # whatever was retur
     A dictionary of a class of its own (a counter) is more than its values, and stays whole.
     """
     return value if type(value) is dict and all(isinstance(key, str) for key in value) else {"result": value}
+
+
+def not_awaited(coroutine: "CoroutineType[Any, Any, Any]") -> str:
+    """What to say of an async function that returns another one's coroutine: nothing of that has been done."""
+    coroutine.close()  # or Python would warn of it, at some time
+    return f"it returned the coroutine {coroutine.__qualname__}, which nobody awaits; write `return await …`"
 
 
 def cannot_call(error: OrchError) -> Outcome:

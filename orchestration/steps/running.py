@@ -10,13 +10,13 @@ the middle, a store that was given as a folder (opened and closed here) or as an
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, nullcontext
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
-from orchestration.calls import Threads, giving_way, listening_to_prints
+from orchestration.calls import Threads, ended_with_thread, giving_way, listening_to_prints
 from orchestration.errors import GraphChanged, UsageError
 from orchestration.events import Event, RunResumed, RunStarted, TaskInputGiven
 from orchestration.executor import new_run_id
@@ -31,6 +31,7 @@ from orchestration.steps.assembly import StepRun, assemble
 from orchestration.steps.checking import check_objects
 from orchestration.steps.control import Control, Orders
 from orchestration.steps.crew import IN_THREADS, Means
+from orchestration.steps.doors import running_loop
 from orchestration.steps.entry import again, checked, completed, hiding_for, kept
 from orchestration.steps.given import parameter_changes
 from orchestration.steps.home import Home
@@ -95,14 +96,15 @@ async def run_program(program: Program, parameters: Mapping[str, Any] | None, op
 
     Raises:
         CannotBind: a function has a parameter for which nothing would be known; nothing has run.
-        UsageError: an option is not possible, or a return cannot be kept in this store.
+        UsageError: an option is not possible, a return cannot be kept in this store, or no loop of asyncio runs.
         GraphChanged: the run of this id is one of other steps, or was given other parameters.
         RunOwned: somebody drives the run of this id just now.
         StoreError: the store could not write; what had been acknowledged stands.
     """
+    running_loop()
     given = checked(parameters)
     checked_count(options.max_concurrent, "max_concurrent")
-    with giving_way():
+    with giving_way(), ended_with_thread():
         return await _run(program, given, options)
 
 
@@ -120,9 +122,11 @@ async def _run(program: Program, given: dict[str, Any], options: Options) -> Run
         with store.own(run.run_id), options.around(run.run_id):
             if run.crew.hiding is not None:
                 await run.crew.hiding.look_ahead(given)
-            is_cancelled = await _opened_whole(_open(program, run, store, options))
-            with _cancelled_again() if is_cancelled else nullcontext():
-                return await _go(run, store, options)
+            if await _opened_whole(_open(program, run, store, options)):
+                await run.scheduler.end_unbegun(store)
+                _leave(run, options)
+                raise asyncio.CancelledError
+            return await _go(run, store, options)
 
 
 @asynccontextmanager
@@ -228,16 +232,9 @@ async def _opened_whole(opening: Coroutine[Any, Any, None]) -> bool:
     return False
 
 
-@contextmanager
-def _cancelled_again() -> Iterator[None]:
-    """Let a cancellation that came too soon come once more, for whoever records it; it counts once."""
-    task = asyncio.current_task()
-    assert task is not None  # noqa: S101  # a run is awaited in a task; this tells the type checker
-    task.cancel()
-    try:
-        yield
-    finally:
-        task.uncancel()
+def _leave(run: StepRun, options: Options) -> None:
+    if options.leave is not None:
+        options.leave(run.result())
 
 
 async def _go(run: StepRun, store: RunStore, options: Options) -> RunResult:
@@ -252,8 +249,7 @@ async def _go(run: StepRun, store: RunStore, options: Options) -> RunResult:
         with listening_to_prints(), guarding_functions(run.crew.home, run.run_id):
             await run.scheduler.run(store, options.max_concurrent)
     except asyncio.CancelledError:
-        if options.leave is not None:
-            options.leave(run.result())
+        _leave(run, options)
         raise
     finally:
         if alarm is not None:

@@ -100,6 +100,11 @@ def test_text_is_read_too_and_a_file_gives_its_name_where_none_is_written(tmp_pa
         ("steps:\n  - {id: a, tool: t, on_crash: nothing}\n", "on_crash", None),
         ("steps:\n  - {id: a, tool: t, depends_on: [lod]}\n  - {id: load, tool: t}\n", "a depends on lod", "load"),
         ("steps:\n  - {id: a, tool: t, depends_on: 3}\n", "step a: depends_on", None),
+        (
+            "steps:\n  - {id: load, tool: t}\n  - {id: a, tool: t, depends_on: load, inputs: {x: {ref: lod.rows}}}\n",
+            "step a refers to lod.rows, but waits for no such step",
+            "load",
+        ),
         ("steps:\n  - {id: a, tool: t, inputs: [1]}\n", "step a: inputs", None),
         ("steps:\n  - {id: 3, tool: t}\n", "3 cannot be the name of a step", None),
         ("steps:\n  - {id: a/b, tool: t}\n", "'a/b' cannot be the name of a step", None),
@@ -135,14 +140,21 @@ def test_what_is_wrong_is_said_with_the_file_and_the_nearest_word(
     [
         ("name: x\nnmae: y\nsteps: []\n", 2),
         ("name: x\n\nsteps: {}\n", 3),
-        ("name: x\non_error: stop\nsteps: []\n", 3),
+        ("name: x\non_error: stop\nsteps: []\n", 2),
+        ("steps: []\non_error: continue\nname: a/b\n", 3),
         ("steps:\n  - id: a\n    tool: t\n  - no step\n", 4),
         ("steps:\n  - id: a\n    tool: t\n  - tool: t\n", 4),
         ("steps:\n  - id: a\n    tool: t\n  - id: b\n    tool: t\n    tmeout: 3\n", 6),
         ("steps:\n  - id: a\n    tool: t\n  - id: b\n    tool: t\n    timeout: soon\n", 4),
         ("steps:\n  - id: a\n    flow:\n      steps:\n        - id: b\n          tool: t\n          retry: -1\n", 5),
         ("steps:\n  - id: a\n    tool: t\n    inputs:\n      x: {ref: a..b}\n", 2),
-        ("\nsteps:\n  - {id: a, tool: t, depends_on: [b]}\n", 2),
+        ("\nsteps:\n  - {id: a, tool: t, depends_on: [b]}\n", 3),
+        ("steps:\n  - {id: a, tool: t}\n  - {id: b, tool: t}\n  - {id: a, tool: t}\n", 4),
+        ("steps:\n  - {id: a, tool: t}\n  - {id: b, tool: t, depends_on: b}\n", 3),
+        ("steps:\n  - {id: a, tool: t}\n  - {id: b, tool: t, depends_on: c}\n  - {id: c, tool: t, depends_on: b}\n", 3),
+        ("steps:\n  - {id: a, tool: t}\n  - {id: b, tool: t, branches: {a: x}}\n", 3),
+        ("steps:\n  - {id: a, tool: t}\n  - {id: b, tool: t, inputs: {x: {ref: a.rows}}}\n", 3),
+        ("steps:\n  - id: a\n    flow:\n      steps:\n        - {id: b, tool: t, inputs: {x: [{ref: c}]}}\n", 5),
     ],
 )
 def test_what_is_wrong_is_said_with_its_line_or_that_of_what_it_stands_in(text: str, line: int) -> None:
@@ -171,6 +183,8 @@ def test_files_that_cannot_be_read_say_so(tmp_path: Path) -> None:
     (tmp_path / "big.yaml").write_text(" " * (1024 * 1024 + 1))
     with pytest.raises(InvalidProject, match="over 1048576 bytes"):
         load_flow(tmp_path / "big.yaml")
+    with pytest.raises(InvalidProject, match="cannot be read: embedded null"):
+        load_flow("name: f\0")
 
 
 def noop() -> None:

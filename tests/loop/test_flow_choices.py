@@ -119,6 +119,19 @@ def test_a_condition_is_a_truth_a_text_or_a_function_of_what_is_known(when: Any,
     assert run.status is RunStatus.SUCCESS
 
 
+def test_a_condition_that_returns_a_coroutine_has_not_been_answered() -> None:
+    async def is_big(size: int) -> bool:
+        return size > 100
+
+    def asks(size: int) -> Any:  # noqa: ANN401  # it means to return a truth
+        return is_big(size)
+
+    steps = [FlowStep("size", returning(7)), FlowStep("a", returning(1), depends_on="size", when=asks)]
+    run = play(Flow("f", steps, on_error="continue"))
+    assert run["a"].status is BLOCKED
+    assert "asks returned a coroutine, for which nobody waits here" in str(run["a"].reason)
+
+
 def test_a_condition_that_cannot_be_evaluated_blocks_its_step_and_says_why() -> None:
     def raising() -> bool:
         raise ZeroDivisionError("by what?")

@@ -75,6 +75,29 @@ def test_a_literal_stays_as_it_was_written_whatever_a_step_does_to_it(literal: A
     assert [values(play(flow), "empty") for _ in range(2)] == [{"result": 1}, {"result": 1}]
 
 
+@pytest.mark.parametrize("literal", [OrderedDict(k=1), Counter("aab"), Pair([1], 2), ({"k": Counter("a")},)], ids=repr)
+def test_a_literal_is_of_the_class_of_which_it_was_written(literal: Any) -> None:  # noqa: ANN401  # any container
+    async def kind(value: Any) -> bool:  # noqa: ANN401  # any container
+        return type(value) is type(literal) and repr(value) == repr(literal)
+
+    assert values(play(Flow("f", [FlowStep("a", kind, inputs={"value": literal})])), "a") == {"result": True}
+
+
+def test_a_literal_may_share_hold_itself_and_be_as_deep_as_it_likes() -> None:
+    shared, deep = [1], list[Any]()
+    ring: list[Any] = [shared, shared]
+    ring.append(ring)
+    for _ in range(5_000):
+        deep = [deep]
+
+    async def look(ring: Any, deep: Any, seven: int) -> list[bool]:  # noqa: ANN401  # whatever is given
+        return [ring[2] is ring, ring[0] is ring[1], ring[0] is not shared, len(deep) == 1, seven == 7]
+
+    inputs = {"ring": ring, "deep": deep, "seven": ref("seven")}
+    flow = Flow("f", [FlowStep("seven", seven), FlowStep("look", look, depends_on="seven", inputs=inputs)])
+    assert values(play(flow), "look") == {"result": [True] * 5}
+
+
 def test_parameters_are_found_by_name_in_the_documented_order() -> None:
     async def given() -> dict[str, str]:
         return {"a": "returned", "b": "returned", "c": "returned", "d": "returned", "near": "first"}

@@ -1,6 +1,7 @@
 """Composites: what their parts see, what they become, and what is known after them."""
 
 import asyncio
+import gc
 import sys
 from typing import Any
 
@@ -113,6 +114,25 @@ async def test_a_function_of_a_composite_that_exits_ends_nothing_but_its_composi
 
     run = await made_of(composite, xs=[1], exits=Exits())
     assert "SystemExit: 3" in (run["c"].error or "")
+
+
+async def asks(*_: object) -> bool:
+    return False
+
+
+@pytest.mark.parametrize(
+    "composite",
+    [
+        Map("c", AsyncPythonTask(add, returns=["s"]), "xs", "x", reducer=lambda values: asks(values)),  # noqa: PLW0108  # meant
+        Conditional("c", {True: AsyncPythonTask(nothing)}, condition=lambda: asks(), default=AsyncPythonTask(nothing)),  # noqa: PLW0108  # likewise
+        Loop("c", AsyncPythonTask(nothing), lambda: asks(), 2),  # noqa: PLW0108  # likewise
+    ],
+)
+async def test_who_only_computes_and_returns_a_coroutine_has_not_answered(composite: Any) -> None:  # noqa: ANN401  # a composite
+    run = await made_of(composite, xs=[1])
+    assert run["c"].failure is Failure.CRASHED
+    assert "returned a coroutine, for which nobody waits here" in (run["c"].error or "")
+    gc.collect()  # one that was never awaited would complain of that here
 
 
 async def test_a_reducer_changes_nothing_that_is_recorded() -> None:

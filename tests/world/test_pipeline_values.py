@@ -2,9 +2,10 @@
 
 import asyncio
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from functools import partial
+from types import coroutine
 from typing import Any, Self
 
 import pytest
@@ -60,6 +61,13 @@ class Awaited:
         return x + 1
 
 
+@coroutine
+def of_types(x: int) -> Generator[Any, None, int]:
+    """A coroutine as they were made before there was a word for it; libraries still do."""
+    yield from asyncio.sleep(0).__await__()
+    return x + 1
+
+
 async def by_position(x: int, /, y: int = 1) -> int:
     return x + y
 
@@ -90,6 +98,7 @@ class Box(int):
         AsyncPythonTask(partial(add, y=1), returns=["y2"]),
         AsyncPythonTask(partial(add, 2), name="partial", returns=["y2"]),
         AsyncPythonTask(partial(partial(Awaited()), x=2), name="twice", returns=["y2"]),
+        AsyncPythonTask(of_types, returns=["y2"]),
         AsyncPythonTask(by_position, returns=["y2"]),
         AsyncPythonTask(by_keyword, returns=["y2"]),
         PythonTask(Kinds().plain, returns=["y2"]),
@@ -98,6 +107,7 @@ class Box(int):
         PythonTask(closure(1), name="closure", returns=["y2"]),
         PythonTask(partial(Called(), x=2), name="partial", returns=["y2"]),
         PythonTask(lambda x: add(x, 1), name="gives_coroutine", returns=["y2"]),
+        PythonTask(lambda x, y=0: of_types(x + y), name="gives_coroutine_of_types", returns=["y2"]),
         PythonTask(Box, returns=["y2"]),
     ],
     ids=lambda task: f"{type(task).__name__}-{task.name}",
