@@ -83,7 +83,7 @@ class Desk:
         runs = {record.run_id: record for record in books.records}
         if target in runs:
             return await self._cancel(runs[target], None, reason)
-        if target not in self._project.graph.index:
+        if target not in self._project.graph.index and not books.have_open(target):
             known = [*runs, *self._project.graph.index]
             raise UnknownRun(f"there is no run and no task {target}", hint=nearest(target, known) or "see `orch runs`")
         standing = await self._standing(target)

@@ -1,6 +1,6 @@
 """Looking at a project's runs: nothing is started, nothing is written, nothing has to be alive."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from orchestration.errors import UnknownRun
@@ -51,12 +51,17 @@ async def run_result(store: RunStore, run_id: str | None) -> RunResult:
     return ledger.run_result(critical_path)
 
 
+async def and_what_runs(store: RunStore, task_ids: Iterable[str]) -> list[str]:
+    """The tasks of the backlog, and behind them those that it does not have any more, but a run that goes on has."""
+    return list(dict.fromkeys([*task_ids, *(await Books.of(store)).holders]))
+
+
 async def status(store: RunStore, task_ids: Sequence[str], agents: Mapping[str, str]) -> list[ExecutionResult]:
     """Each task's live state, else its standing, else pending.
 
     Args:
         store: the project's state.
-        task_ids: the backlog, in declaration order.
+        task_ids: the backlog in declaration order, or what is asked for.
         agents: who is to do each task, as far as nobody has begun.
     """
     standings = await store.standings(task_ids)

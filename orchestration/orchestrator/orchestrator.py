@@ -322,9 +322,9 @@ class ProjectOrchestrator:
     # -- looking ------------------------------------------------------------------------------------------------
 
     async def status(self) -> list[ExecutionResult]:
-        """How each task of the backlog stands, in declaration order."""
+        """How each task of the backlog stands, in declaration order, and each other one that a run still has to do."""
         agents = self._shop.agents()
-        return await looking.status(self.store, list(agents), agents)
+        return await looking.status(self.store, await looking.and_what_runs(self.store, agents), agents)
 
     async def runs(self) -> Sequence[RunRecord]:
         """All runs, newest first."""
