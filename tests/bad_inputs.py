@@ -131,6 +131,7 @@ ID_ROWS: Final = (
         (1, "id: '../../etc/passwd' is not a safe id", "letters, digits"),
     ),
     task_row("an id with spaces", "id: my task\n", (1, "is not a safe id", "letters, digits")),
+    task_row("an id that is a file of each run", "id: Owner.lock\n", (1, "cannot be a task's id", "it is a file")),
     task_row("an id of a hundred and one characters", f"id: {'x' * 101}\n", (1, "is not a safe id", "at most 100")),
     task_row("an id that is a list", "id: [a]\n", (1, "id must be text; got a list", "")),
     file_row(

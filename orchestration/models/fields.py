@@ -18,6 +18,7 @@ LOCAL: Final = "local"
 """The backend that is none: attempts run here."""
 
 _BACKEND: Final = re.compile(rf"{SAFE_ID.pattern}(?::.*)?", re.DOTALL)
+_TAKEN: Final = "owner.lock"
 _DURATION: Final = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)\s*(ms|s|m|h)?\s*")
 _UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, None: 1.0}
 
@@ -51,6 +52,12 @@ def _safe_id(value: str) -> str:
             f"{value!r:.120} is not a safe id; use letters, digits, '.', '_' and '-', at most 100, "
             "beginning with a letter or digit",
         )
+    return value
+
+
+def _task_id(value: str) -> str:
+    if _safe_id(value).lower() == _TAKEN:
+        raise ValueError(f"{value!r} cannot be a task's id; in a run's folder, where its logs would be, it is a file")
     return value
 
 
@@ -109,7 +116,7 @@ def or_empty(value: object) -> object:
 
 Duration: TypeAlias = Annotated[float, BeforeValidator(seconds_of, json_schema_input_type=float | str)]
 Limit: TypeAlias = Annotated[Duration, AfterValidator(_above_zero)]
-TaskId: TypeAlias = Annotated[str, AfterValidator(_safe_id)]
+TaskId: TypeAlias = Annotated[str, AfterValidator(_task_id)]
 Texts: TypeAlias = Annotated[tuple[str, ...], BeforeValidator(listed, json_schema_input_type=str | list[str])]
 Commands: TypeAlias = Annotated[Texts, AfterValidator(_commands)]
 Variables: TypeAlias = Annotated[dict[str, str], BeforeValidator(or_empty), AfterValidator(_variables)]
