@@ -48,8 +48,8 @@ FIELD_ROWS: Final = (
     task_row("a time of day as a duration", "id: a\ntimeout: 1:30\n", (2, "'1:30' is no duration", "")),
     task_row(
         "checks and preparations that run nothing",
-        'id: a\nverify: ["true", " "]\nsetup: ""\n',
-        (2, "verify: ' ' is no command", "leave it out"),
+        'id: a\nverify: ["true", "# make test"]\nsetup: ""\n',
+        (2, "verify: '# make test' is no command", "leave it out"),
         (3, "setup: '' is no command", "leave it out"),
     ),
     task_row("too few tries", "id: a\nretry: 0\n", (2, "retry must be at least 1; got 0", "")),

@@ -96,10 +96,15 @@ def _variables(value: dict[str, str]) -> dict[str, str]:
     return value
 
 
+def runs_nothing(text: str) -> bool:
+    """Whether a command, of one line or several, holds nothing but blanks and comments."""
+    return all(not line.strip() or line.lstrip().startswith("#") for line in text.split("\n"))
+
+
 def _commands(value: tuple[str, ...]) -> tuple[str, ...]:
-    """A check that runs nothing could never pass; better said here than when the work is done."""
+    """A check that runs nothing says nothing of the work; better told here than when that is done."""
     for line in value:
-        if not line.strip() or "\0" in line:
+        if runs_nothing(line) or "\0" in line:
             raise ValueError(f"{line!r:.60} is no command; write one, or leave it out")
     return value
 
