@@ -4,11 +4,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from orchestration.errors import UnknownRun
+from orchestration.events import TaskCancelled
 from orchestration.graph import Graph, nearest
 from orchestration.kinds import ExecutionStatus
 from orchestration.orchestrator.lastword import Books, ledger_of
-from orchestration.protocols import Claim, RunRecord, RunStore
+from orchestration.protocols import Claim, RunRecord, RunStore, Standing
 from orchestration.results import ExecutionResult, RunResult
+from orchestration.scheduler import NOT_STARTED
 
 
 async def find_run(store: RunStore, run_id: str | None) -> RunRecord:
@@ -69,7 +71,7 @@ async def status(store: RunStore, task_ids: Sequence[str], agents: Mapping[str, 
     found: list[ExecutionResult] = []
     for task_id in task_ids:
         standing = standings.get(task_id)
-        speaking = await books.speaking(task_id, standing)
+        speaking = await books.speaking(task_id, None if _never_begun(standing) else standing)
         run_id = speaking[0].run_id if speaking else standing.run_id if standing else None
         if run_id is None:
             found.append(ExecutionResult(task_id, agents.get(task_id), ExecutionStatus.PENDING))
@@ -78,3 +80,8 @@ async def status(store: RunStore, task_ids: Sequence[str], agents: Mapping[str, 
         held = result.status is ExecutionStatus.PENDING and task_id in books.holders
         found.append(replace(result, reason=f"claimed_by {books.holders[task_id]}") if held else result)
     return found
+
+
+def _never_begun(standing: Standing | None) -> bool:
+    """Whether its run was stopped before it came to the task, of which that says nothing: an open run knows better."""
+    return standing is not None and isinstance(standing.event, TaskCancelled) and standing.event.reason == NOT_STARTED
