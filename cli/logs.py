@@ -56,7 +56,9 @@ def logs(
         async with session.orchestrator(looks=True) as orchestrator:
             live = await _live_run(orchestrator, task_id, run) if follow else None
             if live is not None:
-                await _follow(orchestrator, live, task_id, attempt, name)
+                followed = Followed(task_id)
+                await _follow(orchestrator, live, followed, attempt, name)
+                _tell_if_cut_off(session, live, followed)
                 return
             folder = await orchestrator.log_folder(task_id, run, attempt)
             if session.json:
@@ -82,7 +84,7 @@ def events(context: typer.Context, run: RunArgument = None, since: Since = None,
                 found = await orchestrator.events(run, since or 0)
                 session.give("events", [to_dict(event) for event in found], "")
             else:
-                await _print_events(orchestrator, run, since or 0, follow=follow)
+                await _print_events(session, orchestrator, run, since or 0, follow=follow)
 
     drive(work)
 
@@ -103,9 +105,11 @@ async def _live_run(orchestrator: "ProjectOrchestrator", task_id: str, run: str 
     return None
 
 
-async def _follow(orchestrator: "ProjectOrchestrator", run: str, task_id: str, attempt: int | None, name: str) -> None:
+async def _follow(
+    orchestrator: "ProjectOrchestrator", run: str, followed: Followed, attempt: int | None, name: str
+) -> None:
     """Print the log of an attempt, which need not have begun yet, and unless it was asked for, of those after it."""
-    followed = Followed(task_id)
+    task_id = followed.task_id or ""
     await _look(orchestrator, run, followed)
     number = attempt or followed.begun or 1
     if not await _has_begun(orchestrator, run, followed, number):
@@ -138,11 +142,20 @@ async def _look(orchestrator: "ProjectOrchestrator", run: str, followed: Followe
     live = orchestrator.store.is_live(run)
     new = await orchestrator.events(run, followed.seq)
     followed.hear(new)
-    followed.over = followed.over or not live
+    if not live:
+        followed.hear_that_it_is_at_rest()
     return new
 
 
-async def _print_events(orchestrator: "ProjectOrchestrator", run: str | None, since: int, *, follow: bool) -> None:
+def _tell_if_cut_off(session: Session, run: str, followed: Followed) -> None:
+    """That nothing more comes is no end of what was followed."""
+    if followed.cut_off:
+        session.remark(f"run {run} was interrupted, as whoever drove it is dead; to go on: orch resume {run}")
+
+
+async def _print_events(
+    session: Session, orchestrator: "ProjectOrchestrator", run: str | None, since: int, *, follow: bool
+) -> None:
     """Print the events after a number, and those that come, until the run has ended or paused."""
     run = run or (await orchestrator.run_result()).run_id
     followed = Followed()
@@ -151,6 +164,9 @@ async def _print_events(orchestrator: "ProjectOrchestrator", run: str | None, si
             if event.seq > since:
                 sys.stdout.write(for_stream(event_line(event), sys.stdout))
         sys.stdout.flush()
-        if followed.is_over or not follow:
+        if not follow:
+            return
+        if followed.is_over:
+            _tell_if_cut_off(session, run, followed)
             return
         await asyncio.sleep(SECONDS_BETWEEN_LOOKS)

@@ -30,7 +30,7 @@ def next_attempt_at(
     if policy is None or tries >= policy.max or failure in NEVER_RETRIED or failure not in policy.on:
         return None
     seconds = wait_seconds(policy.backoff, tries) * (1 + policy.jitter * spread)
-    return now + timedelta(seconds=min(max(seconds, 0.0), policy.backoff.max))
+    return now + timedelta(seconds=min(max(seconds, 0.0), policy.backoff.longest))
 
 
 def wait_seconds(backoff: Backoff, tries: int) -> float:
@@ -38,9 +38,9 @@ def wait_seconds(backoff: Backoff, tries: int) -> float:
     if backoff.initial <= 0:
         return 0.0
     try:
-        return min(backoff.initial * backoff.factor ** (tries - 1), backoff.max)
+        return min(backoff.initial * backoff.factor ** (tries - 1), backoff.longest)
     except OverflowError:
-        return backoff.max
+        return backoff.longest
 
 
 def why_not(policy: RetryPolicy | None, tries: int, failure: Failure) -> str:

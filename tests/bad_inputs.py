@@ -48,8 +48,8 @@ FIELD_ROWS: Final = (
     task_row("a time of day as a duration", "id: a\ntimeout: 1:30\n", (2, "'1:30' is no duration", "")),
     task_row(
         "checks and preparations that run nothing",
-        'id: a\nverify: ["true", " "]\nsetup: ""\n',
-        (2, "verify: ' ' is no command", "leave it out"),
+        'id: a\nverify: ["true", "# make test"]\nsetup: ""\n',
+        (2, "verify: '# make test' is no command", "leave it out"),
         (3, "setup: '' is no command", "leave it out"),
     ),
     task_row("too few tries", "id: a\nretry: 0\n", (2, "retry must be at least 1; got 0", "")),
@@ -131,6 +131,7 @@ ID_ROWS: Final = (
         (1, "id: '../../etc/passwd' is not a safe id", "letters, digits"),
     ),
     task_row("an id with spaces", "id: my task\n", (1, "is not a safe id", "letters, digits")),
+    task_row("an id that is a file of each run", "id: Owner.lock\n", (1, "cannot be a task's id", "it is a file")),
     task_row("an id of a hundred and one characters", f"id: {'x' * 101}\n", (1, "is not a safe id", "at most 100")),
     task_row("an id that is a list", "id: [a]\n", (1, "id must be text; got a list", "")),
     file_row(

@@ -1,5 +1,6 @@
 """One look at everything, in the order in which one would act on it."""
 
+import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -56,6 +57,10 @@ def examine(folder: Path, end: End | None = None) -> Report:
     findings = [*about_database]
     if folder.is_dir():
         findings += _guarded("leftovers", lambda: look_at_leftovers(files, known, end))
+    elif os.path.lexists(folder):
+        findings = [
+            Finding("state folder", Level.PROBLEM, f"{folder} is no folder, so nothing can run", "move it away")
+        ]
     findings += _guarded("machine", lambda: look_at_machine(files))
     return Report(folder, tuple(findings))
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from orchestration.executors._ending import outcome_of, run_program
 from orchestration.kinds import Failure
-from orchestration.models import ShellAgent
+from orchestration.models import ShellAgent, runs_nothing
 from orchestration.process import LiveChildren
 from orchestration.process.command_line import command_line
 from orchestration.protocols import Report, Work
@@ -32,11 +32,11 @@ class ShellExecutor:
     async def execute(self, work: Work, report: Report) -> Outcome:
         """Do one attempt; see `protocols.Executor`."""
         line = _line(work)
-        argv = command_line(line)
-        if not argv:
+        if runs_nothing(line):
             return Outcome(failure=Failure.AGENT_MISSING, error=_nothing_to_run(work))
         if "\0" in line:
             return Outcome(failure=Failure.AGENT_MISSING, error="a command line cannot hold a zero byte")
+        argv = command_line(line)
         end = await run_program(work, argv, report, self._children, supervised=self._supervised)
         if isinstance(end, Outcome):
             return end
@@ -53,6 +53,6 @@ def _line(work: Work) -> str:
 
 def _nothing_to_run(work: Work) -> str:
     return (
-        f"agent {work.agent_name} has nothing to run: it has no command, and the description of {work.task.id} is empty"
+        f"agent {work.agent_name} has nothing to run: it has no command, and the description of {work.task.id} has none"
         " (write the command as the task's description, or give the agent one)"
     )

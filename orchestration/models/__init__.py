@@ -23,7 +23,17 @@ from orchestration.models.agents import (
     ScriptedAgent,
     ShellAgent,
 )
-from orchestration.models.fields import LOCAL, MAX_SECONDS, SAFE_ID, AgentName, Duration, Limit, Written, seconds_of
+from orchestration.models.fields import (
+    LOCAL,
+    MAX_SECONDS,
+    SAFE_ID,
+    AgentName,
+    Duration,
+    Limit,
+    Written,
+    runs_nothing,
+    seconds_of,
+)
 from orchestration.models.policies import MAX_CONCURRENT, Account, Backoff, Budget, Price, RetryPolicy
 from orchestration.models.settings import ApiSettings, SecretSource, Settings
 from orchestration.models.tasks import TASK_ALIASES, Task
@@ -64,5 +74,6 @@ __all__ = [
     "ShellAgent",
     "Task",
     "Written",
+    "runs_nothing",
     "seconds_of",
 ]

@@ -18,6 +18,7 @@ LOCAL: Final = "local"
 """The backend that is none: attempts run here."""
 
 _BACKEND: Final = re.compile(rf"{SAFE_ID.pattern}(?::.*)?", re.DOTALL)
+_TAKEN: Final = "owner.lock"
 _DURATION: Final = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)\s*(ms|s|m|h)?\s*")
 _UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, None: 1.0}
 
@@ -51,6 +52,12 @@ def _safe_id(value: str) -> str:
             f"{value!r:.120} is not a safe id; use letters, digits, '.', '_' and '-', at most 100, "
             "beginning with a letter or digit",
         )
+    return value
+
+
+def _task_id(value: str) -> str:
+    if _safe_id(value).lower() == _TAKEN:
+        raise ValueError(f"{value!r} cannot be a task's id; in a run's folder, where its logs would be, it is a file")
     return value
 
 
@@ -89,10 +96,15 @@ def _variables(value: dict[str, str]) -> dict[str, str]:
     return value
 
 
+def runs_nothing(text: str) -> bool:
+    """Whether a command, of one line or several, holds nothing but blanks and comments."""
+    return all(not line.strip() or line.lstrip().startswith("#") for line in text.split("\n"))
+
+
 def _commands(value: tuple[str, ...]) -> tuple[str, ...]:
-    """A check that runs nothing could never pass; better said here than when the work is done."""
+    """A check that runs nothing says nothing of the work; better told here than when that is done."""
     for line in value:
-        if not line.strip() or "\0" in line:
+        if runs_nothing(line) or "\0" in line:
             raise ValueError(f"{line!r:.60} is no command; write one, or leave it out")
     return value
 
@@ -109,7 +121,7 @@ def or_empty(value: object) -> object:
 
 Duration: TypeAlias = Annotated[float, BeforeValidator(seconds_of, json_schema_input_type=float | str)]
 Limit: TypeAlias = Annotated[Duration, AfterValidator(_above_zero)]
-TaskId: TypeAlias = Annotated[str, AfterValidator(_safe_id)]
+TaskId: TypeAlias = Annotated[str, AfterValidator(_task_id)]
 Texts: TypeAlias = Annotated[tuple[str, ...], BeforeValidator(listed, json_schema_input_type=str | list[str])]
 Commands: TypeAlias = Annotated[Texts, AfterValidator(_commands)]
 Variables: TypeAlias = Annotated[dict[str, str], BeforeValidator(or_empty), AfterValidator(_variables)]

@@ -1,26 +1,51 @@
 """Policies: when a task is tried again, what work may cost, how an account is treated that reached its limit."""
 
+from contextlib import suppress
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
 from orchestration.kinds import Failure
-from orchestration.models.fields import Duration, Limit, Written, listed
+from orchestration.models.fields import Duration, Limit, Written, listed, seconds_of
 
 MAX_CONCURRENT: Final = 10_000
 """More slots than any machine has processes to spare; each slot costs a little before it does anything."""
 
 
 class Backoff(Written):
-    """How long to wait before the next attempt: `initial`, multiplied by `factor` each time, never over `max`."""
+    """How long to wait before the next attempt: `initial`, multiplied by `factor` each time, never over `max`.
+
+    A `max` that nobody wrote cuts nothing off a first wait that somebody did: see `longest`.
+    """
 
     initial: Duration = 1.0
     factor: Annotated[float, Field(ge=1, le=100)] = 2.0
     max: Duration = 60.0
 
+    @property
+    def longest(self) -> float:
+        """The longest wait, in seconds."""
+        return self.max if "max" in self.model_fields_set else max(self.max, self.initial)
+
 
 def _initial(value: object) -> object:
     return value if isinstance(value, dict | Backoff) else {"initial": value}
+
+
+_ACCOUNT_BACKOFF: Final = Backoff.model_construct(initial=30.0, factor=2.0, max=900.0)
+
+
+def _of_account(value: object) -> object:
+    """What was written of an account's, beside what accounts have for the rest of it."""
+    if isinstance(value, Backoff):
+        return value
+    given = value if isinstance(value, dict) else {"initial": value}
+    written = {key: word for key, word in given.items() if word is not None}
+    filled = {"initial": _ACCOUNT_BACKOFF.initial, **written}
+    if "max" not in filled:
+        with suppress(ValueError):  # no duration, as will be said of it
+            filled["max"] = max(_ACCOUNT_BACKOFF.max, seconds_of(filled["initial"]))
+    return filled
 
 
 class RetryPolicy(Written):
@@ -67,8 +92,8 @@ class Account(Written):
 
     max_concurrent: Annotated[int, Field(ge=1, le=MAX_CONCURRENT)] | None = None
     max_wait: Duration = 6 * 3600.0
-    backoff: Annotated[Backoff, BeforeValidator(_initial, json_schema_input_type=Backoff | float | str)] = (
-        Backoff.model_construct(initial=30.0, factor=2.0, max=900.0)
+    backoff: Annotated[Backoff, BeforeValidator(_of_account, json_schema_input_type=Backoff | float | str)] = (
+        _ACCOUNT_BACKOFF
     )
 
 

@@ -40,7 +40,7 @@ from orchestration.protocols import RunRecord, RunStore, Standing
 from orchestration.registry import AgentRegistry
 from orchestration.results import ExecutionResult
 from orchestration.steps.resting import cancel_at_rest
-from orchestration.store.locks import check_inside
+from orchestration.store.locks import check_inside, completing
 from orchestration.store.owners import is_stopped
 
 POLL: Final = 0.05
@@ -78,21 +78,8 @@ class Desk:
     ) -> ExecutionResult:
         """See `ProjectOrchestrator.complete`."""
         record = await self._waiting(task_id)
-        run = await self._replayed(record)
-        answering.expect_work(run, task_id, "complete")
-        attempt = run.plan.attempts_of(task_id) or 1
-        checks = await run.crew.check(task_id, attempt, outputs)
-        failed = [check for check in checks if not check.passed]
-        if failed:
-            problems = [Problem(describe_failed([check])) for check in failed]
-            names = ", ".join(f"{check.kind} {check.name}" for check in failed)
-            message = f"{task_id} is not done: {len(failed)} of {len(checks)} checks failed: {names}"
-            hint = f"mend it, then `orch complete {task_id}` again; it still needs input"
-            raise ChecksFailed(message, hint=hint, problems=problems)
-        kept, file = run.crew.keep(task_id, attempt, output or "")
-        passed = [check.to_dict() for check in checks]
-        body = {"output": kept, "output_file": file, "outputs": dict(outputs), "by": by, "checks": passed}
-        return await self._answer(record, "complete", task_id, body)
+        with completing(self._project.state_folder / "runs" / record.run_id / task_id, task_id):
+            return await self._checked(record, task_id, output, {"outputs": dict(outputs), "by": by})
 
     async def answer(self, task_id: str, action: str, *, note: str = "", by: str) -> ExecutionResult:
         """Answer fail, approve or reject for a task that waits for a person."""
@@ -104,7 +91,7 @@ class Desk:
         runs = {record.run_id: record for record in books.records}
         if target in runs:
             return await self._cancel(runs[target], None, reason)
-        if target not in self._project.graph.index:
+        if target not in self._project.graph.index and not books.have_open(target):
             known = [*runs, *self._project.graph.index]
             raise UnknownRun(f"there is no run and no task {target}", hint=nearest(target, known) or "see `orch runs`")
         standing = await self._standing(target)
@@ -198,6 +185,27 @@ class Desk:
                 raise StoreError("the log is a link", file=file, hint="put what it leads to in its place")
 
     # -- handing in ---------------------------------------------------------------------------------------------
+
+    async def _checked(
+        self, record: RunRecord, task_id: str, output: str | None, body: Mapping[str, Any]
+    ) -> ExecutionResult:
+        """Have the checks of a task run, and hand in that it is done."""
+        run = await self._replayed(record)
+        answering.expect_work(run, task_id, "complete")
+        attempt = run.plan.attempts_of(task_id) or 1
+        checks = await run.crew.check(task_id, attempt, body["outputs"])
+        failed = [check for check in checks if not check.passed]
+        if failed:
+            problems = [Problem(describe_failed([check])) for check in failed]
+            names = ", ".join(f"{check.kind} {check.name}" for check in failed)
+            message = f"{task_id} is not done: {len(failed)} of {len(checks)} checks failed: {names}"
+            hint = f"mend it, then `orch complete {task_id}` again; it still needs input"
+            raise ChecksFailed(message, hint=hint, problems=problems)
+        kept, file = run.crew.keep(task_id, attempt, output or "")
+        passed = [check.to_dict() for check in checks]
+        return await self._answer(
+            record, "complete", task_id, {**body, "output": kept, "output_file": file, "checks": passed}
+        )
 
     async def _answer(self, record: RunRecord, action: str, task_id: str, body: Mapping[str, Any]) -> ExecutionResult:
         def deed(run: LiveRun) -> list[str]:

@@ -46,13 +46,16 @@ async def _why_part(store: RunStore, task_id: str) -> list[str]:
     for record in await store.runs():
         if owner in record.tasks:
             ledger = await ledger_of(store, record.run_id)
-            if task_id in ledger.known:
+            if task_id in ledger.known or task_id in record.tasks:
                 result = ledger.result(task_id)
                 now = datetime.now(UTC) if store.is_live(record.run_id) else None
                 told = [sentence for attempt in result.attempts for sentence in _attempt(attempt, now)]
-                whole = owner if record.is_of_backlog else f"the {record.kind}"
-                what = "not in the backlog now; it was done" if task_id == whole else f"a part of {whole}"
-                return [_state(result), *told, f"It is {what} in run {record.run_id}."]
+                if record.is_of_backlog and task_id == owner:
+                    where = f"It is not in the backlog now; run {record.run_id} {'had' if now is None else 'has'} it."
+                else:
+                    whole = owner if record.is_of_backlog else f"the {record.kind}"
+                    where = f"It is a part of {whole} in run {record.run_id}."
+                return [_state(result), *told, where]
     raise UnknownTask(f"no run has a part {task_id}", hint=f"orch show {owner}")
 
 

@@ -21,6 +21,7 @@ class Followed:
         ended: the last attempt that ended.
         rests: whether the task does nothing more by itself.
         over: whether the run has ended or paused.
+        cut_off: whether its process is gone, and it has done neither.
     """
 
     task_id: str | None = None
@@ -29,6 +30,7 @@ class Followed:
     ended: int = 0
     rests: bool = False
     over: bool = False
+    cut_off: bool = False
 
     @property
     def is_over(self) -> bool:
@@ -44,6 +46,11 @@ class Followed:
                     self._hear_task(event)
             else:
                 self.over = isinstance(event, events.RunCompleted | events.RunPaused)
+
+    def hear_that_it_is_at_rest(self) -> None:
+        """Take note that no process drives the run, whose events up to then were heard."""
+        self.cut_off = self.cut_off or not self.is_over
+        self.over = True
 
     def _hear_task(self, event: events.TaskEvent) -> None:
         if isinstance(event, events.TaskStarted):

@@ -53,6 +53,10 @@ class Books:
         """Those of a store."""
         return cls(store, await store.runs(), await store.claims())
 
+    def have_open(self, task_id: str) -> bool:
+        """Whether an open run has the task, be it in the backlog still or not."""
+        return any(task_id in tasks for _, tasks, _ in self._open)
+
     async def of_run(self, run_id: str) -> Ledger:
         """The books of one run."""
         if run_id not in self._ledgers:

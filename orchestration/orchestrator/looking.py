@@ -1,17 +1,19 @@
 """Looking at a project's runs: nothing is started, nothing is written, nothing has to be alive."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
 from orchestration.errors import UnknownRun
+from orchestration.events import TaskCancelled
 from orchestration.executor import Planned
 from orchestration.graph import Graph, nearest
 from orchestration.kinds import ExecutionStatus
 from orchestration.orchestrator.lastword import Books, ledger_of
 from orchestration.orchestrator.resting import Rest, resting
-from orchestration.protocols import Claim, RunRecord, RunStore
+from orchestration.protocols import Claim, RunRecord, RunStore, Standing
 from orchestration.results import ExecutionResult, RunResult
+from orchestration.scheduler import NOT_STARTED
 
 
 async def find_run(store: RunStore, run_id: str | None) -> RunRecord:
@@ -59,26 +61,36 @@ async def rests(books: Books, planned: Sequence[Planned]) -> dict[str, Rest]:
     return await resting(books, planned, datetime.now(UTC))
 
 
-async def status(store: RunStore, planned: Sequence[Planned]) -> list[ExecutionResult]:
+async def and_what_runs(store: RunStore, task_ids: Iterable[str]) -> list[str]:
+    """The tasks of the backlog, and behind them those that it does not have any more, but a run that goes on has."""
+    return list(dict.fromkeys([*task_ids, *(await Books.of(store)).holders]))
+
+
+async def status(
+    store: RunStore, planned: Sequence[Planned], task_ids: Sequence[str] | None = None
+) -> list[ExecutionResult]:
     """Each task's live state, else its standing, else pending; with what keeps it from starting now, if that is time.
 
     Args:
         store: the project's state.
         planned: tasks of the backlog with who is to do each, as far as nobody has begun, in declaration order.
+        task_ids: the tasks that are asked for, in this order, others than those of the backlog too; by default its own.
     """
-    standings = await store.standings([task.id for task in planned])
+    agents = {task.id: task.assignment.agent_name for task in planned}
+    ids = [*agents] if task_ids is None else task_ids
+    standings = await store.standings(ids)
     books = await Books.of(store)
     waiting = await rests(books, planned)
     found: list[ExecutionResult] = []
-    for task in planned:
-        standing = standings.get(task.id)
-        speaking = await books.speaking(task.id, standing)
+    for task_id in ids:
+        standing = standings.get(task_id)
+        speaking = await books.speaking(task_id, None if _never_begun(standing) else standing)
         run_id = speaking[0].run_id if speaking else standing.run_id if standing else None
         if run_id is None:
-            result = ExecutionResult(task.id, task.assignment.agent_name, ExecutionStatus.PENDING)
+            result = ExecutionResult(task_id, agents.get(task_id), ExecutionStatus.PENDING)
         else:
-            result = (await books.of_run(run_id)).result(task.id)
-        found.append(_with_what_keeps_it(result, books.holders.get(task.id), waiting.get(task.id)))
+            result = (await books.of_run(run_id)).result(task_id)
+        found.append(_with_what_keeps_it(result, books.holders.get(task_id), waiting.get(task_id)))
     return found
 
 
@@ -98,3 +110,8 @@ def _may_start(result: ExecutionResult) -> bool:
         return True
     ended = not result.attempts or result.attempts[-1].completed_at is not None
     return result.status is ExecutionStatus.IN_PROGRESS and ended
+
+
+def _never_begun(standing: Standing | None) -> bool:
+    """Whether its run was stopped before it came to the task, of which that says nothing: an open run knows better."""
+    return standing is not None and isinstance(standing.event, TaskCancelled) and standing.event.reason == NOT_STARTED

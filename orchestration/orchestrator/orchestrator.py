@@ -322,8 +322,10 @@ class ProjectOrchestrator:
     # -- looking ------------------------------------------------------------------------------------------------
 
     async def status(self) -> list[ExecutionResult]:
-        """How each task of the backlog stands, in declaration order."""
-        return await looking.status(self.store, self._shop.backlog())
+        """How each task of the backlog stands, in declaration order, and each other one that a run still has to do."""
+        planned = self._shop.backlog()
+        ids = await looking.and_what_runs(self.store, [task.id for task in planned])
+        return await looking.status(self.store, planned, ids)
 
     async def runs(self) -> Sequence[RunRecord]:
         """All runs, newest first."""

@@ -14,13 +14,13 @@ onlooker whose probe holds a lock for the blink of an eye (an owner tries again 
 import fcntl
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import Final
 
-from orchestration.errors import RunOwned, StoreError, UsageError
+from orchestration.errors import OrchError, RunOwned, StoreError, UsageError, WrongState
 from orchestration.models import SAFE_ID
 from orchestration.protocols import Owner
 from orchestration.store.faults import said_clearly, store_error
@@ -100,11 +100,32 @@ def owned(folder: Path, run_id: str) -> Iterator[None]:
     path = _owner_lock(folder, run_id)
     with said_clearly(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = _own(path, run_id)
+        descriptor = _own(path, lambda pid: already_owned(pid, run_id))
     try:
         yield
     finally:
         _close(descriptor)  # which unlocks, as nobody else has this open file
+
+
+@contextmanager
+def completing(folder: Path, task_id: str) -> Iterator[None]:
+    """Be the only one who completes a task, whose checks run meanwhile, in its folder of a run.
+
+    The checks of two would carry the marker of the same attempt, and whose checks end first ends all that carry it.
+
+    Raises:
+        WrongState: somebody else is at it, be it in this process.
+        StoreError: the lock file cannot be made.
+    """
+    path = folder / "complete.lock"
+    with said_clearly(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = _own(path, lambda pid: _already_completing(pid, task_id))
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)  # whoever waits for it sees that, and makes another one
+        _close(descriptor)
 
 
 def is_owned(folder: Path, run_id: str) -> bool:
@@ -168,14 +189,21 @@ def _owner_lock(folder: Path, run_id: str) -> Path:
     return own / "owner.lock"
 
 
-def _own(path: Path, run_id: str) -> int:
+def _already_completing(pid: int | None, task_id: str) -> WrongState:
+    who = "another process" if pid is None else f"process {pid}"
+    return WrongState(
+        f"{who} is completing {task_id} now, and its checks run", hint=f"wait for what comes of it: orch why {task_id}"
+    )
+
+
+def _own(path: Path, taken: Callable[[int | None], OrchError]) -> int:
     deadline = time.monotonic() + OWN_PATIENCE
     while True:
         descriptor = _open(path)
         if not _locks(descriptor, deadline):
             pid = _written_pid(descriptor)
             _close(descriptor)
-            raise already_owned(pid, run_id)
+            raise taken(pid)
         if os.fstat(descriptor).st_nlink:
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, b"%d\n" % os.getpid(), 0)

@@ -6,7 +6,8 @@ with a mark that holds the attempt's secret token, so that nothing printed, by d
 
 Edges survived: other threads and processes that print at the same time (each part of a message is at most what a pipe
 takes in one piece, so nothing comes between), a message that arrives in pieces, text that only begins like a mark,
-a pipe that somebody made non-blocking, a message without bound.
+a pipe that somebody made non-blocking, a message without bound, and a forked child that comes back out of the function
+as its parent does, or is ended while it is in there: its word would be taken for the parent's.
 """
 
 from __future__ import annotations
@@ -34,16 +35,19 @@ class Writer:
     def __init__(self, descriptor: int, token: bytes) -> None:
         """Name the pipe and the attempt's token."""
         self._descriptor = descriptor
+        self._process = os.getpid()
         self._mark = START + token
         self._room = PIPE_BUF - len(self._mark) - len(MORE) - len(END)
 
     def write(self, message: bytes) -> None:
-        """Write one message; it must hold no end of line.
+        """Write one message; it must hold no end of line. A process forked off by the function has nothing to tell.
 
         Raises:
             BadMessage: nothing was written.
             OSError: nobody reads any more.
         """
+        if os.getpid() != self._process:
+            return
         if len(message) > MAX_MESSAGE:
             raise BadMessage(f"a message of {len(message)} bytes is longer than {MAX_MESSAGE}")
         for start in range(0, len(message) or 1, self._room):

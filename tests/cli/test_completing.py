@@ -78,3 +78,22 @@ def test_failed_checks_of_an_attempt_are_told_so_too(project: Project) -> None:
     first = project.orch("why", "A").out.splitlines()[0]
     assert "(exit code 3): bad; deliverable failed: nope.txt: it does not exist" in first
     assert "; output failed: x: it was not passed on" in first
+
+
+def test_of_two_who_complete_a_task_at_once_one_is_told_so_and_the_checks_of_the_other_are_left_alone(
+    project: Project,
+) -> None:
+    project.person("P", verify=["echo $$ > pid; until test -e go; do sleep 0.05; done"])
+    assert project.orch("run-batch").code == 4
+    with project.start("complete", "P", "--json") as first:
+        project.pid()
+        second = project.orch("complete", "P", "--json")
+        assert (second.code, second.data["code"]) == (2, "wrong_state"), second.err
+        assert f"process {first.pid} is completing P now" in second.data["message"]
+        assert project.json("show", "P")["result"]["status"] == "needs_input"
+        project.write("go", "")
+        out, err = first.communicate(timeout=60)
+        assert (first.returncode, b'"status":"success"' in out) == (0, True), err
+    third = project.orch("complete", "P", "--json")
+    assert (third.code, third.data["code"]) == (2, "wrong_state")
+    assert not list(project.root.rglob("complete.lock"))

@@ -329,3 +329,17 @@ def test_what_is_restored_is_gone_on_from(project: Project) -> None:
     assert project.orch("run-batch").code == 0
     project.json("restore", done["kept"])
     assert project.json("status")["counts"] == {"success": 1}
+
+
+@pytest.mark.parametrize("is_link", [False, True])
+def test_what_is_in_the_way_of_the_state_folder_is_a_problem(project: Project, *, is_link: bool) -> None:
+    project.shell("A", "true")
+    place = project.root / ".orchestration"
+    if is_link:
+        place.symlink_to(project.root / "nowhere")
+    else:
+        place.write_text("")
+    assert project.orch("run-batch").code == 1
+    found = project.orch("doctor", "--json")
+    assert (found.code, found.data["well"]) == (1, False)
+    assert f"{place} is no folder" in found.last

@@ -185,6 +185,25 @@ def test_logs_and_events_can_be_followed_until_the_end(project: Project) -> None
             assert (logs.wait(30), events.wait(30), running.wait(30)) == (0, 0, 0)
 
 
+def test_who_follows_a_run_whose_process_dies_is_told_that_this_is_no_end(project: Project) -> None:
+    project.shell("A", "echo begin; sleep 60")
+    with project.start("run-batch", "--events") as running:
+        assert running.stdout is not None
+        while b"begin" not in running.stdout.readline():
+            pass
+        (run,) = (found["run_id"] for found in project.json("runs"))
+        with project.start("logs", "A", "-f") as logs, project.start("events", "-f") as events:
+            assert logs.stdout is not None
+            assert events.stdout is not None
+            assert logs.stdout.readline() == b"begin\n"
+            assert json.loads(events.stdout.readline())["type"] == "run_started"
+            running.kill()
+            for follower in (logs, events):
+                _, err = follower.communicate(timeout=60)
+                assert err.decode().splitlines()[-1].endswith(f"to go on: orch resume {run}")
+                assert follower.returncode == 0
+
+
 def test_a_log_can_be_followed_before_it_is_there_and_over_several_attempts(project: Project) -> None:
     project.shell("A", f"{wait_for('go')}; touch A-done")
     tries = f"echo try $ORCH_ATTEMPT; {wait_for('go-$ORCH_ATTEMPT')}; test $ORCH_ATTEMPT = 3"

@@ -34,3 +34,20 @@ def test_a_task_that_runs_is_shown_so_while_a_second_run_waits_for_it(project: P
             assert (first.wait(PATIENCE), second.wait(PATIENCE)) == (0, 0)
     assert (project.root / "A.log").read_text() == "x\n"
     assert {task["id"] for task in project.json("list")["tasks"] if task["status"] == "success"} == {"A", "B"}
+
+
+def test_a_run_that_was_stopped_while_it_waited_hides_nothing_of_the_one_it_waited_for(project: Project) -> None:
+    project.person("P")
+    project.shell("A", "echo x >> A.log; sleep 60")
+    with project.start("run-batch", "--max-concurrent", "2") as first:
+        wait_until(has_lines(project.root / "A.log"), "the task did not begin")
+        with project.start("run-batch") as second:
+            wait_until(lambda: len(project.json("runs")) == 2, "the second run did not begin")
+            second.terminate()
+            assert second.wait(PATIENCE) == 143
+        first.kill()
+        first.wait(PATIENCE)
+    told = {task["task_id"]: task["status"] for task in project.json("status")["tasks"]}
+    assert told == {"A": "in_progress", "P": "needs_input"}
+    assert project.orch("why", "P").out.startswith("P is needs_input")
+    assert project.orch("complete", "P").code == 0

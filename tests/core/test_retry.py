@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestration.kinds import NEVER_RETRIED, Failure
-from orchestration.models import MAX_SECONDS, Backoff, RetryPolicy
+from orchestration.models import MAX_SECONDS, Account, Backoff, RetryPolicy
 from orchestration.retry import next_attempt_at, wait_seconds, why_not
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -40,6 +40,31 @@ def seconds_after(
 def test_waits_double_until_the_longest() -> None:
     doubling = policy(max=10, backoff={"initial": 1, "factor": 2, "max": 60})
     assert [seconds_after(tries, doubling) for tries in range(1, 10)] == [1, 2, 4, 8, 16, 32, 60, 60, 60]
+
+
+@pytest.mark.parametrize(
+    ("written", "waits"),
+    [("5m", [300, 300]), ({"initial": "40s"}, [40, 60]), ({"initial": "5m", "max": "2m"}, [120, 120])],
+)
+def test_a_limit_that_nobody_wrote_does_not_shorten_the_first_wait(written: object, waits: list[float]) -> None:
+    assert [seconds_after(tries, policy(backoff=written)) for tries in (1, 2)] == waits
+
+
+@pytest.mark.parametrize(
+    ("written", "waits"),
+    [
+        ({}, [30, 60, 900]),
+        ({"backoff": None}, [30, 60, 900]),
+        ({"backoff": "1m"}, [60, 120, 900]),
+        ({"backoff": {"factor": 3}}, [30, 90, 900]),
+        ({"backoff": "20m"}, [1200, 1200, 1200]),
+        ({"backoff": {"initial": None, "max": "40s"}}, [30, 40, 40]),
+        ({"backoff": Backoff(initial=20)}, [20, 40, 60]),
+    ],
+)
+def test_what_an_account_leaves_out_is_the_default_of_accounts(written: dict[str, object], waits: list[float]) -> None:
+    backoff = Account.model_validate(written).backoff
+    assert [wait_seconds(backoff, tries) for tries in (1, 2, 50)] == waits
 
 
 def test_the_first_attempt_counts_against_the_most_there_may_be() -> None:

@@ -216,6 +216,31 @@ async def test_a_function_that_ends_its_process_is_told_how(
     assert said in (outcome.error or "")
 
 
+FORKS = """
+    import os, signal, time
+    def f():
+        if os.fork() == 0:
+            {child}
+        {parent}
+"""
+LATE = "signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(0.3); return {'by': 'child'}"
+
+
+@pytest.mark.parametrize(
+    ("child", "parent", "failure", "outputs"),
+    [
+        ("time.sleep(60)", "return {'by': 'parent'}", None, {"by": "parent"}),
+        (LATE, "return {'by': 'parent'}", None, {"by": "parent"}),
+        (LATE, "raise ValueError", Failure.CRASHED, {}),
+    ],
+)
+async def test_a_forked_child_that_leaves_the_function_too_has_no_say(
+    tmp_path: Path, child: str, parent: str, failure: Failure | None, outputs: dict[str, str]
+) -> None:
+    outcome = await run(tmp_path, FORKS.format(child=child, parent=parent))
+    assert (outcome.failure, outcome.outputs) == (failure, outputs), outcome.error
+
+
 @pytest.mark.parametrize(
     ("code", "said"),
     [

@@ -44,7 +44,10 @@ async def test_the_description_is_the_command_of_an_agent_without_one(tmp_path: 
     assert (await ShellExecutor().execute(work, Ear())).output == "from the description"
 
 
-@pytest.mark.parametrize(("command", "description"), [(None, " \n"), ("", "echo x"), ("  ", "")])
+@pytest.mark.parametrize(
+    ("command", "description"),
+    [(None, " \n"), ("", "echo x"), ("  ", ""), (None, "# Build it\n\n  # later\n"), ("# no", "")],
+)
 async def test_an_agent_with_nothing_to_run_is_misconfigured(
     tmp_path: Path, command: str | None, description: str
 ) -> None:
