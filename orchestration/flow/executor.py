@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -143,15 +142,23 @@ class AsyncFlowExecutor:
         leave: Callable[[RunResult], None] | None = None,
     ) -> RunResult:
         """Behind all doors: `execute`, with `listener` told of what happens, and `leave` of a run that is cancelled."""
-        options = self._options(deadline, run_id, listener)
-        options = replace(options, parameters_file=parameters_file, leave=leave)
+        within = seconds(deadline, "deadline")
         program = self.program(flow)
         with self._in_one_loop() as together, together.waiting.entered() as depth:
-            around, in_threads = (
-                partial(together.waiting.running, depth),
-                self._limit_of_threads(together.limits, depth),
+            options = Options(
+                run_id=run_id,
+                max_concurrent=self.max_concurrent,
+                deadline=within,
+                store=self._store,
+                home=self._home,
+                threads=self._threads,
+                limits=together.limits,
+                in_threads=self._limit_of_threads(together.limits, depth),
+                listener=listener,
+                leave=leave,
+                around=partial(together.waiting.running, depth),
+                parameters_file=parameters_file,
             )
-            options = replace(options, limits=together.limits, around=around, in_threads=in_threads)
             return await run_program(program, inputs, options)
 
     def _limit_of_threads(self, limits: Limits, depth: int) -> str:
@@ -177,17 +184,6 @@ class AsyncFlowExecutor:
             yield together
         finally:
             together.runs -= 1
-
-    def _options(self, deadline: float | str | None, run_id: str | None, listener: Listener | None) -> Options:
-        return Options(
-            run_id=run_id,
-            max_concurrent=self.max_concurrent,
-            deadline=seconds(deadline, "deadline"),
-            store=self._store,
-            home=self._home,
-            threads=self._threads,
-            listener=listener,
-        )
 
 
 class _Together:
