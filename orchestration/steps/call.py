@@ -203,9 +203,8 @@ class Call:
 
     def _noted(self, outcome: Outcome, value: Any) -> Outcome:  # noqa: ANN401  # as above
         """The outcome with what it returned, and where its log is."""
-        if outcome is DONE and value is None and self._items is None and not self._leaf.returns:
-            return DONE
-        if outcome.failure is None:
+        is_plain = outcome is DONE and value is None and not self._leaf.returns
+        if outcome.failure is None and not (is_plain and (self._items is None or self._items.are_none)):
             outcome = self._leaf.passed_on(self._seat, self._crew, outcome, value, self._items)
         return outcome if self._log is None else self._log.noted(outcome)
 
@@ -269,7 +268,7 @@ async def _in_thread(
         raise
     if error is not None:
         raise error
-    return await _awaited(value, items)
+    return value if value is None else await _awaited(value, items)
 
 
 def _as_it_is(text: str) -> str:

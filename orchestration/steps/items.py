@@ -164,6 +164,11 @@ class Items:
         except ListenerFault as fault:
             raise fault.error from None
 
+    @property
+    def are_none(self) -> bool:
+        """Whether nothing was yielded."""
+        return self._count == 0 and self._end is None
+
     def mask(self, text: str) -> str:
         """A text without secrets."""
         return text if self._hiding is None else self._hiding.text(text)
