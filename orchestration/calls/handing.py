@@ -15,6 +15,7 @@ from contextvars import ContextVar
 from functools import partial
 from typing import Any, Final, TypeAlias
 
+from orchestration.calls.forked import generation, leave_instead_of_waiting
 from orchestration.calls.threads import call_in
 
 
@@ -32,6 +33,7 @@ class HandOver:
     def __init__(self) -> None:
         """Nothing is handed over yet."""
         self._loop = asyncio.get_running_loop()
+        self._generation = generation()
         self._taking: asyncio.Task[None] | None = None
         self._is_over = False
         self._lock = threading.Lock()
@@ -43,6 +45,7 @@ class HandOver:
         Raises:
             Abandoned: nobody takes it any more.
         """
+        leave_instead_of_waiting(self._generation)
         taking = self._taken(item, take)
         try:
             handed_over = asyncio.run_coroutine_threadsafe(taking, self._loop)
