@@ -2,7 +2,7 @@
 
 from orchestration.calls.computing import computed
 from orchestration.calls.drive import NO_LIMITS, NOT_BEGUN, Drive, Limits
-from orchestration.calls.forked import begin_anew_in_children, leave_if_forked
+from orchestration.calls.forked import begin_anew_in_children, generation, leave_if_forked, leave_instead_of_waiting
 from orchestration.calls.handing import HandOver, ended_with_thread, in_thread
 from orchestration.calls.naming import is_async, is_async_generator, name_of
 from orchestration.calls.printing import Printed, listening_to_prints, printed_into
@@ -21,11 +21,13 @@ __all__ = [
     "begin_anew_in_children",
     "computed",
     "ended_with_thread",
+    "generation",
     "giving_way",
     "in_thread",
     "is_async",
     "is_async_generator",
     "leave_if_forked",
+    "leave_instead_of_waiting",
     "listening_to_prints",
     "name_of",
     "printed_into",

@@ -8,6 +8,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
+from orchestration.calls.forked import generation, leave_if_forked
 from orchestration.calls.naming import name_of
 from orchestration.calls.threads import refuse_late
 
@@ -19,7 +20,13 @@ def computed(function: Callable[..., Any], *positional: Any, **named: Any) -> An
         TypeError: what it returned has to be awaited.
         BaseException: what it raised.
     """
-    value = function(*positional, **named)
+    noted = generation()
+    try:
+        value = function(*positional, **named)
+    except BaseException as error:
+        leave_if_forked(noted, error)
+        raise
+    leave_if_forked(noted)
     if inspect.isawaitable(value):
         refuse_late((value, None))
         raise TypeError(f"{name_of(function)} returned a {type(value).__name__}, for which nobody waits here")

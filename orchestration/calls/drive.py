@@ -14,6 +14,8 @@ Edges survived:
   grace, is closed by force at its next wait (`GeneratorExit`), and if it ignores even that, it is never resumed.
 - A limit met in the same turn in which the call ends by itself: the limit counts. Our own cancellations are taken back,
   and those that the call leaves uncounted for (a failed task group does, before Python 3.12).
+- A child process that the call forks has a copy of the loop, in which nothing may go on: it ends with the call, or
+  where that would wait.
 - Silence counts from item to item of a generator, and not while it waits for whoever takes its items.
 """
 
@@ -22,6 +24,7 @@ from collections.abc import Callable, Coroutine, Generator
 from contextvars import Context
 from typing import Any, Final
 
+from orchestration.calls.forked import generation, leave_if_forked, leave_instead_of_waiting
 from orchestration.kinds import Failure
 from orchestration.records import dataclass
 
@@ -69,6 +72,7 @@ class Drive:
         "_coroutine",
         "_counted",
         "_dropping",
+        "_generation",
         "_grace",
         "_heard",
         "_is_ending",
@@ -98,6 +102,7 @@ class Drive:
         self._is_ending = is_ending
         self._starts_later = starts_later
         self._waits_for = waits_for
+        self._generation = generation()
         self._task: asyncio.Task[Any] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._grace: asyncio.TimerHandle | None = None
@@ -108,9 +113,10 @@ class Drive:
         self.forced = False
 
     def __await__(self) -> Generator[Any, Any, Any]:
-        run, coroutine = self._context.run, self._coroutine
+        run, coroutine, noted = self._context.run, self._coroutine, self._generation
         try:
             waits_for = run(coroutine.send, None) if self._waits_for is NOT_BEGUN else self._waits_for
+            leave_instead_of_waiting(noted)
             self._begin()
             while True:
                 try:
@@ -122,7 +128,9 @@ class Drive:
                     waits_for = self._throw(error)
                 else:
                     waits_for = run(coroutine.send, answer)
+                leave_instead_of_waiting(noted)
         except StopIteration as stop:
+            leave_if_forked(noted)
             return stop.value
         finally:
             if self._task is not None:

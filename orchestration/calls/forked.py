@@ -1,8 +1,11 @@
 """Child processes that functions of others make by `os.fork`, also behind a pool of processes.
 
 What a function raises is an outcome of its attempt, an exit too. In such a child it would be one as well, and the child
-would go on with a run that is not its own, or hang in a loop that is none there. So it ends where Python would have
-ended it, with the exit code that it would have had.
+would go on with a run that is not its own, or hang in a loop that is none there. So it ends where the function does,
+with the exit code that Python would have given it, and with an error where the function would wait for the loop.
+
+Which process this is has to be asked for each step, and the system is slow to answer. So we count the forks that lie
+between the first process and this one, and whoever begins something notes the count.
 
 A child also has a copy of all that we hold, but none of our threads and loops: whoever waited for one of those there
 would wait for ever. So what is shared between threads and runs begins anew in a child, before anything else runs in it.
@@ -24,6 +27,17 @@ class BeginsAnew(Protocol):
         """Be as one that was just made; called in a child process, where only the thread is left that calls."""
 
 
+class _Process:
+    """The one that this is."""
+
+    generation = 0
+
+
+_THIS: Final = _Process()
+_CANNOT_WAIT: Final = (
+    "a child process that the function of a step has forked cannot wait for anything in the loop of its parent, nor "
+    "yield to it; let it do its work without, and return"
+)
 _SHARED: Final[WeakSet[BeginsAnew]] = WeakSet()
 
 
@@ -39,17 +53,39 @@ def _hear_of_children() -> None:
 
 
 def _begin_anew() -> None:
+    _THIS.generation += 1
     for shared in [*_SHARED]:
         shared.begin_anew()
 
 
-def leave_if_forked(process: int, error: BaseException) -> None:
-    """End this process, by what a function has raised in it, where it is not the one of this id any more."""
-    if os.getpid() == process:
+def generation() -> int:
+    """How many forks lie between the first process and this one, as far as `begin_anew_in_children` was called before.
+
+    To be noted where something begins.
+    """
+    return _THIS.generation
+
+
+def leave_instead_of_waiting(noted: int) -> None:
+    """End this process, with an error, where it was forked since this generation was noted, and is about to wait."""
+    if noted != _THIS.generation:
+        leave_if_forked(noted, RuntimeError(_CANNOT_WAIT))
+
+
+def leave_if_forked(noted: int, error: BaseException | None = None) -> None:
+    """End this process where it was forked since this generation was noted, and what it was forked in has ended.
+
+    Args:
+        noted: what `generation` was.
+        error: what was raised at the end.
+    """
+    if noted == _THIS.generation:
         return
     code: object = 1
     with suppress(Exception):  # whatever is broken in a child, it ends
-        if isinstance(error, SystemExit):
+        if error is None:
+            code = 0
+        elif isinstance(error, SystemExit):
             code = 0 if error.code is None else error.code
         else:
             traceback.print_exception(error, file=sys.__stderr__)

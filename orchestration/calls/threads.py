@@ -10,7 +10,6 @@ is forked meanwhile, in which none of them is.
 
 import asyncio
 import contextvars
-import os
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -19,7 +18,7 @@ from functools import partial
 from types import CoroutineType
 from typing import Any, Final, TypeAlias
 
-from orchestration.calls.forked import begin_anew_in_children, leave_if_forked
+from orchestration.calls.forked import begin_anew_in_children, generation, leave_if_forked
 from orchestration.calls.workers import Workers
 
 MAX_THREADS: Final = 64
@@ -148,13 +147,13 @@ class Threads:
         finished: Callable[[], None],
     ) -> None:
         end: Ended
-        _HERE.threads, process = self, os.getpid()
+        _HERE.threads, noted = self, generation()
         try:
             end = context.run(function), None
         except BaseException as error:  # noqa: BLE001  # whatever it raises is how it ended
-            leave_if_forked(process, error)
+            leave_if_forked(noted, error)
             end = None, error
-        if os.getpid() != process:
+        if generation() != noted:
             return  # a child of ours, in which nobody waits
         self._forget(name)
         finished()

@@ -17,7 +17,17 @@ from functools import partial
 from types import GeneratorType
 from typing import Any
 
-from orchestration.calls import Ended, HandOver, Threads, in_thread, is_async, name_of
+from orchestration.calls import (
+    Ended,
+    HandOver,
+    Threads,
+    generation,
+    in_thread,
+    is_async,
+    leave_if_forked,
+    leave_instead_of_waiting,
+    name_of,
+)
 from orchestration.calls.threads import call_in
 from orchestration.executors._document import task_of
 from orchestration.executors._ending import with_hint
@@ -46,6 +56,7 @@ class HostCall:
         self._returned: asyncio.Future[None] = self._loop.create_future()
         self._fault: Exception | None = None
         self._handing = HandOver()
+        self._generation = generation()
 
     async def outcome(self) -> Outcome:
         """Call it, and say what came of it."""
@@ -112,11 +123,14 @@ class HostCall:
             value = call()
             if hasattr(type(value), "__aiter__"):
                 self._watch.stream()
-            return await settled(value, self._take), None
-        except (asyncio.CancelledError, KeyboardInterrupt):
-            raise
-        except BaseException as error:  # noqa: BLE001  # whatever it raises is how it ended
+            value = await settled(value, self._take)
+        except BaseException as error:  # whatever it raises is how it ended, but for two
+            leave_if_forked(self._generation, error)
+            if isinstance(error, asyncio.CancelledError | KeyboardInterrupt):
+                raise
             return None, error
+        leave_if_forked(self._generation)
+        return value, None
 
     def _in_thread(self, call: Callable[[], Any]) -> Any:  # noqa: ANN401  # whatever it returns
         in_thread.set(self._handing)
@@ -134,6 +148,7 @@ class HostCall:
             self._returned.set_result(None)
 
     async def _take(self, item: Any) -> None:  # noqa: ANN401  # whatever was yielded
+        leave_instead_of_waiting(self._generation)
         self._watch.hold()
         try:
             await self._yielded.take(item)

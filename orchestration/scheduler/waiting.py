@@ -16,12 +16,22 @@ def begun_later(
 
 
 async def cancel_all(tasks: "Iterable[asyncio.Task[Any]]") -> None:
-    """Cancel the tasks and wait until the last one has ended, also if we are cancelled meanwhile."""
+    """Cancel the tasks and wait until the last one has ended, also if we are cancelled meanwhile.
+
+    No task does the waiting for us: a loop that is to end cancels all that it has, and the waiting would be over.
+    """
     waited = [task for task in tasks if not task.done()]
     for task in waited:
         task.cancel()
-    if waited:
-        await shielded(asyncio.wait(waited))
+    cancelled: asyncio.CancelledError | None = None
+    while waited:
+        try:
+            await asyncio.wait(waited)
+        except asyncio.CancelledError as error:
+            cancelled = error
+        waited = [task for task in waited if not task.done()]
+    if cancelled is not None:
+        raise cancelled
 
 
 async def shielded(work: Awaitable[Any]) -> None:

@@ -24,6 +24,7 @@ from orchestration.calls import (
     Printed,
     in_thread,
     leave_if_forked,
+    leave_instead_of_waiting,
     printed_into,
     refuse_late,
 )
@@ -84,11 +85,13 @@ class Call:
         try:
             coroutine, waits_for = self._context.run(_begun, self._leaf.function, arguments, situation, self._printed)
         except StopIteration as stop:
+            leave_if_forked(self._crew.generation)
             outcome, value = DONE, stop.value
         except BaseException as error:  # noqa: BLE001  # whatever a function raises is an outcome, but for a few
             self._let_out(error)
             outcome, value = self._raised(error), None
         else:
+            leave_instead_of_waiting(self._crew.generation)
             return self._driven(coroutine, waits_for)
         if self._log is not None or self._crew.hiding is not None:
             self._close()
@@ -148,6 +151,7 @@ class Call:
 
     def _let_out(self, error: BaseException, *, was_cut_off: bool = False) -> None:
         """Raise what is not the function's own: our cancellation, a listener's fault, Ctrl-C."""
+        leave_if_forked(self._crew.generation, error)
         if isinstance(error, ListenerFault):
             self._close()
             raise error.error from None
@@ -177,7 +181,6 @@ class Call:
     # -- what came of it ----------------------------------------------------------------------------------------
 
     def _raised(self, error: BaseException) -> Outcome:
-        leave_if_forked(self._crew.process, error)
         name, hiding = self._leaf.signature.name, self._crew.hiding
         if isinstance(error, SystemExit):
             told, code = exited(name, error.code)

@@ -5,14 +5,13 @@ is, is found by its path alone, so nothing about a run is kept anywhere but in i
 """
 
 import asyncio
-import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from orchestration.calls import Ended, Threads
+from orchestration.calls import Ended, Threads, generation
 from orchestration.events import TaskExpanded
 from orchestration.kinds import ExecutionStatus, Failure
 from orchestration.ledger import Ledger
@@ -85,7 +84,7 @@ class StepCrew:
     ) -> None:
         """Seat the outermost steps."""
         self.run_id = run_id
-        self.process = os.getpid()
+        self.generation = generation()
         self.parameters = parameters
         self.ledger = ledger
         self.home, self.threads = means.home, means.threads

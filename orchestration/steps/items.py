@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Generator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
+from orchestration.calls import generation, leave_instead_of_waiting
 from orchestration.protocols import Reporting
 from orchestration.steps.logs import StepLog
 from orchestration.steps.returns import BadReturn, Returned
@@ -56,6 +57,7 @@ class Items:
         `expected` says whether they have to make a return, `whole` whether their text is kept whole, however long it
         is, and `name` whose they are.
         """
+        self._generation = generation()
         self._report = report
         self._hiding = hiding
         self._end_type = end_type
@@ -113,6 +115,7 @@ class Items:
 
     async def take(self, item: Any) -> None:  # noqa: ANN401  # whatever was yielded
         """Tell one item."""
+        leave_instead_of_waiting(self._generation)
         self._count += 1
         self._note(item)
         if self.drive is not None:

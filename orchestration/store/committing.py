@@ -100,6 +100,9 @@ class WritableState:
             return None if fault.is_passing else Answer(error=again(fault.told))
         except Exception as refusal:  # noqa: BLE001  # as above
             return Answer(error=self._in_our_words(refusal))
+        except BaseException:  # Ctrl-C may come just when the lock was taken, or is about to be given back
+            self._lock.release()
+            raise
 
     def close(self) -> None:
         """Move the log into the file and close both; whatever comes of this, what was acknowledged is durable."""

@@ -112,11 +112,9 @@ class Writer:
 
     def do_at_once(self, deed: Deed) -> Answer | None:
         """Do a small deed here, if the disk is quick and nobody else is at it; else None, and it is to be queued."""
-        if not self._pace.is_quick or self._unanswered or not self._is_open():
+        if not self._pace.is_quick or self._unanswered or self._file.locked() or not self._is_open():
             return None
-        if not self._file.acquire(blocking=False):
-            return None
-        try:
+        with self._file:  # `acquire` may return to a Ctrl-C, and then nobody would know that it is to be released
             if self._unanswered:
                 return None
             began = time.perf_counter()
@@ -124,8 +122,6 @@ class Writer:
             if answer is not None:
                 self._pace.loop_took(time.perf_counter() - began)
             return answer
-        finally:
-            self._file.release()
 
     def _is_open(self) -> bool:
         """Whether the thread has begun and is not to end; that of a parent process does not count in its child."""

@@ -2,7 +2,7 @@
 
 import pytest
 
-from orchestration.store.pace import FIRST, LONGEST, QUICK, STALL, Pace
+from orchestration.store.pace import FIRST, LONGEST, QUICK, SEVERAL, SLOW, STALL, Pace
 
 
 def _quick() -> Pace:
@@ -66,7 +66,7 @@ def test_many_good_ones_make_it_shorter_again() -> None:
         pace.loop_took(2 * STALL)
         _pause(pace)
     for _ in range(LONGEST):
-        pace.loop_took(STALL / 2)
+        pace.loop_took(QUICK)
     pace.loop_took(2 * STALL)
     assert _pause(pace) == FIRST * 2**5
 
@@ -75,6 +75,29 @@ def test_many_good_ones_make_it_shorter_again() -> None:
 def test_good_ones_alone_change_nothing(rounds: int) -> None:
     pace = _quick()
     for _ in range(rounds * LONGEST):
-        pace.loop_took(STALL / 2)
+        pace.loop_took(QUICK)
     pace.loop_took(2 * STALL)
     assert _pause(pace) == 2 * FIRST
+
+
+def test_a_disk_that_becomes_slow_without_a_stall_is_left_to_the_thread() -> None:
+    pace = _quick()
+    for _ in range(10 * SEVERAL):
+        pace.loop_took(QUICK)
+    tried = 0
+    while pace.is_quick and tried < 10 * SEVERAL:
+        pace.loop_took(1.1 * SLOW * QUICK)
+        tried += 1
+    assert tried <= 2 * SEVERAL
+    for _ in range(1_000):
+        pace.thread_took(SLOW * QUICK)
+        assert not pace.is_quick
+
+
+def test_a_machine_that_is_busy_makes_no_slow_disk() -> None:
+    pace = _quick()
+    for _ in range(20):
+        for _ in range(SEVERAL - 1):
+            pace.loop_took(STALL)
+        pace.loop_took(QUICK)
+    assert pace.is_quick

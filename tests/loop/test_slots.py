@@ -312,24 +312,6 @@ def test_a_cancelled_caller_ends_the_run_whatever_code_makes_of_it(swallows: boo
     assert types[-1] == "run_completed"
 
 
-def test_when_a_loop_is_shut_down_its_attempts_are_cancelled_and_not_crashed() -> None:
-    recorders: list[Recorder] = []
-
-    async def main() -> None:
-        recorder = Recorder(Plan("run", [Node("a"), Node("b")]), Ledger())
-        recorders.append(recorder)
-        scheduler = Scheduler(recorder, Doing({"a": lambda: asyncio.sleep(60), "b": lambda: asyncio.sleep(60)}), {})
-        recorder.emit(RunStarted, tasks=("a", "b"))
-        store = MemoryStore()
-        await open_run(store, recorder)
-        recorders[0].run = asyncio.create_task(scheduler.run(store, 2))  # type: ignore[attr-defined]  # kept alive
-        await asyncio.sleep(0.01)
-
-    with asyncio.Runner() as runner:  # whose end cancels whatever is left, all at once
-        runner.run(main())
-    assert {result.failure for result in recorders[0].ledger.run_result().results} == {Failure.CANCELLED}
-
-
 # -- breathing ------------------------------------------------------------------------------------------------------
 
 

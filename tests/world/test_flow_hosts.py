@@ -41,6 +41,51 @@ run = FlowExecutor().run(Flow("f", steps, on_error="continue"))
 os.write(1, str(run["a"].outputs.get("result", run["a"].error)).encode())
 """
 
+IN_THE_LOOP = """
+import asyncio, os
+from orchestration import Flow, FlowExecutor, FlowStep
+
+def ends():
+    if child := os.fork():
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    print("child", end=" ")
+
+async def returns():
+    await asyncio.sleep(0)
+    return ends()
+
+async def waits():
+    code = ends()
+    await asyncio.sleep(0)
+    return code
+
+async def waits_for_what_is_there():
+    await asyncio.sleep(0)
+    future = asyncio.get_running_loop().create_future()
+    asyncio.get_running_loop().call_soon(future.set_result, ends())
+    await future
+    return future.result()
+
+async def waits_again():
+    await asyncio.sleep(0)
+    return await waits()
+
+async def yields():
+    await asyncio.sleep(0)
+    yield {"code": ends()}
+
+def yields_in_a_thread():
+    yield {"code": ends()}
+
+def condition():
+    code = ends()
+    return bool(code is not None and os.write(1, f"{code}".encode()))
+
+steps = [FlowStep("a", {function}, {condition})]
+run = FlowExecutor().run(Flow("f", steps))
+came = run["a"].outputs.get("result")
+os.write(1, str(run["a"].status.value if came is None else came).encode())
+"""
 
 PRINTING = """
 import multiprocessing
@@ -216,9 +261,40 @@ def test_without_a_loop_of_asyncio_it_says_what_is_missing(begin: Any) -> None: 
 
 @pytest.mark.parametrize("function", ["forks", "forks_in_the_loop"])
 @pytest.mark.parametrize(
-    ("leave", "code"), [("sys.exit(3)", 3), ("sys.exit()", 0), ("sys.exit('why')", 1), ("raise ValueError('x')", 1)]
+    ("leave", "code"),
+    [
+        ("return", 0),
+        ("sys.exit(3)", 3),
+        ("sys.exit()", 0),
+        ("sys.exit('why')", 1),
+        ("raise ValueError('x')", 1),
+        ("raise KeyboardInterrupt", 1),
+    ],
 )
 def test_a_child_that_a_function_forks_does_not_go_on_with_the_run(
     function: str, leave: str, code: int, tmp_path: Path
 ) -> None:
     assert printed(FORKING.format(function=function, leave=leave), tmp_path) == f"after {code}"
+
+
+@pytest.mark.parametrize(
+    ("function", "told"),
+    [
+        ("returns", "child 0"),
+        ("waits", "child 1"),
+        ("waits_again", "child 1"),
+        ("waits_for_what_is_there", "child 1"),
+        ("yields", "child success"),
+        ("yields_in_a_thread", "child success"),
+    ],
+)
+def test_a_child_that_is_forked_in_the_loop_ends_with_the_function_or_where_that_waits(
+    function: str, told: str, tmp_path: Path
+) -> None:
+    text = IN_THE_LOOP.replace("{function}", function).replace("{condition}", "")
+    assert printed(text, tmp_path) == told
+
+
+def test_a_child_that_a_condition_forks_ends_with_it(tmp_path: Path) -> None:
+    text = IN_THE_LOOP.replace("{function}", "lambda: None").replace("{condition}", "when=condition")
+    assert printed(text, tmp_path) == "child 0success"

@@ -1,7 +1,9 @@
 """Commits of the loop itself: when there are any, that they are durable, and that nobody is waited for in them."""
 
 import asyncio
+import fcntl
 import os
+import signal
 import sqlite3
 import threading
 import time
@@ -129,6 +131,38 @@ async def test_another_program_in_a_transaction_keeps_nobody_from_the_loop(folde
     shell.close()
     await added  # the thread has all its patience again
     assert isinstance(store.append("r", many("r", 1, first=seq + 2)), Ready)
+    await store.close()
+
+
+@pytest.mark.parametrize("operation", [fcntl.LOCK_EX, fcntl.LOCK_UN])
+async def test_ctrl_c_in_the_middle_of_a_commit_leaves_nothing_locked(
+    folder: Path, operation: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = SqliteStore(folder)
+    seq = await _warm(store)
+    locks = fcntl.flock
+
+    def is_interrupted(descriptor: int, wanted: int) -> None:
+        if operation == fcntl.LOCK_EX:
+            locks(descriptor, wanted)
+        if wanted & operation:
+            monkeypatch.undo()
+            signal.raise_signal(signal.SIGINT)
+        locks(descriptor, wanted)
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # as in a host without a handler of its own
+    monkeypatch.setattr(fcntl, "flock", is_interrupted)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            store.append("r", many("r", 1, first=seq + 1))
+    finally:
+        signal.signal(signal.SIGINT, before)
+    lock = WriteLock(folder / "write.lock")
+    assert lock.acquire_at_once()
+    lock.close()
+    there = len(await store.events("r"))
+    await store.append("r", many("r", 1, first=there + 1))
+    assert [event.seq for event in await store.events("r")] == [*range(1, there + 2)]
     await store.close()
 
 
