@@ -51,6 +51,8 @@ CASES: Final[dict[str, tuple[str, tuple[Moves, ...], dict[str, Any]]]] = {
     "stayed": ("success", ([*GOOD, {"hang": 0}],), {}),
     "stayed-deaf": ("success", ([{"deaf": 0}, *GOOD, {"hang": 0}],), {"kill_grace": 0.3}),
     "stayed-after-failing": ("exit_code", ([SAY, {"close": "broken"}, {"hang": 0}],), {}),
+    "went-on": ("success", ([*GOOD, {"rest": 0.3}, {"reopen": 0}, {"rest": 2}, *GOOD],), {}),
+    "went-on-for-ever": ("timeout", ([*GOOD, {"rest": 0.3}, {"reopen": 0}, {"hang": 0}],), {"timeout": 4}),
     "overlong": ("success", ([{"overlong": 17}, *GOOD],), {}),
     "half-a-line": ("invalid_output", ([SAY, {"raw": HALF_A_LINE}],), {}),
     "left-early": ("invalid_output", ([SAY, {"leave": 0}],), {}),
