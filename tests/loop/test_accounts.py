@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,7 @@ from orchestration.plan import Fallback, Limits, Node
 from orchestration.protocols import Expansion, Reporting
 from orchestration.results import Outcome
 from orchestration.scheduler import Job
-from orchestration.testing import FakeDoer
+from orchestration.testing import FakeDoer, Script, Step
 from tests.loop.playing import Played, play
 
 TEAM = Job(agent="coder", account="team")
@@ -143,6 +144,25 @@ def test_a_refusal_that_names_no_time_is_waited_for_by_backoff() -> None:
     waits = [(event.until - event.at).total_seconds() for event in pauses if event.until]
     assert waits[0] == pytest.approx(10, abs=0.5)
     assert waits[:3] == sorted(waits[:3])
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"resets_at": "2286-11-20T17:46:39+00:00"},
+        {"resets_at": "9999-12-31T23:59:59-12:00"},
+        {"retry_after": 1e15},
+        {"retry_after": float("inf")},
+        {"retry_after": float("nan")},
+    ],
+)
+def test_a_time_that_no_limit_lasts_until_is_waited_for_by_backoff(facts: dict[str, Any]) -> None:
+    refused = Outcome(failure=Failure.RATE_LIMITED, error="slow down", metadata=facts)
+    doer = FakeDoer(Script({"T0": [Step(outcome=refused), Step()]}))
+    accounts = {"team": Account(backoff=Backoff(initial=10))}
+    played = play(team(1), jobs={"T0": TEAM}, doer=doer, accounts=accounts)
+    assert played.result.status is RunStatus.SUCCESS
+    assert played.seconds == pytest.approx(10, abs=3)
 
 
 def test_a_reset_beyond_what_is_waited_for_pauses_the_run() -> None:
