@@ -76,8 +76,9 @@ class Quota:
         """Take note of the pauses that an earlier life of the run left: one that lasts too long is not waited for."""
         for name, until in self._limits.pauses(now):
             account = name.removeprefix("account ")
-            if until - now > self._accounts.get(account, _DEFAULT).max_wait:
-                self._limits.give_up(name)
+            is_too_long = until - now > self._accounts.get(account, _DEFAULT).max_wait
+            note = self._limits.give_up if is_too_long else self._limits.wait_again
+            note(name)
             self._states.setdefault(account, _State(began=now, until=until, episodes=1, first=now))
 
     def refused(
