@@ -15,15 +15,12 @@ from typing import Any, Final
 
 from orchestration.adapters.numbers import MAX_NUMBER
 from orchestration.foreign import check_range, object_of
-from orchestration.kinds import Failure
+from orchestration.kinds import OURS_TO_SAY, Failure
 from orchestration.records import dataclass
 from orchestration.results import Usage
 
 SUCCEEDED: Final = frozenset({"success", "succeeded", "ok", "completed", "done"})
 FAILED: Final = frozenset({"failed", "failure", "error"})
-OURS_TO_SAY: Final = frozenset({Failure.CANCELLED, Failure.INTERRUPTED, Failure.LOST, Failure.INTERNAL})
-"""Kinds of failure that no agent can report about itself."""
-
 FIELDS: Final = frozenset({"status", "output", "error", "outputs", "model", "usage", "failure"})
 MAX_PLACES: Final = 20
 """Lines beginning with a brace from which a report is tried to be read, the last ones."""
