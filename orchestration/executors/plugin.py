@@ -3,6 +3,8 @@
 Whatever it is or raises concerns the attempt that needed it, and nobody else.
 """
 
+from dataclasses import replace
+
 from orchestration import plugins
 from orchestration.errors import OrchError
 from orchestration.executors._ending import with_hint
@@ -34,6 +36,11 @@ class PluginExecutor:
         if not isinstance(outcome, Outcome):
             told = f"the executor of the plug-in {work.agent.plugin} returned a {type(outcome).__name__}, no Outcome"
             return Outcome(failure=Failure.INVALID_OUTPUT, error=told)
+        if outcome.failure is Failure.INTERRUPTED:  # of which the scheduler would have it done again, for ever
+            told = f"the executor of the plug-in {work.agent.plugin} says `interrupted`, which only orch can know"
+            return replace(
+                outcome, failure=Failure.INVALID_OUTPUT, error=f"{told}: {outcome.error or 'no reason given'}"
+            )
         return outcome
 
     def _executor(self, name: str) -> Executor:
