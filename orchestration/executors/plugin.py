@@ -3,12 +3,11 @@
 Whatever it is or raises concerns the attempt that needed it, and nobody else.
 """
 
-from dataclasses import replace
-
 from orchestration import plugins
 from orchestration.errors import OrchError
 from orchestration.executors._ending import with_hint
 from orchestration.executors._starting import refused
+from orchestration.executors.returned import as_outcome
 from orchestration.kinds import Failure
 from orchestration.models import PluginAgent
 from orchestration.protocols import Executor, Report, Work
@@ -32,16 +31,7 @@ class PluginExecutor:
             executor = self._executor(work.agent.plugin)
         except OrchError as error:
             return Outcome(failure=Failure.AGENT_MISSING, error=with_hint(error.message, error.hint))
-        outcome: object = await executor.execute(work, report)
-        if not isinstance(outcome, Outcome):
-            told = f"the executor of the plug-in {work.agent.plugin} returned a {type(outcome).__name__}, no Outcome"
-            return Outcome(failure=Failure.INVALID_OUTPUT, error=told)
-        if outcome.failure is Failure.INTERRUPTED:  # of which the scheduler would have it done again, for ever
-            told = f"the executor of the plug-in {work.agent.plugin} says `interrupted`, which only orch can know"
-            return replace(
-                outcome, failure=Failure.INVALID_OUTPUT, error=f"{told}: {outcome.error or 'no reason given'}"
-            )
-        return outcome
+        return as_outcome(await executor.execute(work, report), f"the executor of the plug-in {work.agent.plugin}")
 
     def _executor(self, name: str) -> Executor:
         if name not in self._made:
