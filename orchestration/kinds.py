@@ -31,6 +31,9 @@ class Failure(StrEnum):
 NEVER_RETRIED = frozenset({Failure.AUTH, Failure.AGENT_MISSING, Failure.PERMISSION, Failure.CANCELLED, Failure.BUDGET})
 """Kinds for which another try cannot help, whatever a task's `retry.on` says."""
 
+OURS_TO_SAY = frozenset({Failure.CANCELLED, Failure.INTERRUPTED, Failure.LOST, Failure.INTERNAL})
+"""Kinds of failure that no agent can report about itself."""
+
 
 class Priority(StrEnum):
     """How urgent a task is among those that could start."""

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from orchestration.adapters.form import Form, Part, Source
+from orchestration.adapters.usage import FIELDS
 from orchestration.adapters.words import (
     CONDITIONAL,
     CONDITIONS,
@@ -18,6 +19,7 @@ from orchestration.adapters.words import (
     every_word,
 )
 from orchestration.graph import nearest
+from orchestration.kinds import OURS_TO_SAY
 
 FieldPath = tuple[str | int, ...]
 Finding = tuple[FieldPath, str, str | None]
@@ -37,6 +39,7 @@ def findings_in(form: Form) -> Iterator[Finding]:
     yield from _words(form)
     yield from _rules(form)
     yield from _classes(form)
+    yield from _usage(form)
 
 
 def _arguments(form: Form) -> Iterator[Finding]:
@@ -183,6 +186,9 @@ def _rules(form: Form) -> Iterator[Finding]:
 def _classes(form: Form) -> Iterator[Finding]:
     for index, one in enumerate(form.errors):
         path = ("errors", index)
+        if one.failure in OURS_TO_SAY:
+            hint = "a failure that an agent reports is `exit_code`, or one that says more"
+            yield (*path, "failure"), f"{one.failure.value} is what only orch itself can say", hint
         if not one.event and one.text is None:
             yield path, "a class that nothing fits", "give it `event` (with `match`), or `text`, or both"
         if one.match is not None and not one.event:
@@ -194,3 +200,10 @@ def _classes(form: Form) -> Iterator[Finding]:
                 yield (*path, "reset"), "give `path` or `text`: where the time stands", None
             if reset.path is not None and not (reset.event or one.event):
                 yield (*path, "reset"), "`path` needs `event`: the word of the event to look at", None
+
+
+def _usage(form: Form) -> Iterator[Finding]:
+    for index, source in enumerate(form.usage):
+        if all(getattr(source, name) is None for name in (*FIELDS, "cost")):
+            path = ("usage", index) if len(form.usage) > 1 else ("usage",)
+            yield path, "a source that counts nothing", f"give a path to {', '.join(FIELDS)} or cost"

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from orchestration.adapters.form import ErrorClass, Reset
-from orchestration.adapters.numbers import converted
+from orchestration.adapters.numbers import Shown, converted
 from orchestration.adapters.values import text_of
 from orchestration.records import dataclass
 
@@ -29,12 +29,12 @@ LONGEST_WAIT: Final = timedelta(days=60)
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The class that fits, the line that said so, and when the limit ends: seconds from now, or a moment."""
+    """The class that fits, the line that said so, and when the limit ends: from now in seconds, or at a moment."""
 
     form: ErrorClass
     line: str | None = None
     retry_after: float | None = None
-    resets_at: datetime | None = None
+    resets_at: datetime | Shown | None = None
 
 
 class Evidence:
@@ -75,7 +75,7 @@ class Evidence:
         for reset in found.form.reset:
             for written in self._written(found.form, reset, texts):
                 value = converted(written, reset.how)
-                if isinstance(value, datetime):
+                if isinstance(value, datetime | Shown):
                     return replace(found, resets_at=value)
                 if value is not None and value <= LONGEST_WAIT.total_seconds():
                     return replace(found, retry_after=value)

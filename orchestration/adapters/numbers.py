@@ -10,6 +10,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Final, Literal, TypeAlias
 
+from orchestration.records import dataclass
+
 Conversion: TypeAlias = Literal["count", "money", "seconds", "milliseconds", "duration", "epoch", "time", "clock"]
 
 MAX_NUMBER: Final = 1e15
@@ -32,12 +34,24 @@ _UNITS: Final = {
 _MONTHS: Final = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _CLOCK: Final = re.compile(
     r"(?:([A-Za-z]{3})[a-z]*\.?\s+(\d{1,2})(?:st|nd|rd|th)?,?\s+(?:(\d{4}),?\s+)?(?:at\s+)?)?"
-    r"(\d{1,2})(?::(\d{2}))?\s*([AaPp]\.?[Mm]\.?)?",
+    r"(\d{1,2})(?::(\d{2}))?\s*([AaPp]\.?[Mm]\.?)?"
+    r"(?:\s*\(?([A-Z][A-Za-z_]{1,30}(?:/[A-Za-z0-9_+-]{1,30}){0,2})\)?)?",
 )
 NO_DATE: Final = 1
 """The year of a time of day that names no date."""
 
 _MILLISECONDS_SINCE: Final = 1e11  # an epoch beyond this counts milliseconds: as seconds it would be the year 5138
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What a clock on the wall shows: in the year `NO_DATE` where no year is named; `zone` is its time zone's name."""
+
+    at: datetime
+    zone: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.at.isoformat()} {self.zone or ''}".strip()
 
 
 def number(value: object) -> float | None:
@@ -52,21 +66,17 @@ def number(value: object) -> float | None:
     return float(value) if 0 <= value <= MAX_NUMBER and math.isfinite(value) else None
 
 
-def converted(value: object, how: Conversion) -> float | datetime | None:
-    """The value as the word says: a count, US dollars, seconds from now, or a moment; None if it is none.
-
-    A moment has a time zone, except for the word `clock`: that is what a clock on the wall shows, in the year `NO_DATE`
-    where no year is named.
-    """
+def converted(value: object, how: Conversion) -> float | datetime | Shown | None:
+    """The value as the word says: a count, US dollars, seconds from now, or a moment; None if it is none."""
     return _READERS[how](value)
 
 
-def _clock(value: object) -> datetime | None:
-    """`8:11 PM`, `20:11`, `3pm`, `Nov 23rd, 2026 2:58 AM`: what a clock shows where the agent runs."""
+def _clock(value: object) -> Shown | None:
+    """`8:11 PM`, `20:11`, `3pm (Europe/Berlin)`, `Nov 23rd, 2026 2:58 AM`."""
     found = _CLOCK.fullmatch(value.strip()) if isinstance(value, str) and len(value) <= LONGEST else None
     if found is None or (found[5] is None and found[6] is None):
         return None
-    month, day, year, hour, minute, half = found.groups()
+    month, day, year, hour, minute, half, zone = found.groups()
     hours = int(hour)
     if half is not None:
         if not 1 <= hours <= 12:  # noqa: PLR2004  # as clocks with halves of days have it
@@ -76,9 +86,10 @@ def _clock(value: object) -> datetime | None:
         return None
     date = (1, 1) if month is None else (_MONTHS.index(month.lower()) + 1, int(day))
     try:
-        return datetime(int(year or NO_DATE), *date, hours, int(minute or 0))  # noqa: DTZ001  # that is the point
+        at = datetime(int(year or NO_DATE), *date, hours, int(minute or 0))  # noqa: DTZ001  # that is the point
     except ValueError:
         return None
+    return Shown(at, zone)
 
 
 def _milliseconds(value: object) -> float | None:
@@ -123,7 +134,7 @@ def _time(value: object) -> datetime | None:
         return None
 
 
-_READERS: Final[dict[Conversion, Callable[[object], float | datetime | None]]] = {
+_READERS: Final[dict[Conversion, Callable[[object], float | datetime | Shown | None]]] = {
     "count": number,
     "money": number,
     "seconds": number,

@@ -6,7 +6,8 @@ input, and whether reasoning stands inside or outside of the output. Several sou
 something is used, so that a live count from steps serves until the final one is there, and for runs that have none.
 
 Edges: a step that is reported twice (`dedupe_by`: the last report counts); a session whose earlier totals are not
-known (its totals are then not this run's, and the next source is asked); counters that went backward, because the
+known (its totals are then not this run's, and the next source is asked); a session of which nothing was counted yet,
+because it was cut off too soon (what its totals tell later is counted then); counters that went backward, because the
 session was a new one after all; costs that cover something else than the tokens beside them.
 """
 
@@ -102,8 +103,8 @@ def _total_of(path: Path | None, event: Any) -> float | None:  # noqa: ANN401  #
 class Meter:
     """All sources of an adapter, for one attempt.
 
-    `earlier` are the totals of the session that is resumed (`session_totals` of the attempt before), None where they
-    are not known; `resumed` says whether there is such a session at all.
+    `earlier` are the totals of the session that is resumed (`session_totals` of the attempt before), empty where
+    nothing of it was counted yet, None where they are not known; `resumed` says whether there is such a session at all.
     """
 
     def __init__(
@@ -150,7 +151,7 @@ class Meter:
 
     def _earlier_of(self, index: int) -> Mapping[str, Any] | None:
         """What to take away from session totals: nothing for a new session, None where that is not known."""
-        if not self.is_resumed:
+        if not self.is_resumed or self._earlier == {}:
             return {}
         earlier = (self._earlier or {}).get(str(index))
         return earlier if isinstance(earlier, Mapping) else None

@@ -12,10 +12,12 @@ class that counts "even when good" fits. Everything else is a failure of the kin
 """
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, Final
 
 from orchestration.adapters.classes import Evidence, Found, iso
 from orchestration.adapters.form import Form
+from orchestration.adapters.numbers import Shown
 from orchestration.kinds import Failure
 from orchestration.records import dataclass
 from orchestration.results import Outcome, Usage
@@ -168,15 +170,14 @@ def _reported(facts: Facts, otherwise: str, *, asked: bool = True) -> str:
 
 def _metadata(facts: Facts, ruling: _Ruling) -> dict[str, Any]:
     found = ruling.found
+    resets = found.resets_at if found else None
     possible = {
         "error_class": found.form.class_ if found else None,
         "model": facts.model,
         "turns": facts.turns,
         "permission_denials": list(facts.denials) or None,
-        "resets_at": iso(found.resets_at) if found and found.resets_at and found.resets_at.tzinfo else None,
-        "resets_clock": found.resets_at.isoformat()
-        if found and found.resets_at and not found.resets_at.tzinfo
-        else None,
+        "resets_at": iso(resets) if isinstance(resets, datetime) else None,
+        "resets_clock": str(resets) if isinstance(resets, Shown) else None,
         "retry_after": found.retry_after if found else None,
         "session_totals": facts.session_totals,
         "session_lost": facts.session_lost or None,

@@ -292,9 +292,16 @@ def session_of(outcomes: Sequence[Outcome]) -> Session | None:
         if one.metadata.get("error_class") in ENDS_OF_SESSIONS:
             return None
         if one.session_id is not None:
-            own = (it.metadata.get("session_totals") for it in reversed(outcomes) if it.session_id == one.session_id)
-            return Session(one.session_id, next((totals for totals in own if totals), None))
+            return Session(one.session_id, _totals_of([it for it in outcomes if it.session_id == one.session_id]))
     return None
+
+
+def _totals_of(outcomes: Sequence[Outcome]) -> Mapping[str, Any] | None:
+    """What a session had used: nothing where none of its attempts counted anything, None where that is not known."""
+    known: list[Mapping[str, Any]] = [it for one in outcomes if (it := one.metadata.get("session_totals"))]
+    if known:
+        return known[-1]
+    return {} if all(one.usage is None for one in outcomes) else None
 
 
 def _remove(path: str) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from orchestration.errors import OrchError
+from orchestration.executors.returned import as_outcome
 from orchestration.kinds import Failure
 from orchestration.protocols import Backend, Executor, Report, Work
 from orchestration.results import Outcome
@@ -34,11 +35,7 @@ class Elsewhere:
             return Outcome(failure=Failure.AGENT_MISSING, error=told)
         keep = work.keep
         work = replace(work, backend=self._name, keep=lambda outcome: keep(self._told(outcome)))
-        outcome: object = await backend.execute(work, report, self._here)
-        if not isinstance(outcome, Outcome):
-            told = f"the backend {self._name} returned a {type(outcome).__name__}, no Outcome"
-            return self._told(Outcome(failure=Failure.INVALID_OUTPUT, error=told))
-        return self._told(outcome)
+        return self._told(as_outcome(await backend.execute(work, report, self._here), f"the backend {self._name}"))
 
     def _told(self, outcome: Outcome) -> Outcome:
         return replace(outcome, metadata={**outcome.metadata, FACT: self._name})

@@ -5,7 +5,8 @@ tried a second time here, neither by us nor by the libraries; waiting and retryi
 
 Edges survived: an answer that never begins, stalls, breaks off, is empty, is refused, or is longer than it may be; a
 listener that makes us wait (that silence is ours and does not count) or fails (that is no fault of the model's); a
-cancellation in the middle, after which what was used is still told; a service that does not say what was used.
+cancellation in the middle, after which what was used is still told; a service that does not say what was used, says it
+with every piece, or says what cannot be.
 """
 
 import asyncio
@@ -28,7 +29,8 @@ from pydantic_ai.messages import (
 from pydantic_ai.models import Model, StreamedResponse
 from pydantic_ai.usage import RequestUsage
 
-from orchestration.binding import Endpoint
+from orchestration.adapters.numbers import number
+from orchestration.binding import Dialect, Endpoint
 from orchestration.executors._api_errors import Wrong, wrong
 from orchestration.executors._api_http import opened
 from orchestration.executors._api_outputs import outputs_in
@@ -93,7 +95,7 @@ class Answer:
 
     async def hear(self, model: Model, idle: asyncio.Timeout) -> None:
         """Ask, and listen to the end; `idle` is put off by every event."""
-        settings: Any = {**self._endpoint.settings, "max_retries": 0}  # checked by nobody: the libraries take any
+        settings = _settings_for(self._endpoint)
         asking = model_request_stream(model, self._question(), model_settings=settings, instrument=False)
         async with asking as stream:
             self._stream = stream
@@ -209,15 +211,35 @@ def usage_of(usage: RequestUsage) -> Usage:
     """Our counting of a request; its raw numbers as the library passed them on."""
     details = dict(usage.details or {})
     return Usage(
-        input_total=usage.input_tokens,
-        cached_read=usage.cache_read_tokens,
-        cache_write=usage.cache_write_tokens,
-        output_total=usage.output_tokens,
-        reasoning=next((details[name] for name in _REASONING if details.get(name)), 0),
+        input_total=_whole(usage.input_tokens),
+        cached_read=_whole(usage.cache_read_tokens),
+        cache_write=_whole(usage.cache_write_tokens),
+        output_total=_whole(usage.output_tokens),
+        reasoning=next((_whole(details[name]) for name in _REASONING if details.get(name)), 0),
         requests=1,
         source="reported",
         raw=details or None,
     )
+
+
+def _whole(count: object) -> int:
+    """A count of tokens; what is no possible one is none."""
+    return round(number(count) or 0.0)
+
+
+def _settings_for(endpoint: Endpoint) -> Any:  # noqa: ANN401  # checked by nobody: the libraries take any
+    """What the libraries are told beside the question; in the chat language, how to count what was used.
+
+    Some compatible services count in every piece of an answer, each time from its beginning: the last count is the one.
+    The libraries add them up, unless they are told so; they would tell the service too, which not every one takes.
+    """
+    given = {**endpoint.settings, "max_retries": 0}
+    if endpoint.dialect is not Dialect.CHAT:
+        return given
+    name = "continuous_usage_stats"
+    asked = {"include_usage": True, **({name: True} if given.get(f"openai_{name}") else {})}
+    body = {"stream_options": asked, **(given.get("extra_body") or {})}
+    return {**given, f"openai_{name}": True, "extra_body": body}
 
 
 def _text_of(event: ModelResponseStreamEvent) -> str:

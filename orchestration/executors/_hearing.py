@@ -2,8 +2,8 @@
 
 It also is the one who knows when the program has to end although no clock of the process says so: when it never said a
 first word, and when it said its last one and stays. Edges survived: a program that goes on working after what looked
-like its last word (the grace begins anew with each event), a watcher that is slow (reading waits for it), floods (what
-an agent used so far is computed a few times a second, not per line).
+like its last word (the grace begins anew with each event, and is taken back where something begins), a watcher that is
+slow (reading waits for it), floods (what an agent used so far is computed a few times a second, not per line).
 """
 
 import asyncio
@@ -71,7 +71,9 @@ class Hearing:
             return None
         if not self._control.is_ending:
             self.said_its_last = self._reader.is_final
-            if self.said_its_last and any(one.word for one in seen):
+            if not self.said_its_last:
+                self._control.spare(EndedBy.LINGERING)
+            elif any(one.word for one in seen):
                 self._control.end_after(self._linger, EndedBy.LINGERING)
         self._count_soon()
         said = "\n".join(one.text for one in seen if one.text)

@@ -1,28 +1,26 @@
 """The report that a script leaves on its stdout → its claim, checked field by field.
 
 Strict where a report is meant, generous where it is not: stdout that is no JSON object, or one without a single field
-of ours, is plain text. Edges survived: noise before the report, a report printed over several lines, line ends inside
-its texts (easily made by shell scripts), a report that is broken (which must not pass for text: it may have said
-`failed`), cut off, too deep, or with values that only some readers of JSON accept.
+of ours, is plain text. Edges survived: noise or a byte order mark before the report, a report printed over several
+lines, line ends inside its texts (easily made by shell scripts), a report that is broken (which must not pass for text:
+it may have said `failed`), cut off, too deep, or with values that only some readers of JSON accept; a use of models
+that cannot be (sums of such numbers would be infinite).
 """
 
 import json
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import field
 from typing import Any, Final
 
+from orchestration.adapters.numbers import MAX_NUMBER
 from orchestration.foreign import check_range, object_of
-from orchestration.kinds import Failure
+from orchestration.kinds import OURS_TO_SAY, Failure
 from orchestration.records import dataclass
 from orchestration.results import Usage
 
 SUCCEEDED: Final = frozenset({"success", "succeeded", "ok", "completed", "done"})
 FAILED: Final = frozenset({"failed", "failure", "error"})
-OURS_TO_SAY: Final = frozenset({Failure.CANCELLED, Failure.INTERRUPTED, Failure.LOST, Failure.INTERNAL})
-"""Kinds of failure that no agent can report about itself."""
-
 FIELDS: Final = frozenset({"status", "output", "error", "outputs", "model", "usage", "failure"})
 MAX_PLACES: Final = 20
 """Lines beginning with a brace from which a report is tried to be read, the last ones."""
@@ -31,6 +29,9 @@ MAX_SHOWN: Final = 40
 """Characters of a wrong value that an error shows."""
 
 _BEGINNINGS: Final = re.compile(r"^\{", re.MULTILINE)
+_MARK: Final = re.compile(r"^\ufeff(?=\s*\{)", re.MULTILINE)
+"""A byte order mark in front of a report, as some programs write it at the beginning of all that they print."""
+
 _MEANT: Final = re.compile(r'\{\s*"')
 _COUNTS: Final = {
     "input_total": ("input_total", "input_tokens", "prompt_tokens"),
@@ -78,7 +79,7 @@ def read_report(text: str, *, cut: bool) -> ScriptReport | None:
     Raises:
         BadReport: a report was meant, but it cannot be read.
     """
-    text = text.strip()
+    text = _MARK.sub("", text).strip()
     places = [found.start() for found in _BEGINNINGS.finditer(text)]
     places = [*(place for place in places[:1] if place == 0), *places[: -MAX_PLACES - 1 : -1]]
     problem: ValueError | RecursionError | None = None
@@ -171,7 +172,7 @@ def _count(raw: Mapping[str, Any], spellings: tuple[str, ...]) -> int:
         value = raw.get(name)
         if value is None:
             continue
-        if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MAX_NUMBER:
             raise BadReport(f"usage.{name} in the report on stdout must be a whole number, not {_kind(value)}")
         return value
     return 0
@@ -181,7 +182,7 @@ def _cost(raw: Mapping[str, Any]) -> float | None:
     value = raw.get("cost_usd")
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not (math.isfinite(value) and value >= 0):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= MAX_NUMBER:
         raise BadReport(f"usage.cost_usd in the report on stdout must be a number of dollars, not {_kind(value)}")
     return float(value)
 

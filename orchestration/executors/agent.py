@@ -170,8 +170,13 @@ class _Attempt:
             signal=end.signal,
             ended_by=ended_by.value,
             log_path=str(self._work.folder),
-            metadata={**with_moment(outcome.metadata, datetime.now(UTC)), **facts_of(end), **_said(self._invocation)},
+            metadata={**self._with_warnings(with_moment(outcome.metadata, datetime.now(UTC))), **facts_of(end)},
         )
+
+    def _with_warnings(self, facts: dict[str, Any]) -> dict[str, Any]:
+        """The facts with what was warned of before the start in front of what was noticed while it ran."""
+        warnings = [*self._invocation.warnings, *facts.get("warnings", ())]
+        return {**facts, "warnings": warnings} if warnings else facts
 
 
 def _missing(start: Start, problem: str, backend: str | None) -> Outcome:
@@ -190,10 +195,6 @@ def _error(outcome: Outcome, end: ProcessEnd, ended_by: EndedBy, work: Work, nam
     if end.swept and outcome.failure is Failure.INVALID_OUTPUT and not outcome.metadata["final_event"]:
         return f"{error}\n{BACKGROUND}"
     return error
-
-
-def _said(invocation: Invocation) -> dict[str, Any]:
-    return {"warnings": list(invocation.warnings)} if invocation.warnings else {}
 
 
 def _launch(work: Work, agent: CliAgent) -> Launch:

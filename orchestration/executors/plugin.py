@@ -7,6 +7,7 @@ from orchestration import plugins
 from orchestration.errors import OrchError
 from orchestration.executors._ending import with_hint
 from orchestration.executors._starting import refused
+from orchestration.executors.returned import as_outcome
 from orchestration.kinds import Failure
 from orchestration.models import PluginAgent
 from orchestration.protocols import Executor, Report, Work
@@ -30,11 +31,7 @@ class PluginExecutor:
             executor = self._executor(work.agent.plugin)
         except OrchError as error:
             return Outcome(failure=Failure.AGENT_MISSING, error=with_hint(error.message, error.hint))
-        outcome: object = await executor.execute(work, report)
-        if not isinstance(outcome, Outcome):
-            told = f"the executor of the plug-in {work.agent.plugin} returned a {type(outcome).__name__}, no Outcome"
-            return Outcome(failure=Failure.INVALID_OUTPUT, error=told)
-        return outcome
+        return as_outcome(await executor.execute(work, report), f"the executor of the plug-in {work.agent.plugin}")
 
     def _executor(self, name: str) -> Executor:
         if name not in self._made:

@@ -70,7 +70,7 @@ def _waits(result: ExecutionResult, results: Mapping[str, ExecutionResult]) -> I
     if result.status is ExecutionStatus.NEEDS_INPUT:
         yield _ask(result)
     if result.status is ExecutionStatus.IN_PROGRESS and result.failure is Failure.RATE_LIMITED:
-        until = result.attempts[-1].outcome.metadata.get("resets_at") if result.attempts else None
+        until = result.metadata.get("waits_until")
         yield f"Its account has reached its limit{f' until {until}' if until else ''}; waiting uses up no try."
     open_needs = {name: need for name, need in results.items() if name != result.task_id and need.status not in _DONE}
     if result.status in {ExecutionStatus.PENDING, ExecutionStatus.BLOCKED}:

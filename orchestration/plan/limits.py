@@ -22,7 +22,7 @@ class Limits:
         self._caps: dict[str, int] = dict(caps or {})
         self._used: dict[str, int] = {}
         self._pauses: dict[str, float] = {}
-        self._exhausted: set[str] = set()
+        self._exhausted: dict[str, float] = {}  # name → the end of the pause in which it is
         self._given_up: set[str] = set()
         self._listeners: list[Callable[[], None]] = []
         self._waiting: dict[str, list[list[str]]] = {}
@@ -63,7 +63,7 @@ class Limits:
         """Let nothing of the name start before then; a pause is never shortened."""
         self._pauses[name] = max(until, self._pauses.get(name, until))
         if exhausted:
-            self._exhausted.add(name)
+            self._exhausted[name] = self._pauses[name]
         self.pauses_changed += 1
         self._tell()
 
@@ -72,12 +72,16 @@ class Limits:
         if self._pauses.pop(name, None) is not None:
             self.pauses_changed += 1
             self._tell()
-        self._exhausted.discard(name)
+        self._exhausted.pop(name, None)
         self._given_up.discard(name)
 
     def give_up(self, name: str) -> None:
         """Do not wait for the end of the name's pause in this process."""
         self._given_up.add(name)
+
+    def wait_again(self, name: str) -> None:
+        """Wait for the end of the name's pause: an earlier one that was too long is over."""
+        self._given_up.discard(name)
 
     @property
     def pauses_any(self) -> bool:
@@ -96,8 +100,8 @@ class Limits:
         return until if until > now else None
 
     def is_exhausted(self, names: Sequence[str], now: float) -> bool:
-        """Whether one of the names is paused and exhausted."""
-        return any(name in self._exhausted and self._pauses.get(name, now) > now for name in names)
+        """Whether one of the names is paused and exhausted; who was so in an earlier pause is not for ever."""
+        return any(self._exhausted.get(name, now) > now for name in names)
 
     @property
     def gives_up_any(self) -> bool:

@@ -28,6 +28,9 @@ SHORTEST: Final = 0.5
 CONFIRMED: Final = 60.0
 """A reset named by the provider and further away than these seconds is taken for exhaustion, not for haste."""
 
+LONGEST: Final = 60 * 86_400.0
+"""Seconds: no limit ends later than this, so a moment further away was misread, or made up, and counts as not named."""
+
 PATIENT: Final = 4
 """Clean rounds of a whole window before it grows beyond what was once refused."""
 
@@ -73,8 +76,9 @@ class Quota:
         """Take note of the pauses that an earlier life of the run left: one that lasts too long is not waited for."""
         for name, until in self._limits.pauses(now):
             account = name.removeprefix("account ")
-            if until - now > self._accounts.get(account, _DEFAULT).max_wait:
-                self._limits.give_up(name)
+            is_too_long = until - now > self._accounts.get(account, _DEFAULT).max_wait
+            note = self._limits.give_up if is_too_long else self._limits.wait_again
+            note(name)
             self._states.setdefault(account, _State(began=now, until=until, episodes=1, first=now))
 
     def refused(
@@ -154,11 +158,12 @@ class Quota:
 
 
 def reset_of(metadata: Mapping[str, Any], now: float, meant: Callable[[float], float] = float) -> float | None:
-    """When the limit ends as the provider said, in seconds since the epoch; None where it did not say so."""
+    """When the limit ends as the provider said, in seconds since the epoch; None where it named no time to believe."""
     after = metadata.get("retry_after")
-    if isinstance(after, int | float) and not isinstance(after, bool) and after >= 0:
+    if isinstance(after, int | float) and not isinstance(after, bool) and 0 <= after <= LONGEST:
         return now + float(after)
     try:
-        return meant(datetime.fromisoformat(str(metadata["resets_at"])).timestamp())
+        moment = meant(datetime.fromisoformat(str(metadata["resets_at"])).timestamp())
     except (KeyError, ValueError, OverflowError):
         return None
+    return moment if moment - now <= LONGEST else None

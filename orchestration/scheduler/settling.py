@@ -252,9 +252,9 @@ class Settler:
                 exhausted=refusal.exhausted,
                 reason=f"{start.task_id} was refused: {(outcome.error or 'rate limited')[:MAX_REASON]}",
             )
-        name = f"account {account}"
-        if account is not None and refusal.given_up:
-            self._plan.limits.give_up(name)
+        if account is not None:
+            note = self._plan.limits.give_up if refusal.given_up else self._plan.limits.wait_again
+            note(f"account {account}")
         elsewhere = job.fallback is not None and refusal.exhausted and start.agent is None
         due_at = self._recorder.at() if elsewhere else until
         who = f"account {account}" if account else "the agent"

@@ -49,6 +49,8 @@ def problems_of(**changes: object) -> list[str]:
         ),
         ({"events": [{"is": "text", "match": {"type": {"regex": "("}}}]}, "no regular expression"),
         ({"errors": [{"failure": "rate_limit", "class": "x", "text": "y"}]}, "did you mean rate_limited?"),
+        ({"errors": [{"failure": "lost", "class": "x", "text": "y"}]}, "errors[0].failure: lost is what only orch"),
+        ({"usage": {"event": "end", "requests": "count"}}, "usage: a source that counts nothing"),
         ({"errors": [{"failure": "auth", "class": "x"}]}, "a class that nothing fits"),
         ({"errors": [{"failure": "auth", "class": "x", "match": {"a": 1}, "text": "y"}]}, "`match` needs `event`"),
         (

@@ -152,6 +152,16 @@ def test_an_unknown_beginning_makes_the_usage_unknown_rather_than_wrong() -> Non
     assert "not known" in found.metadata["warnings"][0]
 
 
+def test_a_session_that_counted_nothing_before_counts_all_of_it_when_it_is_resumed() -> None:
+    end = {"type": "end", "ok": True, "used": {"in": 5, "out": 9, "usd": 0.5}}
+    cut_off = read(small(usage=SESSION), lines(BEGIN, TEXT)).verdict(End(exit_code=None, signal=9))
+    assert (cut_off.usage, cut_off.metadata.get("session_totals")) == (None, None)
+    found = read(small(usage=SESSION), lines(BEGIN, TEXT, end), session="s-1", totals={}).verdict(End(exit_code=0))
+    assert found.usage is not None
+    assert (found.usage.input_total, found.usage.output_total, found.usage.cost_usd) == (5, 9, 0.5)
+    assert "warnings" not in found.metadata
+
+
 def test_totals_outlive_an_attempt_that_reported_none() -> None:
     earlier = {"0": {"input": 20.0}}
     found = read(small(usage=SESSION), lines(BEGIN), session="s-1", totals=earlier).verdict(

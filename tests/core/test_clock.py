@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from orchestration.adapters.numbers import NO_DATE, converted
+from orchestration.adapters.numbers import NO_DATE, Shown, converted
 from orchestration.executors._clock import with_moment
 
 
@@ -20,7 +20,12 @@ from orchestration.executors._clock import with_moment
     ],
 )
 def test_what_a_clock_shows_is_read(text: str, expected: tuple[int, ...]) -> None:
-    assert converted(text, "clock") == datetime(*expected)  # type: ignore[arg-type]  # noqa: DTZ001  # no zone is the point
+    assert converted(text, "clock") == Shown(datetime(*expected))  # type: ignore[arg-type]  # noqa: DTZ001  # no zone is the point
+
+
+@pytest.mark.parametrize("text", ["3pm (America/Argentina/Ushuaia)", "3 PM America/Argentina/Ushuaia"])
+def test_the_zone_of_a_clock_is_read(text: str) -> None:
+    assert str(converted(text, "clock")) == "0001-01-01T15:00:00 America/Argentina/Ushuaia"
 
 
 @pytest.mark.parametrize(
@@ -53,6 +58,26 @@ def test_a_minute_that_has_just_passed_is_not_tomorrows() -> None:
 def test_a_named_day_is_that_day() -> None:
     facts = with_moment({"resets_clock": shown(LOCAL + timedelta(days=3), dated=True)}, NOW)
     assert datetime.fromisoformat(facts["resets_at"]) == NOW + timedelta(days=3)
+
+
+@pytest.mark.parametrize(
+    ("clock", "moment"),
+    [
+        ("0001-01-01T21:45:00 Asia/Kathmandu", "2026-11-20T16:00:00+00:00"),
+        ("0001-01-01T21:00:00 Asia/Kathmandu", "2026-11-21T15:15:00+00:00"),
+        ("0001-01-01T00:30:00 Pacific/Auckland", "2026-11-21T11:30:00+00:00"),
+        ("0001-01-01T15:29:00 UTC", "2026-11-20T15:29:00+00:00"),
+        ("2026-12-24T18:00:00 Europe/Berlin", "2026-12-24T17:00:00+00:00"),
+        ("0001-07-01T18:00:00 Europe/Berlin", "2027-07-01T16:00:00+00:00"),
+    ],
+)
+def test_a_named_zone_is_the_one_that_is_meant(clock: str, moment: str) -> None:
+    assert with_moment({"resets_clock": clock}, NOW) == {"resets_at": moment}
+
+
+@pytest.mark.parametrize("zone", ["Middle-earth/Shire", "../etc/passwd", "/etc/passwd", "PM", "Europe"])
+def test_a_zone_that_nobody_knows_leads_to_no_moment(zone: str) -> None:
+    assert with_moment({"resets_clock": f"0001-01-01T15:00:00 {zone}", "turns": 3}, NOW) == {"turns": 3}
 
 
 def test_facts_without_a_clock_stay_as_they_are() -> None:

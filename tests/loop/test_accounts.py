@@ -2,7 +2,8 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,7 @@ from orchestration.plan import Fallback, Limits, Node
 from orchestration.protocols import Expansion, Reporting
 from orchestration.results import Outcome
 from orchestration.scheduler import Job
-from orchestration.testing import FakeDoer
+from orchestration.testing import FakeDoer, Script, Step
 from tests.loop.playing import Played, play
 
 TEAM = Job(agent="coder", account="team")
@@ -145,6 +146,25 @@ def test_a_refusal_that_names_no_time_is_waited_for_by_backoff() -> None:
     assert waits[:3] == sorted(waits[:3])
 
 
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"resets_at": "2286-11-20T17:46:39+00:00"},
+        {"resets_at": "9999-12-31T23:59:59-12:00"},
+        {"retry_after": 1e15},
+        {"retry_after": float("inf")},
+        {"retry_after": float("nan")},
+    ],
+)
+def test_a_time_that_no_limit_lasts_until_is_waited_for_by_backoff(facts: dict[str, Any]) -> None:
+    refused = Outcome(failure=Failure.RATE_LIMITED, error="slow down", metadata=facts)
+    doer = FakeDoer(Script({"T0": [Step(outcome=refused), Step()]}))
+    accounts = {"team": Account(backoff=Backoff(initial=10))}
+    played = play(team(1), jobs={"T0": TEAM}, doer=doer, accounts=accounts)
+    assert played.result.status is RunStatus.SUCCESS
+    assert played.seconds == pytest.approx(10, abs=3)
+
+
 def test_a_reset_beyond_what_is_waited_for_pauses_the_run() -> None:
     service = Service(1, window=100_000)
     played = run([*team(3), Node("free")], service, Account(max_wait=3600))
@@ -175,6 +195,30 @@ def test_a_short_refusal_is_no_exhaustion_and_the_fallback_is_not_paid_for() -> 
     service = Service(2, window=20)
     played = play(nodes, slots=3, jobs=jobs, doer=service, accounts={"team": Account()})
     assert {event.agent for event in played.events if isinstance(event, TaskStarted)} == {"coder"}
+
+
+def refusal(seconds: float) -> Step:
+    return Step(outcome=Outcome(failure=Failure.RATE_LIMITED, error="slow down", metadata={"retry_after": seconds}))
+
+
+def test_an_account_that_was_exhausted_once_is_not_so_at_a_short_refusal_much_later() -> None:
+    nodes = [Node(f"T{n}", limits=("account team",), fallback=Fallback("spare")) for n in range(4)]
+    late = [replace(node, needs=("free",)) for node in nodes[1:]]
+    steps = {"T0": [refusal(100), Step()], "free": [Step(seconds=150)], "T2": [refusal(5), Step()]}
+    jobs = {node.id: Job(agent="coder", account="team", fallback="spare") for node in nodes} | {"free": PLAIN}
+    doer = FakeDoer(Script(steps))
+    played = play([Node("free"), nodes[0], *late], slots=2, jobs=jobs, doer=doer, accounts={"team": Account()})
+    assert played.result.status is RunStatus.SUCCESS
+    who = [(event.task_id, event.agent) for event in played.events if isinstance(event, TaskStarted)]
+    assert [task_id for task_id, agent in who if agent == "spare"] == ["T0"]
+
+
+def test_an_account_that_was_given_up_once_is_waited_for_at_a_short_refusal_much_later() -> None:
+    shared: dict[str, Any] = {"jobs": {"T0": TEAM}, "accounts": {"team": Account(max_wait=60)}, "limits": Limits()}
+    for hour, seconds, status in ((0, 3600, RunStatus.PAUSED), (2, 5, RunStatus.SUCCESS), (4, 3600, RunStatus.PAUSED)):
+        doer = FakeDoer(Script({"T0": [refusal(seconds), Step()]}))
+        played = play(team(1), doer=doer, clock=lambda: 1.8e9 + hour * 3600, **shared)  # noqa: B023  # called at once
+        assert played.result.status is status
 
 
 def test_a_refused_task_without_an_account_waits_alone() -> None:

@@ -255,6 +255,20 @@ class Odd:
         return "done"  # type: ignore[return-value]  # that is the point
 
 
+class Rebooted:
+    """One that takes its own end for ours."""
+
+    async def execute(self, *_: object) -> Outcome:
+        """Say so."""
+        return Outcome(failure=Failure.INTERRUPTED, error="n1 was rebooted", output="half")
+
+
+async def test_that_an_attempt_was_interrupted_is_not_for_a_backend_to_say(tmp_path: Path) -> None:
+    outcome = await on(Rebooted()).execute(work_for(tmp_path, shell("true")), Ear())
+    assert (outcome.failure, outcome.output) == (Failure.INVALID_OUTPUT, "half")
+    assert outcome.error == "the backend box:1 says `interrupted`, which only orch can know: n1 was rebooted"
+
+
 async def test_what_returns_no_outcome_or_is_not_there_fails_the_attempt(tmp_path: Path) -> None:
     def lost(_: str) -> Backend:
         raise UnknownBackend("there is no backend 'box:1'", hint="install it")

@@ -54,6 +54,40 @@ async def test_the_name_of_the_model_is_the_one_that_answered(tmp_path: Path) ->
         assert (await ask(tmp_path, service)).metadata["model"] == "m-2025-01-01"
 
 
+def counting(**counts: object) -> dict[str, Any]:
+    return {"prompt_tokens": 100, "completion_tokens": 10, "total_tokens": 110, **counts}
+
+
+@pytest.mark.parametrize("provider", ["openai", "mine", "openrouter"])
+async def test_what_is_counted_with_every_piece_counts_once(tmp_path: Path, provider: str) -> None:
+    pieces = [
+        {**said("Fi"), "usage": counting(completion_tokens=5)},
+        {**said("ne", "stop"), "usage": counting()},
+        {**said(""), "choices": [], "usage": counting()},
+    ]
+    async with wire(events(*pieces)) as service:
+        outcome = await ask(tmp_path, service, provider, settings={"extra_body": {"top_k": 3}})
+        body = service.bodies[0]
+    assert outcome.usage is not None
+    assert (outcome.output, outcome.usage.input_total, outcome.usage.output_total) == ("Fine", 100, 10)
+    assert (body["stream_options"], body["top_k"]) == ({"include_usage": True}, 3)
+
+
+async def test_a_service_is_asked_to_count_with_every_piece_where_somebody_wants_that(tmp_path: Path) -> None:
+    async with wire(ANSWER) as service:
+        await ask(tmp_path, service, settings={"openai_continuous_usage_stats": True})
+        assert service.bodies[0]["stream_options"] == {"include_usage": True, "continuous_usage_stats": True}
+
+
+@pytest.mark.parametrize("count", [10**30, -100])
+async def test_a_count_that_cannot_be_is_none(tmp_path: Path, count: int) -> None:
+    end = {**said("", "stop"), "usage": counting(prompt_tokens=count)}
+    async with wire(events(said("Fine"), end)) as service:
+        usage = (await ask(tmp_path, service)).usage
+    assert usage is not None
+    assert usage.input_total == 0
+
+
 async def test_a_service_that_counts_nothing_leaves_the_usage_unknown(tmp_path: Path) -> None:
     async with wire(ANSWER) as service:
         usage = (await ask(tmp_path, service)).usage

@@ -28,6 +28,8 @@ def read(text: str, *, cut: bool = False) -> ScriptReport:
     [
         '{"status": "success", "output": "done"}',
         '\n  {"status": "success", "output": "done"}\n\n',
+        '\ufeff{"status": "success", "output": "done"}\r\n',
+        'noise\n\ufeff{"status": "success", "output": "done"}',
         json.dumps({"status": "success", "output": "done"}, indent=2),
         json.dumps({"status": "success", "outputs": {"a": {"b": 1}}, "output": "done"}, indent=0),
         'noise\nmore noise {"status": 5}\n{"status": "success", "output": "done"}\n',
@@ -91,6 +93,14 @@ def test_what_is_no_report_is_plain_text(text: str) -> None:
         ('{"usage": {"input_tokens": -1}}', "usage.input_tokens"),
         ('{"usage": {"requests": true}}', "usage.requests"),
         ('{"usage": {"output_tokens": 1.5}}', "usage.output_tokens"),
+        (
+            '{"usage": {"input_tokens": 10000000000000000}}',
+            "usage.input_tokens in the report on stdout must be a whole",
+        ),
+        (
+            '{"usage": {"cost_usd": 1e308}}',
+            "usage.cost_usd in the report on stdout must be a number of dollars, not 1e+308",
+        ),
         ('{"usage": {"cost_usd": "1$"}}', "usage.cost_usd in the report on stdout must be a number of dollars"),
         ('{"usage": {"cost_usd": 1e999}}', "usage.cost_usd"),
     ],

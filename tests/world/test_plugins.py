@@ -7,6 +7,7 @@ import sys
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 import pytest
 
@@ -269,6 +270,15 @@ def test_what_is_no_agent_is_told_by_whoever_names_it(tmp_path: Path, module: st
     assert error in said
 
 
+INTERRUPTED: Final = """
+from orchestration.kinds import Failure
+from orchestration.results import Outcome
+class A:
+    async def execute(self, work, report):
+        return Outcome(failure=Failure.INTERRUPTED, error="the power was cut")
+"""
+
+
 @pytest.mark.parametrize(
     ("module", "failure", "error"),
     [
@@ -276,6 +286,7 @@ def test_what_is_no_agent_is_told_by_whoever_names_it(tmp_path: Path, module: st
         ("class A: pass", "agent_missing", "makes no executor"),
         ("def A(): raise ValueError('not today')", "agent_missing", "not today"),
         ("class A:\n    async def execute(self, work, report): return 'x'", "invalid_output", "returned a str"),
+        (INTERRUPTED, "invalid_output", "which only orch can know: the power was cut"),
         ("class A:\n    async def execute(self, work, report): raise KeyError('oh')", "internal", "KeyError: 'oh'"),
     ],
 )

@@ -29,6 +29,7 @@ AGENTS: Final[dict[str, dict[str, Any]]] = {
     "limited": {"account": "limited"},
     "vague": {"account": "vague"},
     "impatient": {"first_output_timeout": 1},
+    "untold": {"max_turns": 3},
 }
 
 # task → (its state or its last failure, with those of the attempts before), the moves of each start, fields of the task
@@ -51,7 +52,9 @@ CASES: Final[dict[str, tuple[str, tuple[Moves, ...], dict[str, Any]]]] = {
     "stayed": ("success", ([*GOOD, {"hang": 0}],), {}),
     "stayed-deaf": ("success", ([{"deaf": 0}, *GOOD, {"hang": 0}],), {"kill_grace": 0.3}),
     "stayed-after-failing": ("exit_code", ([SAY, {"close": "broken"}, {"hang": 0}],), {}),
-    "overlong": ("success", ([{"overlong": 17}, *GOOD],), {}),
+    "went-on": ("success", ([*GOOD, {"rest": 0.3}, {"reopen": 0}, {"rest": 2}, *GOOD],), {}),
+    "went-on-for-ever": ("timeout", ([*GOOD, {"rest": 0.3}, {"reopen": 0}, {"hang": 0}],), {"timeout": 4}),
+    "overlong": ("success", ([{"overlong": 17}, *GOOD],), {"agent": "untold"}),
     "half-a-line": ("invalid_output", ([SAY, {"raw": HALF_A_LINE}],), {}),
     "left-early": ("invalid_output", ([SAY, {"leave": 0}],), {}),
     "hid-a-term": ("invalid_output", ([SAY, {"kill": signal.SIGTERM}],), {}),
@@ -166,7 +169,8 @@ def test_the_folder_of_an_attempt_holds_all_there_is_to_know(unseen: Unseen, bat
 
 
 def test_what_an_overlong_line_was_is_told_and_all_of_it_is_in_the_log(batch: Batch) -> None:
-    (warning,) = batch["overlong"]["metadata"]["warnings"]
+    before, warning = batch["overlong"]["metadata"]["warnings"]
+    assert "max_turns" in before
     assert "too long to be read" in warning
     assert (batch.folder("overlong") / "stdout.log").stat().st_size > 17 << 20
 

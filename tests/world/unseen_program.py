@@ -133,6 +133,14 @@ class Magpie:
         with Path(path).open("w", encoding="utf-8") as file:
             file.write("here\n")
 
+    def do_rest(self, seconds: float) -> None:
+        """Work for a while without a word."""
+        time.sleep(seconds)
+
+    def do_reopen(self, _: object) -> None:
+        """Go on after the final event: what it left in the background has told it something."""
+        self.open(goes_on=True)
+
     def do_hang(self, _: object) -> None:
         """Wait for nothing."""
         time.sleep(LIFE)
