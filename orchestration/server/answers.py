@@ -99,8 +99,10 @@ def _no_object(request: Request, found: Mapping[str, Any]) -> Problem:
 
 async def _of_address(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101  # as above
-    what = f"{request.method} {request.url.path}: {str(error.detail)[:200].lower()}"
-    refused = RequestRefused(error.status_code, what, hint="the addresses are in /openapi.json")
+    path = request.url.path
+    what = f"{request.method} {path}: {str(error.detail)[:200].lower()}"
+    hint = "one slash is enough" if path.startswith("//") else "the addresses are in /openapi.json"
+    refused = RequestRefused(error.status_code, what, hint=hint)
     return error_answer(refused, {**(error.headers or {}), **_allowed(request, error.status_code)})
 
 
