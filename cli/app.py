@@ -100,7 +100,8 @@ class Commands(TyperGroup):
     def _hint_for(self, name: str) -> str:
         from orchestration.graph import nearest
 
-        return nearest(name, self.list_commands(None)) or f"orch {self.family}--help lists the commands"
+        known = [known for known in COMMANDS if known.startswith(self.family)]
+        return nearest(self.family + name, known) or f"orch {self.family}--help lists the commands"
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401  # as above
         """List the commands from the table, without importing any."""

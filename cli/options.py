@@ -1,6 +1,6 @@
 """Options that several commands share, as Typer is told of them."""
 
-from typing import Annotated, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 import typer
 
@@ -21,16 +21,15 @@ Priorities: TypeAlias = Annotated[
     list[Priority] | None,
     typer.Option("--priority", case_sensitive=False, help="Only tasks of this priority (repeatable)."),
 ]
-AtOnce: TypeAlias = Annotated[
-    int | None,
-    typer.Option(
-        "--max-concurrent",
-        "-j",
-        metavar="N",
-        parser=whole_number("--max-concurrent", 1, MOST_AT_ONCE),
-        help="How many tasks run at once (default: the project's setting, 3).",
-    ),
-]
+
+
+def at_once(told: str) -> Any:  # noqa: ANN401  # as Typer says of its options
+    """The option for how much runs at once; what runs, and how many without it, differs between commands."""
+    number = whole_number("--max-concurrent", 1, MOST_AT_ONCE)
+    return typer.Option("--max-concurrent", "-j", metavar="N", parser=number, help=told)
+
+
+AtOnce: TypeAlias = Annotated[int | None, at_once("How many tasks run at once (default: the project's setting, 3).")]
 AgentName: TypeAlias = Annotated[
     str | None, typer.Option("--agent", "-a", metavar="AGENT", help="Have this agent do it, whatever the task says.")
 ]

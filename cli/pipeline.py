@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
-from cli.options import AtOnce, Events
+from cli.options import Events, at_once
 from cli.run import TimeOut
 from cli.session import Session, say, session_of
 from cli.values import refuse_both, seconds_option
@@ -29,6 +29,7 @@ Params = Annotated[
 ParamsFile = Annotated[
     str | None, typer.Option("--params-file", metavar="FILE", help="Parameters from a YAML or JSON file.")
 ]
+StepsAtOnce = Annotated[int | None, at_once("How many steps run at once (default: as many as can).")]
 RunId = Annotated[
     str | None,
     typer.Option(
@@ -42,7 +43,7 @@ def pipeline(
     target: Target,
     params: Params = None,
     params_file: ParamsFile = None,
-    max_concurrent: AtOnce = None,
+    max_concurrent: StepsAtOnce = None,
     timeout: TimeOut = None,
     run_id: RunId = None,
     events: Events = False,

@@ -87,5 +87,9 @@ def _usage_error(error: Any, arguments: Sequence[str]) -> OrchError:  # noqa: AN
     context = getattr(error, "ctx", None)
     named = next((f"orch {word}" for word in arguments if word in COMMANDS), "orch")
     command = context.command_path if context is not None else named
+    hint = f"{command} --help shows what it takes"
+    if near := getattr(error, "possibilities", None):
+        hint = f"did you mean {' or '.join(sorted(near))}? {hint}"
+        return UsageError(f"no such option: {error.option_name}", hint=hint)
     message = error.format_message() if hasattr(error, "format_message") else "aborted"
-    return UsageError(message[:1].lower() + message[1:].rstrip("."), hint=f"{command} --help shows what it takes")
+    return UsageError(message[:1].lower() + message[1:].rstrip("."), hint=hint)

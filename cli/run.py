@@ -20,6 +20,7 @@ from cli.options import (
     Priorities,
     TaskId,
     TaskIds,
+    at_once,
 )
 from cli.session import session_of
 
@@ -27,6 +28,7 @@ WithDependencies = Annotated[bool, typer.Option("--with-dependencies", help="Fir
 FailFast = Annotated[
     bool, typer.Option("--fail-fast/--keep-going", help="At the first failure end everything, or only what needs it.")
 ]
+AtOnceAsBefore = Annotated[int | None, at_once("How many tasks run at once (default: as many as before).")]
 FailFastAsBefore = Annotated[
     bool | None,
     typer.Option(
@@ -109,7 +111,7 @@ def run_batch(
 def resume(
     context: typer.Context,
     run_id: OpenRun = None,
-    max_concurrent: AtOnce = None,
+    max_concurrent: AtOnceAsBefore = None,
     fail_fast: FailFastAsBefore = None,
     timeout: TimeOut = None,
     budget: BudgetOption = None,

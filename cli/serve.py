@@ -114,7 +114,8 @@ def _given_token(session: Session, token: str | None, file: str | None) -> str |
         try:
             token = Path(file).read_text(encoding="utf-8").strip()
         except (OSError, ValueError) as error:
-            raise UsageError(f"the token cannot be read: {error}", file=file, hint="name another file") from error
+            why = getattr(error, "strerror", None) or error
+            raise UsageError(f"the token cannot be read: {why}", file=file, hint="name another file") from error
     if token is None:
         token = session.environment.get(TOKEN_VARIABLE)
     if token is not None and not re.fullmatch(r"[\x21-\x7e]+", token):

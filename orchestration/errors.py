@@ -13,9 +13,12 @@ Many things can be wrong at once with a backlog, so `InvalidProject` carries a l
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Final
 
 from orchestration.records import dataclass
+
+MOST_NOTES: Final = 20
+"""So many problems are shown below a traceback; all of them are in `problems`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +81,20 @@ class OrchError(Exception):
         self.file = None if file is None else str(file)
         self.line = line
         self.problems = tuple(problems)
+        for note in self._notes():
+            self.add_note(note)
 
     def __str__(self) -> str:
         """The message with its place, without the hint."""
         return str(Problem(self.message, self.file, self.line))
+
+    def _notes(self) -> list[str]:
+        """What a traceback shows below the message: what to do, or all that was found."""
+        if len(self.problems) > 1:
+            told = [str(problem) for problem in self.problems[:MOST_NOTES]]
+            more = len(self.problems) - len(told)
+            return [*told, f"and {more} more"] if more else told
+        return [self.hint] if self.hint else []
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Travel between processes as it is, whatever the class takes to make one."""

@@ -86,6 +86,16 @@ def clip(text: str, width: int) -> str:
     return text
 
 
+def clip_middle(text: str, width: int) -> str:
+    """The text cut to a number of cells within, since ids and paths often differ at their ends alone."""
+    if cells(text) <= width:
+        return text
+    start, taken = len(text), 0
+    while (wider := taken + _cells_of(text[start - 1])) <= (width - 1) // 2:
+        start, taken = start - 1, wider
+    return clip(text, width - taken) + text[start:]
+
+
 def pad(text: str, width: int) -> str:
     """The text with spaces up to a number of cells."""
     return text + " " * (width - cells(text))

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
-from cli.render.clean import cells, clean_line, clip, pad
+from cli.render.clean import cells, clean_line, clip, clip_middle, pad
 from cli.render.progress import Progress, Running
 from cli.render.words import duration
 from orchestration.kinds import ExecutionStatus
@@ -50,7 +50,7 @@ def _running(progress: Progress, now: float, width: int) -> Iterator[FrameLine]:
     id_cells = max((min(LONGEST_ID, width // 3, cells(_name(task))) for task in shown), default=0)
     agent_cells = max((min(LONGEST_AGENT, cells(task.agent)) for task in shown), default=0) if width >= NARROW else 0
     for task in shown:
-        line = [Span("> ", "cyan"), Span(pad(clip(_name(task), id_cells), id_cells), "bold")]
+        line = [Span("> ", "cyan"), Span(pad(clip_middle(_name(task), id_cells), id_cells), "bold")]
         if agent_cells:
             line.append(Span("  " + pad(clip(task.agent, agent_cells), agent_cells), "dim"))
         line += [Span(f"  {duration(now - task.since):>7}"), Span(f"  {task.last_line}", "dim")]

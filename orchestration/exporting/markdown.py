@@ -34,8 +34,9 @@ def _head(run: RunResult) -> Iterator[str]:
     yield f"- Tasks: {counts}"
     yield f"- Started: {_time(run.started_at)}"
     yield f"- Ended: {_time(run.completed_at)}"
+    time = "Time" if run.completed_at else "Time up to its last event"
     yield (
-        f"- Time: {run.wall_seconds:.1f} s; work {run.step_seconds:.1f} s; "
+        f"- {time}: {run.wall_seconds:.1f} s; work {run.step_seconds:.1f} s; "
         f"critical path {run.critical_path_seconds:.1f} s"
     )
     if spent := spent_in(run.results):

@@ -5,7 +5,7 @@ of value is the mistake, shortened, so that no secret and no megabyte lands in a
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from typing import Any, Final
 
@@ -50,8 +50,13 @@ _LONGEST_SHOWN: Final = 60
 
 def findings_of(error: ValidationError, data: object) -> list[Finding]:
     """Say what is wrong with `data`; the findings have paths inside of it, and no file yet."""
+    return findings_in(error.errors(include_url=False), data)
+
+
+def findings_in(errors: Iterable[ErrorDetails], data: object) -> list[Finding]:
+    """The same of the errors that another library has collected."""
     grouped: dict[FieldPath, list[ErrorDetails]] = {}
-    for detail in error.errors(include_url=False):
+    for detail in errors:
         if detail["type"] != "callable_type":  # no file can hold a function; the other branch says what it can hold
             grouped.setdefault(_real_path(detail, data), []).append(detail)
     return [_finding(path, details) for path, details in grouped.items()]
@@ -136,6 +141,19 @@ def _too_short(name: str, _: ErrorDetails) -> tuple[str, str | None]:
     return f"{name} is empty", "give it at least one item"
 
 
+def _no_text(name: str, _: ErrorDetails) -> tuple[str, str | None]:
+    return f"{name} is empty", "give it a text"
+
+
+def _too_long(name: str, detail: ErrorDetails) -> tuple[str, str | None]:
+    most = detail["ctx"]["max_length"]
+    return f"{name} is too long; it may have {most:,} {'items' if detail['type'] == 'too_long' else 'characters'}", None
+
+
+def _unknown_field(name: str, _: ErrorDetails) -> tuple[str, str | None]:
+    return f"there is no field {name}", None
+
+
 def _own(name: str, detail: ErrorDetails) -> tuple[str, str | None]:
     """What one of our validators said, which is a sentence; whatever follows a semicolon is the remedy."""
     text, _, hint = str(detail["ctx"]["error"]).partition("; ")
@@ -160,6 +178,10 @@ def _counts_on(_: str, detail: ErrorDetails) -> tuple[str, str | None]:
 _SPECIAL: Final[dict[str, Callable[[str, Any], tuple[str, str | None]]]] = {
     "missing": _missing,
     "too_short": _too_short,
+    "string_too_short": _no_text,
+    "too_long": _too_long,
+    "string_too_long": _too_long,
+    "extra_forbidden": _unknown_field,
     "value_error": _own,
     "union_tag_invalid": _unknown_kind,
     "union_tag_not_found": _no_kind,

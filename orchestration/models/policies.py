@@ -15,7 +15,7 @@ MAX_CONCURRENT: Final = 10_000
 class Backoff(Written):
     """How long to wait before the next attempt: `initial`, multiplied by `factor` each time, never over `max`.
 
-    A `max` that nobody wrote cuts nothing off a first wait that somebody did: see `longest`.
+    A `max` that nobody wrote cuts nothing off a first wait that somebody did.
     """
 
     initial: Duration = 1.0

@@ -23,7 +23,11 @@ WAITS: Final = 120
 
 
 class _Stopped(Exception):
-    """It cannot go on; the text says why."""
+    """It cannot go on, because a value is missing; the text says why."""
+
+
+class _Missing(_Stopped):
+    """What is to be executed, or what would execute it, is not there."""
 
 
 async def _executed(order: dict[str, Any], masker: Masker) -> dict[str, Any]:
@@ -66,6 +70,7 @@ async def _executed(order: dict[str, Any], masker: Masker) -> dict[str, Any]:
         resources={"metadata": {"path": os.getcwd()}},  # noqa: PTH109  # where we were put
         on_cell_executed=keep,
     )
+    _find_kernel(client)
     async with client.async_setup_kernel():
         count = 0
         for index, cell in enumerate(notebook.cells):
@@ -87,10 +92,19 @@ def _read(path: str, nbformat: Any) -> Any:  # noqa: ANN401  # a module, a noteb
     try:
         notebook = nbformat.read(path, as_version=4)
     except FileNotFoundError as error:
-        raise _Stopped(f"there is no notebook {path}") from error
+        raise _Missing(f"there is no notebook {path} in {os.getcwd()}") from error  # noqa: PTH109  # where we were put
     except Exception as error:
-        raise _Stopped(f"{path} is no notebook: {type(error).__name__}: {error}") from error
+        raise _Missing(f"{path} is no notebook: {type(error).__name__}: {error}") from error
     return notebook
+
+
+def _find_kernel(client: Any) -> None:  # noqa: ANN401  # of Jupyter's
+    from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel  # noqa: PLC0415  # as above
+
+    try:
+        KernelSpecManager().get_kernel_spec(client.kernel_name)
+    except NoSuchKernel as error:
+        raise _Missing(f"there is no kernel {client.kernel_name}; `jupyter kernelspec list` lists them") from error
 
 
 def _give(notebook: Any, wanted: list[str] | None, nbformat: Any) -> None:  # noqa: ANN401  # as above
@@ -137,7 +151,7 @@ def main() -> int:
     try:
         report = asyncio.run(_executed(order, masker))  # noqa: TID251  # the entry point of a process of its own
     except _Stopped as stopped:
-        report = {"stopped": str(stopped)}
+        report = {"absent" if isinstance(stopped, _Missing) else "missing": str(stopped)}
     except Exception as error:  # noqa: BLE001  # whatever Jupyter raises: no such kernel, one that does not start
         report = {"stopped": f"{type(error).__name__}: {error}"}
     (scratch / "report.json").write_text(json.dumps(masker.value(report)), encoding="utf-8")

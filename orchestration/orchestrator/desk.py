@@ -38,7 +38,7 @@ from orchestration.orchestrator.standings import is_kept, is_satisfied
 from orchestration.process import LiveChildren
 from orchestration.protocols import RunRecord, RunStore, Standing
 from orchestration.registry import AgentRegistry
-from orchestration.results import ExecutionResult
+from orchestration.results import ADOPTED_FROM, ExecutionResult
 from orchestration.steps.resting import cancel_at_rest
 from orchestration.store.locks import check_inside, completing
 from orchestration.store.owners import is_stopped
@@ -166,6 +166,8 @@ class Desk:
                 return await self.log_folder(result.metadata["winner"], record.run_id, None)
             attempts = result.attempts
             numbers = [ended.number for ended in attempts if ended.number]
+            if run_id is not None and not numbers and ADOPTED_FROM in result.metadata:  # another run has done it
+                return await self.log_folder(task_id, result.metadata[ADOPTED_FROM], attempt)
             if attempt is not None and run_id is not None and attempt not in numbers:
                 raise WrongState(f"{task_id} has no attempt {attempt} in run {record.run_id}; it has {numbers}")
             if numbers and (attempt is None or attempt in numbers):

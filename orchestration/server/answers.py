@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from itertools import chain
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -12,12 +12,15 @@ from starlette.routing import Match
 
 from orchestration.errors import OrchError, Problem, RequestRefused, UsageError
 from orchestration.exporting.envelope import envelope, error_data
+from orchestration.loading.wording import findings_in
 
 if TYPE_CHECKING:
     from fastapi.routing import APIRoute
+    from pydantic_core import ErrorDetails
 
 JSON: Final = "application/json"
 METHOD_NOT_ALLOWED: Final = 405
+SCHEMAS: Final = "the schemas are in /openapi.json"
 NO_STORE: Final = {"Cache-Control": "no-store"}
 
 STATUSES: Final[Mapping[str, int]] = {
@@ -66,27 +69,40 @@ async def _of_ours(_: Request, error: Exception) -> Response:
 async def _of_validation(request: Request, error: Exception) -> Response:
     """What is wrong with a body or a parameter, all of it."""
     assert isinstance(error, RequestValidationError)  # noqa: S101  # as above
-    problems = [Problem(_wrong(one)) for one in error.errors()]
-    message = problems[0].message if len(problems) == 1 else f"{len(problems)} problems, first: {problems[0].message}"
-    is_unread = any(one["loc"] == ("body",) for one in error.errors()) and JSON not in _kind_of(request)
-    hint = f"send the body as JSON, with `Content-Type: {JSON}`" if is_unread else "the schemas are in /openapi.json"
+    problems = [problem for one in error.errors() for problem in _wrong(request, error.body, one)]
+    first = problems[0]
+    message = first.message if len(problems) == 1 else f"{len(problems)} problems, first: {first.message}"
+    hint = first.hint or SCHEMAS
     return answer("error", error_data(UsageError(message, hint=hint, problems=problems)), 422)
 
 
-def _wrong(found: Mapping[str, Any]) -> str:
+def _wrong(request: Request, body: object, found: Mapping[str, Any]) -> list[Problem]:
+    place, path = found["loc"][0], found["loc"][1:]
     if found["type"] == "json_invalid":
-        return f"body: not JSON at character {found['loc'][-1]}: {found.get('ctx', {}).get('error', '')}"
-    return f"{'.'.join(map(str, found['loc'][1:])) or 'body'}: {found['msg']}"
+        return [Problem(f"body: not JSON at character {path[-1]}: {found.get('ctx', {}).get('error', '')}")]
+    if place == "body" and not path and found["type"] != "value_error":
+        return [_no_object(request, found)]
+    asked = request.query_params
+    written = body if place == "body" else {name: asked.getlist(name) for name in asked}
+    detail = cast("ErrorDetails", {**found, "loc": path})
+    return [Problem(one.message, hint=one.hint) for one in findings_in([detail], written)]
 
 
-def _kind_of(request: Request) -> str:
-    return request.headers.get("content-type", "").lower()
+def _no_object(request: Request, found: Mapping[str, Any]) -> Problem:
+    """What is wrong with a body as a whole."""
+    if found["type"] == "missing":
+        return Problem("there is no body", hint=f"send one as JSON, with `Content-Type: {JSON}`; `{{}}` names nothing")
+    is_json = JSON in request.headers.get("content-type", "").lower()
+    hint = SCHEMAS if is_json else f"send the body as JSON, with `Content-Type: {JSON}`"
+    return Problem("the body is no object of JSON", hint=hint)
 
 
 async def _of_address(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101  # as above
-    what = f"{request.method} {request.url.path}: {str(error.detail)[:200].lower()}"
-    refused = RequestRefused(error.status_code, what, hint="the addresses are in /openapi.json")
+    path = request.url.path
+    what = f"{request.method} {path}: {str(error.detail)[:200].lower()}"
+    hint = "one slash is enough" if path.startswith("//") else "the addresses are in /openapi.json"
+    refused = RequestRefused(error.status_code, what, hint=hint)
     return error_answer(refused, {**(error.headers or {}), **_allowed(request, error.status_code)})
 
 

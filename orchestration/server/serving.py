@@ -5,6 +5,7 @@ no more requests. Signals are not taken here; whoever calls says when it is time
 """
 
 import asyncio
+import errno
 import ipaddress
 import socket
 from collections.abc import Iterator
@@ -49,7 +50,8 @@ def listen(host: str, port: int) -> socket.socket:
         listening.settimeout(0)
     except OSError as error:
         listening.close()
-        hint = "name another port; --port 0 takes a free one"
+        is_no_address = error.errno == errno.EADDRNOTAVAIL
+        hint = "name an address of this machine" if is_no_address else "name another port; --port 0 takes a free one"
         raise UsageError(f"cannot listen on {where}: {error.strerror}", hint=hint) from error
     return listening
 

@@ -29,6 +29,13 @@ _START: Final = (
     "import sys; sys.path.append(sys.argv[1]); import runpy; "
     "runpy.run_module('orchestration.notebooks', run_name='__main__', alter_sys=True)"
 )
+_FAILURES: Final = {
+    "error": Failure.CRASHED,
+    "absent": Failure.AGENT_MISSING,
+    "missing": Failure.INVALID_OUTPUT,
+    "stopped": Failure.INTERNAL,
+}
+"""What its process may report instead of values → what came of the attempt."""
 COMMAND: Final = shlex.join((sys.executable, "-P", "-c", _START, _ROOT))
 """Its process, under a supervisor as every command: a kernel and what it starts have sessions of their own."""
 
@@ -117,11 +124,7 @@ class NotebookLeaf(AgentLeaf):
         outcome = replace(outcome, metadata={**outcome.metadata, **facts}, log_path=str(scratch.parent))
         if outcome.failure not in {None, Failure.EXIT_CODE}:
             return outcome
-        where = self._order["path"]
-        if "error" in report:
-            return replace(outcome, failure=Failure.CRASHED, error=f"{where}: {report['error']}")
-        if "missing" in report:
-            return replace(outcome, failure=Failure.INVALID_OUTPUT, error=f"{where}: {report['missing']}")
-        if "stopped" in report:
-            return replace(outcome, failure=Failure.INTERNAL, error=f"{where}: {report['stopped']}")
+        for word, failure in _FAILURES.items():
+            if word in report:
+                return replace(outcome, failure=failure, error=f"{self._order['path']}: {report[word]}")
         return replace(outcome, outputs={**outcome.outputs, **report["returns"]})

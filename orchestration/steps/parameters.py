@@ -66,8 +66,10 @@ def read_file(file: str | Path) -> dict[str, Any]:
     try:
         text = read_text(str(path), str(path))
     except Refused as refused:
-        what = "it does not exist" if not path.exists() else f"it {refused.finding.message}"
-        raise UsageError(f"the parameters file {path} cannot be read: {what}", hint=refused.finding.hint) from refused
+        message, hint = refused.finding.message, refused.finding.hint
+        if not path.exists() and not path.is_symlink():
+            message, hint = "does not exist", "name one that is there"
+        raise UsageError(f"the parameters file {path} cannot be read: it {message}", hint=hint) from refused
     try:
         found = _from_json(text) if path.suffix.lower() == ".json" else _from_yaml(text)
     except _Unreadable as error:

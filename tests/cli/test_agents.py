@@ -144,7 +144,7 @@ def test_a_probe_has_the_agent_do_a_trivial_task_and_tells_what_it_used(project:
     [
         (["check", "hron"], "there is no agent 'hron'", "did you mean heron?"),
         (["check", "off"], "the agent 'off' is disabled", "enable it"),
-        (["chek"], "there is no command 'agents chek'", "did you mean check?"),
+        (["chek"], "there is no command 'agents chek'", "did you mean agents check?"),
         (["test", "codx", "done"], "is neither a preset nor a file", "did you mean codex?"),
         (["test", "codex", "nothing"], "no such file", "name another file"),
         (["test", "codex", "."], "is a directory", "name another file"),

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cli.render.clean import MAX_HELD_BACK, Cleaner, cells, clean, clean_line, clip, last_line, pad
+from cli.render.clean import MAX_HELD_BACK, Cleaner, cells, clean, clean_line, clip, clip_middle, last_line, pad
 
 OBEYED = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
@@ -91,8 +91,9 @@ def test_the_last_line_is_what_a_progress_bar_would_show() -> None:
 
 @given(nasty.map(clean_line), st.integers(0, 50))
 def test_a_clipped_text_fits(text: str, width: int) -> None:
-    assert cells(clip(text, width)) <= width
-    assert clip(text, cells(text)) == text
+    for cut in (clip, clip_middle):
+        assert cells(cut(text, width)) <= width
+        assert cut(text, cells(text)) == text
 
 
 @given(st.text("abc中é🎉", max_size=20))
@@ -104,3 +105,9 @@ def test_wide_characters_take_two_cells_and_marks_none() -> None:
     assert cells("中文") == 4
     assert cells(unicodedata.normalize("NFD", "é")) == 1
     assert clip("中文字", 4) == "中…"
+
+
+def test_an_id_keeps_its_end_when_it_is_cut() -> None:
+    assert clip_middle("pages[12]/translate", 12) == "pages[…slate"
+    assert clip_middle("中文字中文", 6) == "中…文"
+    assert [clip_middle("TASK-001", width) for width in (0, 1, 2, 3)] == ["", "…", "T…", "T…1"]

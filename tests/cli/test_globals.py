@@ -122,7 +122,7 @@ WRONG = [
     (["run-batch", "--budget", "cost=5"], "'cost' is none of cost_usd, tokens, wall", "for example: --budget 5"),
     (["run-batch", "--budget", "wall=1h,wall=2h"], "'wall' is there twice", "for example: --budget 5"),
     (["run-batch", "--backend", "dask"], "there is no backend 'dask'", "known backends: local"),
-    (["run-batch", "--agnet", "x"], "no such option: --agnet", "--agent"),
+    (["run-batch", "--agnet", "x"], "no such option: --agnet (did you mean --agent", "? orch run-batch --help"),
     (["run-batch", "thing"], "no task thing", "orch list"),
     (["run-batch", "TASK-0O1"], "no task TASK-0O1", "did you mean TASK-001?"),
     (["run-batch", "../../etc/passwd"], "no task ../../etc/passwd", "orch list"),

@@ -167,6 +167,21 @@ def test_the_log_of_every_attempt_can_be_read(project: Project) -> None:
     assert "no such attempt" in missing.last
 
 
+def test_the_logs_of_a_task_that_an_earlier_run_did_are_found_by_the_later_run_too(project: Project) -> None:
+    project.shell("A", "echo done before")
+    project.shell("B", "exit 1")
+    project.orch("run-batch")
+    project.shell("C", "true")
+    project.orch("run-batch")
+    newest, first = project.json("runs")
+    assert {"A", "B"} <= set(newest["tasks"])
+    for run in (newest, first):
+        assert project.orch("logs", "A", "--run", run["run_id"]).out == "done before\n"
+        assert project.orch("logs", "A", "--run", run["run_id"], "--attempt", "1").out == "done before\n"
+    missing = project.orch("logs", "A", "--run", newest["run_id"], "--attempt", "2")
+    assert missing.last.startswith(f"orch: A has no attempt 2 in run {first['run_id']}; it has [1]")
+
+
 def test_logs_and_events_can_be_followed_until_the_end(project: Project) -> None:
     project.shell("A", "echo begin; while ! test -e go; do sleep 0.05; done; echo end")
     with project.start("run-batch", "--events") as running:

@@ -226,7 +226,8 @@ def test_a_port_that_is_taken_is_an_error_with_a_hint(project: Project) -> None:
         (["--token", ""], "one word"),
         (["--token", "two words"], "one word"),
         (["--token", "ünï"], "one word"),
-        (["--token-file", "nowhere"], "nowhere"),
+        (["--token-file", "nowhere"], "nowhere: the token cannot be read: No such file or directory ("),
+        (["--host", "203.0.113.1", "--port", "0"], "(name an address of this machine)"),
         (["--host", "no host of ours"], "--host"),
     ],
 )

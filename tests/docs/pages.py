@@ -151,6 +151,12 @@ def codes_in(text: str) -> list[str]:
     return [found[2].strip() for found in _CODE.finditer(text)]
 
 
+def name_in(cell: str) -> str:
+    """The one piece of code in a cell."""
+    (name,) = codes_in(cell)
+    return name
+
+
 def links_of(document: str, text: str) -> list[tuple[int, str]]:
     """The targets of all links, each with its line; what looks like a link in code is none."""
     lines = prose_of(document, text).split("\n")

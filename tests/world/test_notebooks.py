@@ -92,8 +92,8 @@ async def test_a_cell_that_raises_is_named_and_what_was_executed_is_kept(tmp_pat
         ("a = 1", ["b"], {}, Failure.INVALID_OUTPUT, "there is no variable b"),
         ("b = object()", ["b"], {}, Failure.INVALID_OUTPUT, "b cannot be returned: it is a object, which is no JSON"),
         ("b = float('nan')", ["b"], {}, Failure.INVALID_OUTPUT, "b cannot be returned: it has nan or infinity"),
-        ("a = 1", [], {"parameters": ["x"]}, Failure.INTERNAL, "nothing is known for its parameter x"),
-        ("a = 1", [], {"kernel": "no-such-kernel"}, Failure.INTERNAL, "no-such-kernel"),
+        ("a = 1", [], {"parameters": ["x"]}, Failure.INVALID_OUTPUT, "nothing is known for its parameter x"),
+        ("a = 1", [], {"kernel": "no-such-kernel"}, Failure.AGENT_MISSING, "there is no kernel no-such-kernel; `"),
         ("import os; os._exit(3)", [], {}, Failure.CRASHED, "its kernel died in cell 1"),
     ],
 )
@@ -115,9 +115,9 @@ async def test_a_notebook_may_give_its_variables_the_names_of_builtins(tmp_path:
 
 async def test_a_notebook_that_is_none_or_not_there_is_told(tmp_path: Path) -> None:
     (tmp_path / "bad.ipynb").write_text("{")
-    for name, error in (("bad.ipynb", "is no notebook"), ("none.ipynb", "there is no notebook none.ipynb")):
+    for name, error in (("bad.ipynb", "is no notebook"), ("none.ipynb", f"is no notebook none.ipynb in {tmp_path}")):
         step = (await AsyncPipeline([NotebookTask("b", name)], directory=tmp_path).execute())["b"]
-        assert step.failure is Failure.INTERNAL
+        assert step.failure is Failure.AGENT_MISSING
         assert error in (step.error or "")
     with pytest.raises(UsageError):
         NotebookTask("b", "script.py")

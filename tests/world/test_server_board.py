@@ -118,6 +118,7 @@ async def test_a_browser_shows_a_run_while_it_goes_on_and_obeys_no_agent(tmp_pat
         await tab.wait_for(f"{LIVE}?.textContent.includes('in progress')")
         await tab.wait_for(f"{BAD}?.textContent.includes('failed')")
         await tab.wait_for(f"{DONE}?.textContent.includes('success')")
+        await tab.wait_for(f"{LIVE}?.textContent.startsWith('LIVE<img src=x onerror')")  # its title
         await until(lambda: server.served.readers == 1)
         (root / "go").touch()  # from here on by the stream
         await tab.wait_for(f"{LIVE}.textContent.includes('onerror')")

@@ -69,6 +69,7 @@ async def test_an_order_that_makes_no_sense_is_refused_and_nothing_runs(
         ("application/x-www-form-urlencoded", "{}", "Content-Type: application/json"),
         ("text/plain", "{}", "Content-Type: application/json"),
         ("application/json", "[]", "openapi.json"),
+        ("application/json", "", "there is no body|send one as JSON, with `Content-Type: application/json`"),
         ("application/json", '{"task_ids": [', "body: not JSON at character 14: "),
     ],
 )
@@ -81,6 +82,40 @@ async def test_a_body_that_cannot_be_read_is_told_with_what_to_do(
         assert error_of(answer) == (422, "usage")
         assert told in f"{answer.json()['data']['message']}|{answer.json()['data']['hint']}"
         assert await server.get("/runs") == []
+
+
+@pytest.mark.parametrize(
+    ("address", "body", "told"),
+    [
+        ("/runs", {"max_concurrent": 0}, "max_concurrent must be at least 1; got 0|the schemas are in /openapi.json"),
+        ("/runs", {"max_concurrency": 2}, "there is no field max_concurrency|the schemas are in /openapi.json"),
+        ("/runs", {"timeout": "soon"}, "timeout: 'soon' is no duration|write seconds, or 500ms, 30s, 5m, 2h"),
+        ("/runs", {"priorities": ["hihg"]}, "priorities[0] must be one of critical, high, medium, low; got 'hihg'|"),
+        ("/runs", {"agent": "a" * 201}, "agent is too long; it may have 200 characters|"),
+        ("/runs", {"budget": "5"}, "budget must be a mapping of keys to values; got '5'|"),
+        ("/tasks/A/fail", {"reason": ""}, "reason is empty|give it a text"),
+        ("/retry", {}, "give either task_ids or failed|"),
+    ],
+)
+async def test_what_is_wrong_with_an_order_is_told_in_the_words_for_files(
+    tmp_path: Path, address: str, body: dict[str, object], told: str
+) -> None:
+    async with serving_project(make_project(tmp_path, [shell("A", "true")])) as server:
+        answer = await server.client.post(address, json=body)
+        assert error_of(answer) == (422, "usage")
+        assert f"{answer.json()['data']['message']}|{answer.json()['data']['hint']}".startswith(told)
+
+
+async def test_what_is_wrong_with_a_parameter_is_told_in_the_words_for_files(tmp_path: Path) -> None:
+    async with serving_project(make_project(tmp_path, [shell("A", "true")])) as server:
+        for parameter, told in (
+            ("/runs?limit=few", "limit must be a whole number; got 'few'"),
+            ("/runs?limit=501", "limit must be at most 500; got '501'"),
+            ("/tasks?status=failed&status=fail", "status[1] must be one of pending, in_progress, needs_input, "),
+        ):
+            answer = await server.client.get(parameter)
+            assert error_of(answer) == (422, "usage")
+            assert answer.json()["data"]["message"].startswith(told)
 
 
 @pytest.mark.slow

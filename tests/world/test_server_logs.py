@@ -43,7 +43,7 @@ async def test_a_log_can_be_had_in_parts(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-async def test_a_link_in_the_place_of_a_log_is_not_followed(tmp_path: Path) -> None:
+async def test_a_link_in_the_place_of_a_log_is_refused_and_not_followed(tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("secret")
     make_project(tmp_path, [shell("A", "echo out")])
     async with serving_project(tmp_path) as server:
@@ -52,8 +52,10 @@ async def test_a_link_in_the_place_of_a_log_is_not_followed(tmp_path: Path) -> N
         log = Path((await server.get("/tasks/A/logs"))["folder"]) / "stdout.log"
         log.unlink()
         log.symlink_to(tmp_path / "secret")
-        assert (await server.client.get("/tasks/A/logs/stdout")).text == ""
-        assert (await server.get("/tasks/A/logs"))["stdout"] == ""
+        for address in ("/tasks/A/logs/stdout", "/tasks/A/logs"):
+            answer = await server.client.get(address)
+            assert error_of(answer) == (500, "store")
+            assert answer.json()["data"]["message"] == "the log is a link"
         assert "secret" not in str([message.data for message in await server.read(run)])
 
 

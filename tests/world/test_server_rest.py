@@ -200,6 +200,13 @@ async def test_what_cannot_be_is_an_envelope_of_an_error(
         assert error_of(await server.client.request(method, address)) == refused
 
 
+async def test_an_address_put_together_with_two_slashes_is_told_so(tmp_path: Path) -> None:
+    async with serving_project(make_project(tmp_path, [shell("A", "true")])) as server:
+        answer = await server.client.get(f"{server.client.base_url}//runs")
+        assert error_of(answer) == (404, "refused")
+        assert answer.json()["data"]["hint"] == "one slash is enough"
+
+
 @pytest.mark.parametrize(
     ("address", "methods"), [("/runs", "GET, HEAD, POST"), ("/retry", "POST"), ("/runs/Z/events", "GET, HEAD")]
 )
