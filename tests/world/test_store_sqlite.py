@@ -52,8 +52,18 @@ def ask(folder: Path, statement: str) -> list[tuple[object, ...]]:
         return connection.execute(statement).fetchall()
 
 
+_OF_OTHERS: set[threading.Thread] = set()
+"""Threads of stores that other tests have left to the collector."""
+
+
+@pytest.fixture(autouse=True)
+def _others() -> None:
+    _OF_OTHERS.clear()
+    _OF_OTHERS.update(writers())
+
+
 def writers() -> set[threading.Thread]:
-    return {thread for thread in threading.enumerate() if thread.name == "orch-store-writer"}
+    return {thread for thread in threading.enumerate() if thread.name == "orch-store-writer"} - _OF_OTHERS
 
 
 async def test_asking_makes_nothing(store: SqliteStore, folder: Path) -> None:
