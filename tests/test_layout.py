@@ -25,7 +25,7 @@ CORE = {"anyio", "jinja2", "pydantic", "pyyaml", "rich", "typer"}
 CORE_MODULES = {"anyio", "jinja2", "pydantic", "pydantic_core", "yaml", "rich", "typer"}  # pydantic brings its core
 OF_API = {"anthropic", "httpx2", "openai", "pydantic_ai"}  # known only where models are asked
 OF_SERVE = {"fastapi", "starlette", "uvicorn"}  # known only to the server
-OF_NOTEBOOKS = {"nbclient", "nbformat"}  # known only to the process that executes notebooks
+OF_NOTEBOOKS = {"jupyter_client", "nbclient", "nbformat"}  # known only to the process that executes notebooks
 TYPES_ONLY = {"_typeshed"}  # known to type checkers, never imported when the program runs
 
 # Rooms that decide, and rooms that start in milliseconds: those that exist have to be named in their contract.
