@@ -10,11 +10,12 @@ thread, and an owner that is forgotten while threads are idle.
 """
 
 import asyncio
-import os
 import threading
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
 from typing import Final, TypeAlias
+
+from orchestration.calls.forked import generation
 
 PATIENCE: Final = 1.0
 """Seconds that a thread waits for the next function."""
@@ -63,7 +64,7 @@ class _Worker(threading.Thread):
         super().__init__(name="orch-function", daemon=True)
         self.inbox: SimpleQueue[Job] = SimpleQueue()
         self._owner = owner
-        self._process = os.getpid()
+        self._generation = generation()
 
     def run(self) -> None:
         while True:
@@ -75,7 +76,7 @@ class _Worker(threading.Thread):
                 continue
             job(self._finished)
             del job  # whatever it holds is not kept while waiting
-            if os.getpid() != self._process:
+            if generation() != self._generation:
                 return
             asyncio.set_event_loop(None)
 

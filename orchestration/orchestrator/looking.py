@@ -1,6 +1,6 @@
 """Looking at a project's runs: nothing is started, nothing is written, nothing has to be alive."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -61,25 +61,18 @@ async def rests(books: Books, planned: Sequence[Planned]) -> dict[str, Rest]:
     return await resting(books, planned, datetime.now(UTC))
 
 
-async def and_what_runs(store: RunStore, task_ids: Iterable[str]) -> list[str]:
-    """The tasks of the backlog, and behind them those that it does not have any more, but a run that goes on has."""
-    return list(dict.fromkeys([*task_ids, *(await Books.of(store)).holders]))
-
-
-async def status(
-    store: RunStore, planned: Sequence[Planned], task_ids: Sequence[str] | None = None
-) -> list[ExecutionResult]:
+async def status(store: RunStore, planned: Sequence[Planned], *, and_what_runs: bool = False) -> list[ExecutionResult]:
     """Each task's live state, else its standing, else pending; with what keeps it from starting now, if that is time.
 
     Args:
         store: the project's state.
         planned: tasks of the backlog with who is to do each, as far as nobody has begun, in declaration order.
-        task_ids: the tasks that are asked for, in this order, others than those of the backlog too; by default its own.
+        and_what_runs: behind these also those that the backlog has lost, but a run that goes on has.
     """
     agents = {task.id: task.assignment.agent_name for task in planned}
-    ids = [*agents] if task_ids is None else task_ids
-    standings = await store.standings(ids)
     books = await Books.of(store)
+    ids = list(dict.fromkeys([*agents, *books.holders])) if and_what_runs else [*agents]
+    standings = await store.standings(ids)
     waiting = await rests(books, planned)
     found: list[ExecutionResult] = []
     for task_id in ids:

@@ -323,9 +323,7 @@ class ProjectOrchestrator:
 
     async def status(self) -> list[ExecutionResult]:
         """How each task of the backlog stands, in declaration order, and each other one that a run still has to do."""
-        planned = self._shop.backlog()
-        ids = await looking.and_what_runs(self.store, [task.id for task in planned])
-        return await looking.status(self.store, planned, ids)
+        return await looking.status(self.store, self._shop.backlog(), and_what_runs=True)
 
     async def runs(self) -> Sequence[RunRecord]:
         """All runs, newest first."""

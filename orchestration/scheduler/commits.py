@@ -24,10 +24,6 @@ from orchestration.protocols import DONE, EventLog, Listener, Ready
 _CUT_SHORT: Final = "the program was interrupted while a run's events were being stored"
 
 
-def _unknown() -> bool:
-    return False
-
-
 class Commits:
     """The way of events to a log and a listener.
 
@@ -54,7 +50,7 @@ class Commits:
         self._soon: asyncio.Handle | None = None
         self._fault: BaseException | None = None
 
-    def commit(self, log: EventLog, is_alone: Callable[[], bool] = _unknown) -> Awaitable[None]:
+    def commit(self, log: EventLog, is_alone: Callable[[], bool]) -> Awaitable[None]:
         """See `Recorder.commit`."""
         if self._fault is not None:
             raise self._fault

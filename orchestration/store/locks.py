@@ -97,10 +97,7 @@ def owned(folder: Path, run_id: str) -> Iterator[None]:
         StoreError: the lock file cannot be made.
         UsageError: the run's id is no safe name for a folder.
     """
-    path = _owner_lock(folder, run_id)
-    with said_clearly(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = _own(path, lambda pid: already_owned(pid, run_id))
+    descriptor = _owned(_owner_lock(folder, run_id), lambda pid: already_owned(pid, run_id))
     try:
         yield
     finally:
@@ -118,9 +115,7 @@ def completing(folder: Path, task_id: str) -> Iterator[None]:
         StoreError: the lock file cannot be made.
     """
     path = folder / "complete.lock"
-    with said_clearly(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = _own(path, lambda pid: _already_completing(pid, task_id))
+    descriptor = _owned(path, lambda pid: _already_completing(pid, task_id))
     try:
         yield
     finally:
@@ -194,6 +189,12 @@ def _already_completing(pid: int | None, task_id: str) -> WrongState:
     return WrongState(
         f"{who} is completing {task_id} now, and its checks run", hint=f"wait for what comes of it: orch why {task_id}"
     )
+
+
+def _owned(path: Path, taken: Callable[[int | None], OrchError]) -> int:
+    with said_clearly(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return _own(path, taken)
 
 
 def _own(path: Path, taken: Callable[[int | None], OrchError]) -> int:

@@ -37,6 +37,9 @@ class SqliteStore:
         mounts: where the system lists its mounts.
         schema: the tables that the file is to have.
         write_patience: seconds to wait for other writers before giving up.
+
+    Attributes:
+        is_dear: that a transaction takes longer than a turn of the event loop; see `protocols.EventLog`.
     """
 
     is_dear = True

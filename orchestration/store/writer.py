@@ -89,8 +89,8 @@ class Writer:
         self._close = close
         self._commit_at_once = commit_at_once
         self._pace = Pace()
-        self._file = threading.Lock()
-        self._unanswered: deque[_Request] = deque()
+        self._committing = threading.Lock()
+        self._unanswered: deque[_Request] = deque()  # what is queued, or is being done on the thread
         # SimpleQueue, because its `put` is safe in a finalizer, which may run at any time.
         self._queue: SimpleQueue[_Request | _Stop] = SimpleQueue()
         self._thread: threading.Thread | None = None
@@ -112,9 +112,9 @@ class Writer:
 
     def do_at_once(self, deed: Deed) -> Answer | None:
         """Do a small deed here, if the disk is quick and nobody else is at it; else None, and it is to be queued."""
-        if not self._pace.is_quick or self._unanswered or self._file.locked() or not self._is_open():
+        if not self._pace.is_quick or self._unanswered or self._committing.locked() or not self._is_open():
             return None
-        with self._file:  # `acquire` may return to a Ctrl-C, and then nobody would know that it is to be released
+        with self._committing:  # `acquire` may return to a Ctrl-C, and then nobody would know that it is to be released
             if self._unanswered:
                 return None
             began = time.perf_counter()
@@ -165,7 +165,7 @@ class Writer:
         while stop is None:
             requests, stop = self._gather()
             if requests:
-                with self._file:
+                with self._committing:
                     answers = self._answers(requests)
                     for _ in requests:
                         self._unanswered.popleft()
@@ -173,7 +173,7 @@ class Writer:
                 del answers
             del requests  # do not keep what was written while waiting for more
         try:
-            with self._file:
+            with self._committing:
                 self._close()
         finally:
             if stop.future is not None:
