@@ -13,7 +13,7 @@ import contextvars
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from types import CoroutineType
 from typing import Any, Final, TypeAlias
@@ -101,6 +101,7 @@ class Threads:
         self._running: set[str] = set()
         self._abandoned: dict[str, None] = {}
         self._workers = Workers()
+        self._arrivals: dict[asyncio.AbstractEventLoop, _Arrivals] = {}
         if _HERE.threads is self:
             _HERE.threads = None
 
@@ -126,12 +127,13 @@ class Threads:
         Returns:
             A future of how it ended; cancelling it abandons the thread.
         """
-        await self._wait_for_room()
+        admitted = self._enter()
+        if admitted is not None:
+            await self._let_in(admitted)
         ended = Return(loop=asyncio.get_running_loop())
-        with self._lock:
-            self._running.add(name)
+        arrivals = self._register(name, ended)
         try:
-            self._workers.do(partial(self._run, contextvars.copy_context(), function, ended, name))
+            self._workers.do(partial(self._run, contextvars.copy_context(), function, ended, arrivals, name))
         except RuntimeError:  # the system has no room for another thread
             self._forget(name)
             self.make_room()
@@ -143,6 +145,7 @@ class Threads:
         context: contextvars.Context,
         function: Callable[[], Any],
         ended: Return,
+        arrivals: "_Arrivals",
         name: str,
         finished: Callable[[], None],
     ) -> None:
@@ -158,22 +161,36 @@ class Threads:
         self._forget(name)
         finished()
         self.make_room()
-        if not call_in(ended.get_loop(), ended.settle, end):
-            refuse_late(end)
+        arrivals.bring(ended, end)
+
+    def _register(self, name: str, ended: Return) -> "_Arrivals":
+        """List the function as one that runs; returns the way back for its end."""
+        loop = ended.get_loop()
+        with self._lock:
+            self._running.add(name)
+            found = self._arrivals.get(loop)
+            if found is None:
+                self._arrivals = {one: its for one, its in self._arrivals.items() if not one.is_closed()}
+                found = self._arrivals[loop] = _Arrivals(loop)
+            return found
 
     def _forget(self, name: str) -> None:
         with self._lock:
             self._running.discard(name)
             self._abandoned.pop(name, None)
 
-    async def _wait_for_room(self) -> None:
-        loop = asyncio.get_running_loop()
+    def _enter(self) -> "asyncio.Future[None] | None":
+        """Take a place; what to wait for where none is free."""
         with self._lock:
             if self._free > 0:
                 self._free -= 1
-                return
+                return None
+            loop = asyncio.get_running_loop()
             admitted: asyncio.Future[None] = loop.create_future()
             self._waiting.append((loop, admitted))
+            return admitted
+
+    async def _let_in(self, admitted: "asyncio.Future[None]") -> None:
         try:
             await admitted
         except asyncio.CancelledError:
@@ -202,6 +219,35 @@ class Threads:
             self.make_room()
         else:
             admitted.set_result(None)
+
+
+class _Arrivals:
+    """Ends of functions on their way into one loop: for those that come meanwhile it need not be woken again."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._ends: deque[tuple[Return, Ended]] = deque()
+        self._is_awaited = False
+
+    def bring(self, ended: Return, end: Ended) -> None:
+        """Settle it in the loop; called in any thread."""
+        self._ends.append((ended, end))
+        if self._is_awaited and not self._loop.is_closed():
+            return
+        self._is_awaited = True
+        if not call_in(self._loop, self._settle):
+            for _, late in self._taken():
+                refuse_late(late)
+
+    def _settle(self) -> None:
+        self._is_awaited = False  # before looking: what is brought from now on wakes the loop again
+        for ended, end in self._taken():
+            ended.settle(end)
+
+    def _taken(self) -> Iterator[tuple[Return, Ended]]:
+        with suppress(IndexError):  # empty, also where others take as well
+            while True:
+                yield self._ends.popleft()
 
 
 def call_in(loop: asyncio.AbstractEventLoop, function: Callable[..., object], *arguments: object) -> bool:

@@ -1,12 +1,13 @@
 """Threads that are used again: to begin one takes longer than most functions do.
 
-A thread that has nothing to do waits a little for the next function, the one that was at work last first, as what it
-needs is still near; then it ends. What a function keeps in `threading.local` is there for the next one in its thread,
-as in any pool; the event loop that it has left set is not.
+All take from one queue, so that one that is done goes on with the next function at once, and nobody has to be woken
+for it. There are never fewer of them than functions that have begun or wait in the queue: none waits behind another.
+A thread that has nothing to do waits a little for the next function; then it ends. What a function keeps in
+`threading.local` is there for the next one in its thread, as in any pool; the event loop that it has left set is not.
 
-Edges survived: a function that never returns (its thread is not idle, so nobody waits for it), one that forks (the
-child's copy of the thread ends with the function, and tells the parent nothing), a system without room for another
-thread, and an owner that is forgotten while threads are idle.
+Edges survived: a function that never returns (its thread is not counted on), one that forks (the child's copy of the
+thread ends with the function, and tells the parent nothing), a system without room for another thread, an owner that is
+forgotten while threads are idle, and a thread that is about to end when the next function comes.
 """
 
 import asyncio
@@ -30,55 +31,43 @@ class Workers:
     def __init__(self) -> None:
         """No thread is started."""
         self._lock = threading.Lock()
-        self._idle: list[_Worker] = []
+        self._jobs: SimpleQueue[Job] = SimpleQueue()
+        self._ready = 0  # threads without a job, as far as no job in the queue counts on them
 
     def do(self, job: Job) -> None:
-        """Have a job done.
+        """Have a job done, at once.
 
         Raises:
             RuntimeError: the system has no room for another thread.
         """
-        with self._lock:
-            worker = self._idle.pop() if self._idle else None
-        if worker is None:
-            worker = _Worker(self)
-            worker.start()
-        worker.inbox.put(job)
+        if not self._count_on_one():
+            threading.Thread(target=self._work, name="orch-function", daemon=True).start()
+        self._jobs.put(job)
 
-    def may_do_more(self, worker: "_Worker") -> None:
-        """A thread is ready for the next job, or will be in a moment."""
+    def _count_on_one(self) -> bool:
+        """One thread is ready no more; False where none was."""
         with self._lock:
-            self._idle.append(worker)
-
-    def dismiss(self, worker: "_Worker") -> bool:
-        """Forget a thread that is idle; False where it has just been given a job."""
-        with self._lock:
-            if worker not in self._idle:
+            if not self._ready:
                 return False
-            self._idle.remove(worker)
+            self._ready -= 1
             return True
 
+    def _may_do_more(self) -> None:
+        """A thread is ready for the next job, or will be in a moment."""
+        with self._lock:
+            self._ready += 1
 
-class _Worker(threading.Thread):
-    def __init__(self, owner: Workers) -> None:
-        super().__init__(name="orch-function", daemon=True)
-        self.inbox: SimpleQueue[Job] = SimpleQueue()
-        self._owner = owner
-        self._generation = generation()
-
-    def run(self) -> None:
+    def _work(self) -> None:
+        noted = generation()
         while True:
             try:
-                job = self.inbox.get(timeout=PATIENCE)
+                job = self._jobs.get(timeout=PATIENCE)
             except Empty:
-                if self._owner.dismiss(self):
+                if self._count_on_one():  # from now on nobody does
                     return
                 continue
-            job(self._finished)
+            job(self._may_do_more)
             del job  # whatever it holds is not kept while waiting
-            if generation() != self._generation:
+            if generation() != noted:
                 return
             asyncio.set_event_loop(None)
-
-    def _finished(self) -> None:
-        self._owner.may_do_more(self)

@@ -1,6 +1,8 @@
 """Threads that are used again: the same ones as long as they are enough, and none that stays for ever."""
 
 import asyncio
+import gc
+import inspect
 import os
 import threading
 import time
@@ -143,6 +145,49 @@ async def test_no_room_for_another_thread_is_an_error_of_that_function_alone(mon
             await threads.start(lambda: None, "f")
     async with asyncio.timeout(PATIENCE):
         assert await _call(threads, lambda: "done") == "done"
+
+
+async def test_those_that_end_together_come_back_each_with_its_own() -> None:
+    threads, together = Threads(), threading.Barrier(8)
+
+    def give(number: int) -> int:
+        together.wait(PATIENCE)
+        return number
+
+    for _ in range(50):
+        assert await asyncio.gather(*(_call(threads, partial(give, number)) for number in range(8))) == [*range(8)]
+
+
+def test_what_comes_back_after_its_loop_has_ended_is_refused_also_what_came_just_before() -> None:
+    """The loop stands still when the first returns, and is closed when the second does."""
+    threads, let_go = Threads(), [threading.Event(), threading.Event()]
+
+    async def never() -> None:
+        raise AssertionError
+
+    late = [never(), never()]
+
+    def give(number: int) -> object:
+        let_go[number].wait(PATIENCE)
+        return late[number]
+
+    async def start() -> None:
+        for number in range(2):
+            await threads.start(partial(give, number), f"f{number}")
+
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(start())
+    let_go[0].set()
+    time.sleep(0.1)  # it is on its way
+    loop.close()
+    seen = weakref.ref(loop)
+    del loop
+    let_go[1].set()
+    wait_until(lambda: all(inspect.getcoroutinestate(one) == inspect.CORO_CLOSED for one in late), "kept")
+    with asyncio.Runner() as runner:
+        assert runner.run(_call(threads, lambda: "again")) == "again"
+    gc.collect()
+    assert seen() is None
 
 
 @pytest.mark.slow
