@@ -13,6 +13,7 @@ from bench.loading import loading
 from bench.pipelines import pipelines
 from bench.profiling import profile
 from bench.reporting import page
+from bench.resuming import resuming
 from bench.startup import startup
 from bench.steps import steps
 
@@ -32,6 +33,7 @@ def main() -> None:
             ("Agents that write a lot", agents(orch, folder, 100, 20) if quick else agents(orch, folder, 1_000, 50)),
             ("Steps in this process", [*steps(folder), *flows(folder), *pipelines(folder)]),
             ("Loading", loading(folder)),
+            ("Going on", resuming(orch, folder, 1_000 if quick else 10_000, 1 if quick else 5)),
         ]
         if not quick:
             sections.insert(2, ("A large batch", batches(orch, folder, 10_000, 1)))

@@ -54,12 +54,16 @@ class Elsewhere:
 
 
 async def look_elsewhere(
-    store: RunStore, record: RunRecord, run: LiveRun, again: frozenset[str] = frozenset()
+    store: RunStore,
+    record: RunRecord,
+    run: LiveRun,
+    standings: Mapping[str, Standing],
+    again: frozenset[str] = frozenset(),
 ) -> Elsewhere:
-    """What others have done of the tasks of a replayed run, before it goes on."""
+    """What others have done of the tasks of a replayed run, before it goes on; `standings` says how these stand."""
     newest_first = [other.run_id for other in await store.runs()]
     later = frozenset(newest_first[: newest_first.index(record.run_id)])
-    return Elsewhere(await store.standings(record.tasks), later, again=again, seen=run.ledger.seen)
+    return Elsewhere(standings, later, again=again, seen=run.ledger.seen)
 
 
 def resume(run: LiveRun, elsewhere: Elsewhere, max_concurrent: int | None = None, *, fail_fast: bool = False) -> None:

@@ -275,7 +275,8 @@ class Desk:
         if died_with_it := cut_off(run):  # its owner died: what it ran may still be there
             await clear_away(self._children, record, run, died_with_it)
         if again or action == "cancel":
-            elsewhere = await look_elsewhere(self._store, record, run)
+            standings = await self._store.standings(record.tasks)
+            elsewhere = await look_elsewhere(self._store, record, run, standings)
             if again:
                 resume(run, elsewhere)
             catch_up(run, elsewhere)

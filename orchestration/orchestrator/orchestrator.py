@@ -25,7 +25,7 @@ from orchestration.orchestrator.asking import check_limits, checked_selection
 from orchestration.orchestrator.desk import Desk
 from orchestration.orchestrator.lastword import Books, owner_of
 from orchestration.orchestrator.opening import missing_of
-from orchestration.orchestrator.resuming import driven_before, open_run, selection_of
+from orchestration.orchestrator.resuming import open_run, selection_of
 from orchestration.orchestrator.running import Options, Runs
 from orchestration.orchestrator.selection import Selection, check_known
 from orchestration.orchestrator.workshop import Workshop
@@ -245,14 +245,15 @@ class ProjectOrchestrator:
         """
         check_limits(max_concurrent, timeout, budget)
         record = await open_run(self.store, run_id)
-        slots, failed_fast = await driven_before(self.store, record.run_id)
         options = Options(
-            slots=max_concurrent or slots or self.project.settings.max_concurrent,
-            fail_fast=failed_fast if fail_fast is None else fail_fast,
+            slots=max_concurrent or self.project.settings.max_concurrent,
+            fail_fast=bool(fail_fast),
             timeout=timeout,
             budget=budget,
             backend=self._shop.backend(backend),
             listener=listener,
+            slots_as_before=max_concurrent is None,
+            fail_fast_as_before=fail_fast is None,
         )
         planned = self._shop.plan(selection_of(record, self.project), agent, mode)
         return await self._runs.resume(record, planned, options)

@@ -113,7 +113,8 @@ class Prompter:
         run = self._assemble(record.run_id, planned, folder)
         replay(run, await self._store.events(record.run_id))
         if not self._store.is_live(record.run_id):
-            elsewhere = await look_elsewhere(self._store, record, run)
+            standings = await self._store.standings(record.tasks)
+            elsewhere = await look_elsewhere(self._store, record, run, standings)
             resume(run, elsewhere)
             take_up(run, elsewhere)
         return run

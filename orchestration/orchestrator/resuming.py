@@ -1,7 +1,6 @@
-"""Which interrupted or paused run is meant, and how it was driven before."""
+"""Which interrupted or paused run is meant."""
 
 from orchestration.errors import RunOwned, UnknownRun, WrongState
-from orchestration.events import RunResumed, RunStarted
 from orchestration.loading import Project
 from orchestration.orchestrator.lastword import OPEN_RUNS
 from orchestration.orchestrator.looking import find_run
@@ -58,12 +57,3 @@ async def _owned(store: RunStore, run_id: str) -> RunOwned:
 def selection_of(record: RunRecord, project: Project) -> Selection:
     """The tasks of a run, as far as the backlog still has them; that some are gone is told as a changed graph."""
     return Selection.of([task_id for task_id in record.tasks if task_id in project.graph.index])
-
-
-async def driven_before(store: RunStore, run_id: str) -> tuple[int | None, bool]:
-    """How many attempts at once the run was driven with last, and whether it was to fail fast."""
-    slots, fail_fast = None, False
-    for event in await store.events(run_id):
-        if isinstance(event, RunStarted | RunResumed) and event.max_concurrent is not None:
-            slots, fail_fast = event.max_concurrent, event.fail_fast
-    return slots, fail_fast

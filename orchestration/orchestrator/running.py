@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import Final, TypeAlias
 
 from orchestration.errors import RunOwned, StoreError
+from orchestration.events import Event, RunResumed, RunStarted
 from orchestration.executor import LiveRun, Planned, new_run_id, open_in, shape_of
 from orchestration.kinds import RunStatus
 from orchestration.models import Budget
@@ -36,7 +37,10 @@ Assemble: TypeAlias = Callable[[str, Sequence[Planned], Listener | None, Budget 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How a run is to be driven; `force` and `reopen` name tasks whose success, or failure, is not kept."""
+    """How a run is to be driven; `force` and `reopen` name tasks whose success, or failure, is not kept.
+
+    With `slots_as_before` or `fail_fast_as_before` that is what it was when a run that is continued was driven last.
+    """
 
     slots: int
     fail_fast: bool = False
@@ -46,6 +50,17 @@ class Options:
     budget: Budget | None = None
     backend: str | None = None
     listener: Listener | None = None
+    slots_as_before: bool = False
+    fail_fast_as_before: bool = False
+
+    def for_more_of(self, events: Sequence[Event]) -> "Options":
+        """These, for a run to which these events have happened."""
+        for event in reversed(events):
+            if isinstance(event, RunStarted | RunResumed) and event.max_concurrent is not None:
+                slots = event.max_concurrent if self.slots_as_before else self.slots
+                fail_fast = event.fail_fast if self.fail_fast_as_before else self.fail_fast
+                return replace(self, slots=slots, fail_fast=fail_fast)
+        return self
 
 
 class Runs:
@@ -163,9 +178,11 @@ class Runs:
         standings: Mapping[str, Standing],
     ) -> RunResult | None:
         run = self._assemble(record.run_id, planned, options.listener, options.budget, options.backend)
-        replay(run, await self._store.events(record.run_id))
+        events = await self._store.events(record.run_id)
+        options = options.for_more_of(events)
+        replay(run, events)
         died_with_it = cut_off(run)
-        elsewhere = replace(await look_elsewhere(self._store, record, run, options.reopen), standings=standings)
+        elsewhere = await look_elsewhere(self._store, record, run, standings, options.reopen)
         resume(run, elsewhere, options.slots, fail_fast=options.fail_fast)
         take_up(run, elsewhere)
         nothing_new = len(run.recorder.pending) == 1 and record.status is RunStatus.PAUSED and not run.plan.is_over

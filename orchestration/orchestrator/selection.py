@@ -30,15 +30,6 @@ class Selection:
         """The tasks with these ids, or all."""
         return cls(None if task_ids is None else tuple(task_ids))
 
-    def matches(self, task: Task) -> bool:
-        """Whether the task is meant."""
-        return (
-            (self.task_ids is None or task.id in self.task_ids)
-            and _any_of(self.labels, task.labels)
-            and _any_of(self.phases, [task.phase or ""])
-            and _any_of(self.priorities, [task.priority.value])
-        )
-
     def choose(self, project: Project) -> list[Task]:
         """The tasks that are meant, in declaration order.
 
@@ -46,7 +37,15 @@ class Selection:
             UnknownTask: names every id that the backlog does not have.
         """
         check_known(project, self.task_ids or ())
-        return [task for task in project.tasks if self.matches(task)]
+        wanted = None if self.task_ids is None else frozenset(self.task_ids)
+        return [task for task in project.tasks if (wanted is None or task.id in wanted) and self._fits(task)]
+
+    def _fits(self, task: Task) -> bool:
+        return (
+            _any_of(self.labels, task.labels)
+            and _any_of(self.phases, [task.phase or ""])
+            and _any_of(self.priorities, [task.priority.value])
+        )
 
     def check_words(self, project: Project) -> None:
         """Refuse labels and phases that no task has: they are misspelt, or what they mean is missing.

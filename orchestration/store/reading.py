@@ -16,6 +16,7 @@ from typing import Any, Final, TypeVar
 
 from orchestration.errors import StoreError
 from orchestration.events import Event, from_json
+from orchestration.garbage import uncollected
 from orchestration.kinds import ExecutionStatus, RunStatus
 from orchestration.protocols import Claim, CommandRow, Owner, RunRecord, Standing
 from orchestration.store.faults import said_clearly
@@ -63,6 +64,7 @@ class Reader:
             self._connection.close()
             self._connection = None
 
+    @uncollected()
     def _ask(self, question: Callable[[sqlite3.Connection], T], empty: T) -> T:
         with said_clearly(self._files.database):
             if self._connection is not None and self._inode == self._present():
