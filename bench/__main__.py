@@ -9,6 +9,7 @@ from pathlib import Path
 from bench.agents import agents
 from bench.batches import batches
 from bench.flows import flows
+from bench.graphs import graphs
 from bench.loading import loading
 from bench.pipelines import pipelines
 from bench.profiling import profile
@@ -30,6 +31,7 @@ def main() -> None:
         sections = [
             ("Start-up", startup(orch, folder, 3 if quick else 15)),
             ("Batches of tasks that do nothing", batches(orch, folder, 1_000, 1 if quick else 5)),
+            ("Many dependencies", graphs(orch, folder, 1 if quick else 9)),
             ("Agents that write a lot", agents(orch, folder, 100, 20) if quick else agents(orch, folder, 1_000, 50)),
             ("Steps in this process", [*steps(folder), *flows(folder), *pipelines(folder)]),
             ("Loading", loading(folder)),

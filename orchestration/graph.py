@@ -60,12 +60,11 @@ class Rows(Sequence[Sequence[int]]):
         for number in self.numbers:
             counts[number + 1] += 1
         starts = array("i", accumulate(counts))
-        free, numbers, row = starts[:], self.numbers[:], 0
-        for place, number in enumerate(self.numbers):
-            while self.starts[row + 1] <= place:
-                row += 1
-            numbers[free[number]] = row
-            free[number] += 1
+        free, numbers = starts[:], self.numbers[:]
+        for row, held in enumerate(self):
+            for number in held:
+                numbers[free[number]] = row
+                free[number] += 1
         return Rows(numbers, starts)
 
     def lengths(self) -> "array[int]":

@@ -16,6 +16,7 @@ from orchestration.attempts.outputs import make_empty, write_inputs
 from orchestration.attempts.place import Assignment, Place
 from orchestration.checks import MARKER
 from orchestration.errors import OrchError, TemplateError
+from orchestration.kinds import ExecutionStatus
 from orchestration.ledger import Ledger
 from orchestration.masking import Masker
 from orchestration.models import Agent, Task
@@ -26,6 +27,8 @@ from orchestration.protocols import Session, Work, ignore
 from orchestration.records import dataclass
 from orchestration.results import Outcome, Usage
 from orchestration.vault.suspects import secret_names
+
+_SUCCESS: Final = ExecutionStatus.SUCCESS.value
 
 PROXIES: Final = frozenset(name for name in ALLOWED if name.lower().endswith("_proxy"))
 """Variables that every child sees and that may hold a password, inside of an address."""
@@ -258,11 +261,11 @@ class Briefing:
     def _inputs_file(self, number: str, upstream: Mapping[str, Any], inputs: Mapping[str, Any]) -> str:
         if upstream or inputs:
             path = f"{self._folder}/.inputs/{number}.json"
-            write_inputs(Path(path), upstream, inputs)
+            write_inputs(path, upstream, inputs)
             return path
         if self._no_inputs is None:
             self._no_inputs = f"{self._folder}/.inputs/none.json"
-            write_inputs(Path(self._no_inputs), {}, {})
+            write_inputs(self._no_inputs, {}, {})
         return self._no_inputs
 
     # -- what is known ------------------------------------------------------------------------------------------
@@ -274,6 +277,9 @@ class Briefing:
         return self._ledger.previous_failure(whole) if found is None and whole else found
 
     def _came_of(self, task_id: str) -> dict[str, Any]:
+        done = self._ledger.done_at_once(task_id)
+        if done is not None:  # as nearly all are, and a task may depend on hundreds
+            return {"status": _SUCCESS, "output": done.output, "outputs": dict(done.outputs)}
         result = self._ledger.result(task_id)
         return {"status": result.status.value, "output": result.output, "outputs": dict(result.outputs)}
 

@@ -74,12 +74,28 @@ def make_empty(path: str) -> None:
 
     Its folder is made again where a task removed that.
     """
-    flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC
+    os.close(_opened(path))
+
+
+def write_inputs(path: str, upstream: Mapping[str, Mapping[str, Any]], inputs: Mapping[str, Any]) -> None:
+    """Write the file that `$ORCH_INPUTS` names: what came of each dependency, and the task's own inputs.
+
+    Each value has a line of its own, for agents that are shown the beginnings of lines; an indent would take ten times
+    as long.
+    """
+    told = json.dumps({"tasks": upstream, "inputs": inputs}, default=str, separators=(",\n", ": "))
+    with os.fdopen(_opened(path, os.O_TRUNC), "wb") as file:
+        file.write(told.encode())
+
+
+def _opened(path: str, flags: int = 0) -> int:
+    """A file for the attempt alone, whose folder is made where it is missing."""
+    flags |= os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC
     try:
-        os.close(os.open(path, flags, 0o600))
+        return os.open(path, flags, 0o600)
     except FileNotFoundError:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
-        os.close(os.open(path, flags, 0o600))
+        return os.open(path, flags, 0o600)
 
 
 def parse_outputs(text: str, mask: Callable[[str], str] = str) -> dict[str, Any]:
@@ -162,9 +178,3 @@ def _sync_folder(folder: Path) -> None:
         os.fsync(entry)
     finally:
         os.close(entry)
-
-
-def write_inputs(path: Path, upstream: Mapping[str, Mapping[str, Any]], inputs: Mapping[str, Any]) -> None:
-    """Write the file `$ORCH_INPUTS` names: what came of each dependency, and the task's own inputs."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({"tasks": upstream, "inputs": inputs}, default=str, indent=1), encoding="utf-8")

@@ -154,11 +154,16 @@ class Ledger:
 
     def outcome_of(self, task_id: str) -> Outcome | None:
         """The outcome of the task's latest attempt; None where none has begun."""
-        known = self._entries.get(task_id)
-        if type(known) is tuple:
-            return known[1].outcome
+        done = self.done_at_once(task_id)
+        if done is not None:
+            return done
         attempts = self.attempts_of(task_id)
         return attempts[-1].outcome if attempts else None
+
+    def done_at_once(self, task_id: str) -> Outcome | None:
+        """The outcome of a task that has begun once and then succeeded; None for what was not so simple."""
+        known = self._entries.get(task_id)
+        return known[1].outcome if type(known) is tuple else None
 
     def awaiting(self, task_id: str) -> Outcome | None:
         """What becomes the task's outcome if a person approves it; None where no result waits for that."""

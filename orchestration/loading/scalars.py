@@ -37,7 +37,7 @@ def plain(text: str) -> Any:  # noqa: ANN401  # any of the plain values
     """What unquoted text means."""
     if text in _WORDS:
         return _WORDS[text]
-    if not _NUMBER.fullmatch(text):
+    if text[0].isalpha() or not _NUMBER.fullmatch(text):
         return text
     if not (digits := text.lstrip("+-")).isdecimal():
         number: float = float(text)
