@@ -53,6 +53,8 @@ def dumps(value: object) -> str:
         text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     except (TypeError, ValueError, RecursionError):
         text = json.dumps(plain(value), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    if text.isascii() and "\x7f" not in text:  # as most is; to look at each character takes longer than to write it
+        return text
     return _UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 

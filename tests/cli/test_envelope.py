@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -54,6 +55,14 @@ def test_values_that_json_has_no_form_for_are_shown_by_their_text() -> None:
     assert shown["nan"] == "nan"
     assert shown["huge"].startswith("0x1")
     assert shown["broken"] == "<Broken>"
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [("a\x7fb", "a\\u007fb"), ("é\x7f", "é\\u007f"), ("é\x9b", "é\\u009b"), ("\u202e", "\\u202e"), ("a é", "a é")],
+)
+def test_what_a_terminal_would_obey_is_escaped_in_plain_text_and_in_other(text: str, written: str) -> None:
+    assert dumps(text) == f'"{written}"'
 
 
 def test_the_envelope_has_three_keys() -> None:
