@@ -17,7 +17,7 @@ from orchestration.events import Event, RunResumed, RunStarted
 from orchestration.executor import LiveRun, Planned, new_run_id, open_in, shape_of
 from orchestration.kinds import RunStatus
 from orchestration.models import Budget
-from orchestration.orchestrator.catching import catch_up, look_elsewhere, resume, take_up
+from orchestration.orchestrator.catching import Elsewhere, catch_up, look_elsewhere, resume, take_up
 from orchestration.orchestrator.driving import Drive
 from orchestration.orchestrator.lastword import ledger_of
 from orchestration.orchestrator.leftovers import clear_away, cut_off, end_what_others_left
@@ -178,9 +178,7 @@ class Runs:
         standings: Mapping[str, Standing],
     ) -> RunResult | None:
         run = self._assemble(record.run_id, planned, options.listener, options.budget, options.backend)
-        events = await self._store.events(record.run_id)
-        options = options.for_more_of(events)
-        replay(run, events)
+        options = await self._replayed(run, options)
         died_with_it = cut_off(run)
         elsewhere = await look_elsewhere(self._store, record, run, standings, options.reopen)
         resume(run, elsewhere, options.slots, fail_fast=options.fail_fast)
@@ -190,14 +188,26 @@ class Runs:
             return await self._tell_again(record, options)
         drive = Drive(run, self._store, standings, self._children, self._inside)
         await drive.claim()
-        now = await self._store.standings([task.id for task in planned])
-        if any(task.external for task in changed(planned, standings, now)):
+        if not await self._caught_up(run, planned, elsewhere):
             return None
-        free = {task_id: standing for task_id, standing in now.items() if task_id not in run.plan.held}
-        catch_up(run, replace(elsewhere, standings=free, before=standings))
         await clear_away(self._children, record, run, died_with_it)
         await end_what_others_left(self._store, self._children, run.run_id, run.ledger.tasks)
         return await self._go(drive, options)
+
+    async def _replayed(self, run: LiveRun, options: Options) -> Options:
+        """Let happen what the store has of a run; returns the options for more of it."""
+        events = await self._store.events(run.run_id)
+        replay(run, events)
+        return options.for_more_of(events)
+
+    async def _caught_up(self, run: LiveRun, planned: Sequence[Planned], elsewhere: Elsewhere) -> bool:
+        """Take over what others ended while the tasks were claimed; False where that changes what was built on it."""
+        now = await self._store.standings([task.id for task in planned])
+        if any(task.external for task in changed(planned, elsewhere.standings, now)):
+            return False
+        free = {task_id: standing for task_id, standing in now.items() if task_id not in run.plan.held}
+        catch_up(run, replace(elsewhere, standings=free, before=elsewhere.standings))
+        return True
 
     async def _known(self, run: LiveRun) -> RunRecord | None:
         """The newest run of the same tasks, if it came to just what this one would come to without doing anything."""
