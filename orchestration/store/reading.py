@@ -8,7 +8,8 @@ that cannot be written, and a file that must first be brought up to date (`Outda
 import asyncio
 import json
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import datetime
@@ -28,6 +29,33 @@ from orchestration.store.statements import statements
 T = TypeVar("T")
 FEW: Final = 500
 """So many standings are looked up one by one; for more, all are read: one walk costs less than many look-ups."""
+
+
+class _Shape(Mapping[str, Any]):
+    """The graph of a run, read when it is asked for: of most runs it never is, and it is far larger than the rest."""
+
+    __slots__ = ("_read", "_text")
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._read: dict[str, Any] | None = None
+
+    def _known(self) -> dict[str, Any]:
+        if self._read is None:
+            self._read = json.loads(self._text)
+        return self._read
+
+    def __getitem__(self, task_id: str) -> Any:  # noqa: ANN401  # whatever was written of the task
+        return self._known()[task_id]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._known())
+
+    def __len__(self) -> int:
+        return len(self._known())
+
+    def __repr__(self) -> str:
+        return repr(self._known())
 
 
 class Reader:
@@ -142,8 +170,8 @@ def _run(row: Sequence[Any]) -> RunRecord:
         status=RunStatus(status),
         created_at=datetime.fromisoformat(created_at),
         updated_at=datetime.fromisoformat(json.loads(last_event)["at"] if last_event else updated_at),
-        tasks=tuple(json.loads(tasks)),
-        shape=json.loads(shape),
+        tasks=tuple(map(sys.intern, json.loads(tasks))),  # many runs are of the same ones
+        shape=_Shape(shape),
         kind=kind,
         last_seq=last_seq or 0,
     )
