@@ -8,11 +8,11 @@ that cannot be written, and a file that must first be brought up to date (`Outda
 import asyncio
 import json
 import sqlite3
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import datetime
+from functools import cache
 from typing import Any, Final, TypeVar
 
 from orchestration.errors import StoreError
@@ -126,8 +126,9 @@ def events(connection: sqlite3.Connection, run_id: str, since: int) -> Sequence[
 
 def runs(connection: sqlite3.Connection) -> Sequence[RunRecord]:
     """All runs, the one that was opened last first."""
+    tasks_of, shape_of = cache(_tasks), cache(_Shape)  # most runs are of the same tasks as others
     with closing(connection.execute(statements()["select_runs"])) as rows:
-        return [_run(row) for row in rows]
+        return [_run(row, tasks_of, shape_of) for row in rows]
 
 
 def standings(connection: sqlite3.Connection, task_ids: Sequence[str] | None) -> Mapping[str, Standing]:
@@ -163,15 +164,21 @@ def answered(connection: sqlite3.Connection, number: int) -> Mapping[str, Any] |
     return found
 
 
-def _run(row: Sequence[Any]) -> RunRecord:
+def _tasks(text: str) -> tuple[str, ...]:
+    return tuple(json.loads(text))
+
+
+def _run(
+    row: Sequence[Any], tasks_of: Callable[[str], tuple[str, ...]], shape_of: Callable[[str], Mapping[str, Any]]
+) -> RunRecord:
     run_id, status, created_at, updated_at, tasks, shape, kind, last_seq, last_event = row
     return RunRecord(
         run_id=run_id,
         status=RunStatus(status),
         created_at=datetime.fromisoformat(created_at),
         updated_at=datetime.fromisoformat(json.loads(last_event)["at"] if last_event else updated_at),
-        tasks=tuple(map(sys.intern, json.loads(tasks))),  # many runs are of the same ones
-        shape=_Shape(shape),
+        tasks=tasks_of(tasks),
+        shape=shape_of(shape),
         kind=kind,
         last_seq=last_seq or 0,
     )
