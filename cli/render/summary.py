@@ -107,7 +107,8 @@ def problem_of_steps(run: RunResult) -> str:
         ExecutionStatus.BLOCKED: "blocked",
         ExecutionStatus.CANCELLED: "cancelled",
     }
-    inner = [result for result in run.results if not _is_around(result, run)]
+    around = _made_of_others(run)
+    inner = [result for result in run.results if result.task_id not in around]
     ids = {word: [result.task_id for result in inner if result.status is status] for status, word in words.items()}
     parts = [f"the run ended early: {clean_line(run.reason)}"] if run.reason else []
     parts += [f"{count(len(found), 'step')} {word} ({listed(found, 3)})" for word, found in ids.items() if found]
@@ -119,9 +120,14 @@ def problem_of_steps(run: RunResult) -> str:
     return "; ".join(parts)
 
 
-def _is_around(result: ExecutionResult, run: RunResult) -> bool:
-    """Whether a step is made of others, whose failures say more than its own."""
-    return any(other.task_id.startswith((f"{result.task_id}/", f"{result.task_id}[")) for other in run.results)
+def _made_of_others(run: RunResult) -> set[str]:
+    """The steps that are made of others, whose failures say more than their own."""
+    found: set[str] = set()
+    for result in run.results:
+        path = result.task_id
+        while (end := max(path.rfind("/"), path.rfind("["))) > 0 and (path := path[:end]) not in found:
+            found.add(path)
+    return found
 
 
 def _problem_parts(run: RunResult, started: int) -> Iterator[str]:
@@ -130,7 +136,8 @@ def _problem_parts(run: RunResult, started: int) -> Iterator[str]:
     }
     failed, blocked = by_status[ExecutionStatus.FAILED], by_status[ExecutionStatus.BLOCKED]
     cancelled, asking = by_status[ExecutionStatus.CANCELLED], _asking(run)
-    by_name = [task_id for task_id in cancelled if run.by_id[task_id].reason == BY_NAME]
+    known = run.by_id
+    by_name = [task_id for task_id in cancelled if known[task_id].reason == BY_NAME]
     if run.reason and run.status is not RunStatus.PAUSED:
         yield f"the run ended early: {clean_line(run.reason)}"
     elif not started:

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any, Protocol, Self
 
 from orchestration.kinds import ExecutionStatus, RunStatus
@@ -25,11 +26,12 @@ class Books(Protocol):
 
 
 class _Later:
-    """Where it is kept who makes the results of a run; no field of the record."""
+    """What is no field of the record: who makes the results of a run, and the results by their ids."""
 
-    __slots__ = ("_books",)
+    __slots__ = ("_books", "_by_id")
 
     _books: Books | None
+    _by_id: Mapping[str, ExecutionResult] | None
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -65,7 +67,7 @@ class RunResult(_Later):
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401  # called only where a field has no value yet
         """Make the results."""
-        if name == "_books":
+        if name in {"_books", "_by_id"}:
             return None
         books = self._books if name == "results" else None
         if books is not None:  # else another thread was faster, or there is no such attribute
@@ -74,9 +76,13 @@ class RunResult(_Later):
         return object.__getattribute__(self, name)
 
     @property
-    def by_id(self) -> dict[str, ExecutionResult]:
-        """The results by task id."""
-        return {result.task_id: result for result in self.results}
+    def by_id(self) -> Mapping[str, ExecutionResult]:
+        """The results by task id, to be looked at."""
+        known = self._by_id
+        if known is None:
+            known = MappingProxyType({result.task_id: result for result in self.results})
+            object.__setattr__(self, "_by_id", known)
+        return known
 
     @property
     def outputs(self) -> dict[str, Any]:
@@ -113,12 +119,10 @@ class RunResult(_Later):
         Raises:
             KeyError: the run has no such task, or several.
         """
-        ends = []
-        for result in self.results:
-            if result.task_id == task_id:
-                return result
-            if result.task_id.rpartition("/")[2] == task_id:
-                ends.append(result)
+        found = self.by_id.get(task_id)
+        if found is not None:
+            return found
+        ends = [result for result in self.results if result.task_id.rpartition("/")[2] == task_id]
         if len(ends) == 1:
             return ends[0]
         raise KeyError(task_id if not ends else f"{task_id}: {', '.join(one.task_id for one in ends)}")
