@@ -229,7 +229,8 @@ async def test_of_live_output_all_or_only_what_is_new_or_nothing_is_told(tmp_pat
         wanted = [{}, {"chunks": "none"}, {"chunks": "new", "since": started}]
         reading = [asyncio.create_task(server.read(run, **query)) for query in wanted]
         await until(lambda: server.served.readers == len(reading))
-        await asyncio.sleep(0.3)  # all have had their first look, which nothing else tells
+        (feed,) = server.served._feeds.values()  # noqa: SLF001  # nothing else tells that all have had their first look
+        await feed.catch_up()
         (tmp_path / "go").touch()
         everything, nothing, new = [texts_of(found) for found in await asyncio.gather(*reading)]
     assert everything == {("A", "stdout"): "old ünew\n"}
