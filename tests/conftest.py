@@ -19,7 +19,7 @@ settings.load_profile("ci" if os.environ.get("CI") else "local")
 FOREIGN_PREFIXES = ("ORCH_", "GIT_")
 FOREIGN_NAMES = ("CI", "CLICOLOR", "CLICOLOR_FORCE", "COLUMNS", "FORCE_COLOR", "LINES", "NO_COLOR")
 
-GRACE_FOR_LEAVING = 2.0  # seconds in which a process that is already ending may end
+GRACE_FOR_LEAVING = 10.0  # seconds in which a process that is already ending may end
 
 
 @pytest.fixture(autouse=True)
