@@ -83,7 +83,7 @@ async def test_nested_levels_run_at_once_all_together() -> None:
 @pytest.mark.parametrize("bound", [1, 2, 3])
 @pytest.mark.parametrize("kind", ["parallel", "map", "run", "threads"])
 async def test_max_concurrent_is_exact(kind: str, bound: int) -> None:
-    gauge = Gauge()
+    gauge = Gauge(0.05 if kind == "threads" else 0.01)  # a thread may begin late
     task: Any = PythonTask(gauge.block) if kind == "threads" else AsyncPythonTask(gauge.wait)
     branches = {f"b{n}": task for n in range(8)}
     own = None if kind == "run" else bound
