@@ -54,7 +54,7 @@ FIELDS = st.fixed_dictionaries(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(FIELDS)
 def test_a_task_that_was_written_is_read_back(tmp_path: Path, fields: dict[str, Any]) -> None:
     folder = tmp_path / "tasks"
