@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from orchestration.errors import InvalidProject, NoProject, UsageError
 from orchestration.loading import init_project, load_project, next_task_id, write_task
 from orchestration.models import Task
+from orchestration.models.fields import runs_nothing
 from tests.bad_inputs import Link, lay_out
 
 TEXT = st.text(
@@ -45,7 +46,7 @@ FIELDS = st.fixed_dictionaries(
         "notes": TEXT | TRAPS,
         "phase": TEXT | TRAPS,
         "labels": st.lists(TEXT | TRAPS, max_size=3),
-        "verify": st.lists((TEXT | TRAPS).filter(lambda line: line.strip() and "\0" not in line), max_size=3),
+        "verify": st.lists((TEXT | TRAPS).filter(lambda line: not runs_nothing(line)), max_size=3),
         "env": st.dictionaries(NAME, TEXT | TRAPS, max_size=3),
         "metadata": st.dictionaries(TEXT | TRAPS, TEXT | TRAPS | st.integers(-99, 99) | st.floats(-9, 9), max_size=3),
         "estimate_hours": st.floats(0, 1000),
