@@ -285,21 +285,22 @@ async def test_a_plain_step_of_a_loop_of_ones_own_interrupts_nobody_either() -> 
     assert run["bad"].failure is Failure.CRASHED
 
 
-def sleepers(count: int) -> Flow:
-    return Flow("f", [FlowStep(f"s{n}", sleeping(0.2)) for n in range(count)])
+def sleepers(count: int, seconds: float) -> Flow:
+    return Flow("f", [FlowStep(f"s{n}", sleeping(seconds)) for n in range(count)])
 
 
 @pytest.mark.parametrize("options", [{}, {"max_threads": 3}, {"max_concurrent": 9, "max_threads": 3}])
 def test_waiting_for_a_thread_is_waiting_and_no_work(options: dict[str, int]) -> None:
     count = 2 * options.get("max_threads", 64) + 1
-
-    def is_so(run: RunResult) -> bool:
-        assert run.wall_seconds >= 0.6
+    for seconds in (0.2, 0.4, 0.8, 1.6, 3.2):  # what a busy machine adds does not become longer with them
+        run = FlowExecutor(**options).run(sleepers(count, seconds))
+        assert run.wall_seconds >= 3 * seconds
         waited = [one.started_at - one.queued_at for one in run.results if one.started_at and one.queued_at]
-        assert max(waited).total_seconds() >= 0.39
-        return max(run.critical_path_seconds, *(one.duration_seconds for one in run.results)) < 0.38
-
-    assert one_of_some(lambda: FlowExecutor(**options).run(sleepers(count)), is_so)
+        assert max(waited).total_seconds() >= 1.95 * seconds
+        longest = max(run.critical_path_seconds, *(one.duration_seconds for one in run.results))
+        if longest < 1.9 * seconds:
+            break
+    assert longest < 1.9 * seconds
 
 
 def test_a_step_for_which_no_thread_was_free_never_began() -> None:
