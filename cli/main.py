@@ -38,9 +38,12 @@ def main() -> None:
     Everything is written, closed and ended by now. So nothing is taken apart any more, which takes Python as long as a
     whole cheap command.
     """
-    code = _main()
-    sys.stdout.flush()
-    sys.stderr.flush()
+    try:
+        code = _main()
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except KeyboardInterrupt:  # before the first moment that answers one, or after the last
+        code = INTERRUPTED
     os._exit(code)
 
 

@@ -32,6 +32,8 @@ from orchestration.server.schemas import StartRun
 MAX_RUNS: Final = 100
 """Runs that go on here at once; each may have as many tasks at work as it likes."""
 
+PATIENCE_FOR_LOOKS: Final = 20.0
+"""Seconds in which the end of a run is learned when the server ends; a machine that is not busy takes a tenth."""
 PATIENCE_FOR_READERS: Final = 2.0
 """Seconds in which those who read a run that has ended may read its last events when the server ends."""
 
@@ -207,9 +209,10 @@ class Served:
             await asyncio.wait(self._runs, timeout=SECONDS_BETWEEN_STOPS)
             for orchestrator in self._runs.values():
                 orchestrator.stop(self._cause)  # it may have been about to begin a run when it was asked first
-        with anyio.move_on_after(PATIENCE_FOR_READERS):
+        with anyio.move_on_after(PATIENCE_FOR_LOOKS):
             for feed in list(self._feeds.values()):
                 await feed.catch_up()
+        with anyio.move_on_after(PATIENCE_FOR_READERS):
             while any(feed.is_over for feed in self._feeds.values()):  # noqa: ASYNC110  # each leaves by itself
                 await asyncio.sleep(LEAST_BETWEEN_LOOKS)
         for feed in self._feeds.values():

@@ -8,7 +8,8 @@ the descriptors are closed in a child.
 Edges survived: a lock file that is removed while somebody waits for it, or between two turns (whoever gets the lock
 looks whether the file still has a name, and else takes its successor), links planted in place of lock files (they are
 not followed), a holder that never lets go (waiting is bounded, and the error names it where the kernel tells), and an
-onlooker whose probe holds a lock for the blink of an eye (an owner tries again before it gives up).
+onlooker whose probe holds a lock for the blink of an eye, or longer where a busy machine gives it no turn in the middle
+of it (an owner gives up only where somebody else owns).
 """
 
 import fcntl
@@ -29,7 +30,7 @@ from orchestration.store.owners import is_stopped
 WRITE_PATIENCE: Final = 30.0
 """Seconds to wait for the write lock; a transaction takes milliseconds, so whoever holds it longer is stuck."""
 OWN_PATIENCE: Final = 0.1
-"""Seconds to wait for an owner lock that may only be looked at; a probe takes microseconds."""
+"""Seconds to wait for an owner lock whose owner may be about to let go."""
 FIRST_PAUSE: Final = 0.0002
 LONGEST_PAUSE: Final = 0.01
 """Seconds between tries, doubling from the first to the longest: short enough not to lose a turn to a busy writer."""
@@ -201,7 +202,7 @@ def _own(path: Path, taken: Callable[[int | None], OrchError]) -> int:
     deadline = time.monotonic() + OWN_PATIENCE
     while True:
         descriptor = _open(path)
-        if not _locks(descriptor, deadline):
+        if not _locks(descriptor, deadline) and not _outwaits_onlookers(descriptor):
             pid = _written_pid(descriptor)
             _close(descriptor)
             raise taken(pid)
@@ -250,6 +251,16 @@ def _locks(descriptor: int, deadline: float, operation: int = fcntl.LOCK_EX) -> 
             pause = min(2 * pause, LONGEST_PAUSE)
         else:
             return True
+
+
+def _outwaits_onlookers(descriptor: int) -> bool:
+    """Take a lock that others only look at, which they share; False as soon as somebody owns it."""
+    deadline = time.monotonic() + WRITE_PATIENCE
+    while time.monotonic() < deadline and _locks(descriptor, deadline=0.0, operation=fcntl.LOCK_SH):
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
+        if _locks(descriptor, time.monotonic() + OWN_PATIENCE):
+            return True
+    return False
 
 
 def _written_pid(descriptor: int) -> int | None:

@@ -21,7 +21,7 @@ json_agents = pytest.mark.parametrize("agent", JSON)
 
 @json_agents
 def test_a_timeout_in_the_middle_of_a_tool_leaves_nothing(bench: Workbench) -> None:
-    bench.prepare(TOOL, step("hang"), timeout=12)  # codex lets its tool go on alone after 10 s, and asks what next
+    bench.prepare(TOOL, step("hang"), timeout=20)  # codex lets its tool go on alone after 10 s, and asks what next
     with bench.gate() as gate, bench.started("run-batch", "--json") as process:
         wait_for_begin(gate, process)
         done = finish(process)

@@ -83,11 +83,11 @@ def test_a_program_that_is_being_asked_ends_with_orch(project: Project) -> None:
 
 
 def test_a_program_has_no_longer_for_its_version_than_for_its_task(project: Project) -> None:
-    heron(project, HANGS, timeout=0.5)
+    heron(project, HANGS, timeout=3)
     begun = time.monotonic()
     done = project.orch("execute-task", "A")
     assert done.code == 0, done.err
-    assert time.monotonic() - begun < 15
+    assert time.monotonic() - begun < 20  # which a program has for its version where its task has no limit
 
 
 def test_what_a_program_leaves_behind_is_found_though_its_supervisor_was_killed(project: Project) -> None:

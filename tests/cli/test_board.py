@@ -156,7 +156,7 @@ def test_a_person_sees_one_row_for_each_running_task_and_what_ended_above(projec
     project.shell("B", f"echo 'B is busy'; {GATE}", "A")
     project.shell("C", f"printf '\\033[5;5Hjump 中文'; {GATE}", "A")
     start_in(screen, project, "run-batch")
-    lines = screen.until(r"jump")
+    lines = screen.until(r"^> B .*B is busy\n> C .*jump 中文\n1/3 done, 2 running, .*left$")
     assert [line.split()[0] for line in lines[:3]] == ["started", "done", "started"]
     assert re.fullmatch(r"> B  shell\s+[\d.]+s  B is busy", lines[-3])
     assert re.fullmatch(r"> C  shell\s+[\d.]+s  jump 中文", lines[-2])

@@ -4,6 +4,8 @@ import signal
 import subprocess
 import sys
 
+import pytest
+
 from tests.cli.project import PATIENCE, Project
 
 DROPPED = """
@@ -19,6 +21,20 @@ def interrupted():
     print("went on", file=sys.stderr)
 early.remember = interrupted
 sys.argv = ["orch", "run-batch"]
+main.main()
+"""
+
+AT_THE_EDGES = """
+import signal, sys
+from cli import main, streams
+def interrupted(*_):
+    signal.raise_signal(signal.SIGINT)
+class Last:
+    flush = interrupted
+def ending():
+    sys.stdout = Last()
+    return 0
+{moment} = {deed}
 main.main()
 """
 
@@ -51,3 +67,15 @@ def test_an_interrupt_that_is_ignored_for_us_is_not_remembered(project: Project)
     done = run(project, ignored=True)
     assert done.returncode == 0, done.stderr
     assert (project.root / "done").exists()
+
+
+@pytest.mark.parametrize(("moment", "deed"), [("streams.adopt", "interrupted"), ("main._main", "ending")])
+def test_an_interrupt_as_the_first_or_the_last_thing_is_an_interrupt(project: Project, moment: str, deed: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", AT_THE_EDGES.format(moment=moment, deed=deed), "version"],
+        env=project.environment,
+        capture_output=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (128 + signal.SIGINT, b"")

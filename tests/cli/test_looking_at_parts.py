@@ -8,8 +8,8 @@ pytestmark = pytest.mark.slow
 
 AGENTS = """
 agents:
-  quick: {kind: shell, command: echo quick}
-  slow: {kind: shell, command: echo slow; sleep 30}
+  quick: {kind: shell, command: until test -e said; do sleep 0.01; done; echo quick}
+  slow: {kind: shell, command: echo slow; touch said; sleep 30}
   both: {kind: hybrid, strategy: race, agents: [slow, quick]}
   counter: {kind: python, function: "counting:count"}
 """

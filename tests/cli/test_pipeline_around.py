@@ -41,7 +41,7 @@ def waits():
     child.wait()
 
 leaves = AsyncPipeline([PythonTask(daemon)], name="leaves")
-timed = AsyncPipeline([PythonTask(waits, timeout=0.3)], name="timed")
+timed = AsyncPipeline([PythonTask(waits, timeout=2)], name="timed")
 long = AsyncPipeline([PythonTask(waits)], name="long")
 """
 

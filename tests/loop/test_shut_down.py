@@ -20,16 +20,22 @@ async def events_of(store: MemoryStore) -> Sequence[Event]:
 
 def test_when_a_loop_is_shut_down_its_attempts_are_cancelled_and_not_crashed() -> None:
     recorders: list[Recorder] = []
+    begun: list[str] = []
+
+    async def hangs() -> None:
+        begun.append("one")
+        await asyncio.sleep(60)
 
     async def main() -> None:
         recorder = Recorder(Plan("run", [Node("a"), Node("b")]), Ledger())
         recorders.append(recorder)
-        scheduler = Scheduler(recorder, Doing({"a": lambda: asyncio.sleep(60), "b": lambda: asyncio.sleep(60)}), {})
+        scheduler = Scheduler(recorder, Doing({"a": hangs, "b": hangs}), {})
         recorder.emit(RunStarted, tasks=("a", "b"))
         store = MemoryStore()
         await open_run(store, recorder)
         recorders[0].run = asyncio.create_task(scheduler.run(store, 2))  # type: ignore[attr-defined]  # kept alive
-        await asyncio.sleep(0.01)
+        while len(begun) < 2:  # noqa: ASYNC110  # in this loop and at its next turns
+            await asyncio.sleep(0)
 
     with asyncio.Runner() as runner:  # whose end cancels whatever is left, all at once
         runner.run(main())
@@ -38,9 +44,11 @@ def test_when_a_loop_is_shut_down_its_attempts_are_cancelled_and_not_crashed() -
 
 def test_a_loop_that_is_shut_down_while_a_run_ends_waits_for_its_attempts_before_that_is_recorded() -> None:
     told: list[str] = []
+    begun: list[str] = []
     logs: list[MemoryStore] = []
 
     async def cleans_up() -> None:
+        begun.append("one")
         try:
             await asyncio.sleep(60)
         finally:
@@ -57,7 +65,8 @@ def test_a_loop_that_is_shut_down_while_a_run_ends_waits_for_its_attempts_before
         logs.append(MemoryStore())
         await open_run(logs[0], recorder)
         run = asyncio.create_task(scheduler.run(logs[0], 2))
-        await asyncio.sleep(0.01)
+        while len(begun) < 2:  # noqa: ASYNC110  # in this loop and at its next turns
+            await asyncio.sleep(0)
         run.cancel()
         for _ in range(3):
             await asyncio.sleep(0)

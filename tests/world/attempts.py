@@ -3,13 +3,16 @@
 import asyncio
 import os
 import uuid
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from orchestration.models import Agent, InteractiveAgent, PythonAgent, ScriptAgent, ShellAgent, Task
 from orchestration.protocols import Work
+from orchestration.results import Outcome
 
 PATIENCE = 30.0  # seconds in which something that is about to happen has to happen
 
@@ -59,6 +62,20 @@ def work_for(
         },
         **fields,
     )
+
+
+async def until_ready(
+    attempt: Callable[[float], Awaitable[Outcome]], is_ready: Callable[[Outcome], object]
+) -> tuple[Outcome, float]:
+    """Make an attempt that has to come so far before its limit: on a busy machine with a longer one, until it does.
+
+    Returns the outcome and the limit in seconds that was enough.
+    """
+    for limit in (0.3, 1.2, 5.0, 20.0):
+        outcome = await attempt(limit)
+        if is_ready(outcome):
+            return outcome, limit
+    pytest.fail(f"it does not come that far in 20 s: {outcome}")
 
 
 @dataclass(slots=True)

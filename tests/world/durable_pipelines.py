@@ -1,54 +1,70 @@
 """A program that runs a pipeline with a durable store, and can be made to die in the middle of a step.
 
-`python -m tests.world.durable_pipelines FOLDER SHAPE [DIE]`: notes each execution of a step in `FOLDER/log`, kills
-itself with SIGKILL in the step whose path is DIE, and prints the outputs of the run as JSON.
+`python -m tests.world.durable_pipelines FOLDER SHAPE [DIE BESIDE]`: notes each execution of a step in `FOLDER/log`,
+kills itself with SIGKILL in the step whose path is DIE, and prints the outputs of the run as JSON. It dies when the
+ends of BESIDE others are recorded, which are all that can end without it: nothing is noted whose end may still be lost.
 """
 
 import asyncio
 import json
 import os
 import signal
+import sqlite3
 import sys
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 from orchestration import AsyncPipeline, AsyncPythonTask, Conditional, Loop, Map, Parallel, PythonTask, Return
 from orchestration.steps.current import current_step
 
-SETTLE = 0.1
-"""Seconds in which what runs beside the dying step ends and is made durable."""
+PAUSE = 0.01
+"""Seconds between two looks at what is recorded."""
 
 
 class Worker:
     """Makes steps that note that they run, and that die where they are told to."""
 
-    def __init__(self, folder: Path, die: str) -> None:
+    def __init__(self, folder: Path, die: str, beside: int) -> None:
         self.log = folder / "log"
+        self.state = folder / "state" / "state.db"
         self.die = die
+        self.beside = beside
 
-    def note(self) -> None:
+    def note(self) -> bool:
+        """Note that a step runs; whether it is the one to die in."""
         step = current_step()
         assert step is not None
         with self.log.open("a", encoding="utf-8") as file:
             file.write(f"{step.path}\n")
-        if step.path == self.die:
-            time.sleep(SETTLE)
+        return step.path == self.die
+
+    def die_at_last(self) -> None:
+        """Die, unless more is to be recorded before that."""
+        with closing(sqlite3.connect(self.state)) as connection:
+            rows = connection.execute("SELECT task_id FROM events WHERE type = 'task_completed'").fetchall()
+        noted = {*self.log.read_text(encoding="utf-8").split()} - {self.die}
+        if len(noted & {path for (path,) in rows}) == self.beside:
             os.kill(os.getpid(), signal.SIGKILL)
 
     def step(self, name: str, function: Callable[..., Any], *returns: Any) -> AsyncPythonTask:  # noqa: ANN401  # names or records
         async def noted(**known: Any) -> Any:  # noqa: ANN401  # whatever is known
-            if self.die and current_step().path == self.die:  # type: ignore[union-attr]  # it runs in a step
-                await asyncio.sleep(SETTLE)
-            self.note()
+            dies = self.note()
+            while dies:
+                self.die_at_last()
+                await asyncio.sleep(PAUSE)
             return function(**known)
 
         return AsyncPythonTask(noted, name, returns=returns)
 
     def thread(self, name: str, function: Callable[..., Any], *returns: Any) -> PythonTask:  # noqa: ANN401  # as above
         def noted(**known: Any) -> Any:  # noqa: ANN401  # as above
-            self.note()
+            dies = self.note()
+            while dies:
+                self.die_at_last()
+                time.sleep(PAUSE)
             return function(**known)
 
         return PythonTask(noted, name, returns=returns)
@@ -121,9 +137,9 @@ class Worker:
         )
 
 
-def main(folder: Path, shape: str, die: str = "") -> None:
+def main(folder: Path, shape: str, die: str = "", beside: str = "0") -> None:
     """Run it."""
-    worker = Worker(folder, die)
+    worker = Worker(folder, die, int(beside))
     pipeline: AsyncPipeline = getattr(worker, shape)()
     run = pipeline.run({"n": 0}, run_id="r", store=folder / "state", max_concurrent=4)
     told = {"status": run.status, "outputs": run.outputs, "steps": {one.task_id: one.status for one in run.results}}

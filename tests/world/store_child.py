@@ -41,18 +41,22 @@ async def append_for_ever(folder: str) -> None:
 
 
 async def race(folder: str, wins: str) -> None:
-    """At a word, add so many events to the run `r` that others add to as well; say how often the number was taken."""
+    """At a word, add so many events to the run `r` that others add to as well; say how often the number was taken.
+
+    It has looked before the word, so that the first number is taken for all but one of those who wait for it.
+    """
     store = SqliteStore(Path(folder))
+    (run,) = await store.runs()
     say("ready")
     sys.stdin.readline()
     losses = done = 0
     while done < int(wins):
-        (run,) = await store.runs()
         try:
             await store.append("r", [started("r", run.last_seq + 1, f"{os.getpid()}", attempt=done)])
             done += 1
         except OutcomeTaken:
             losses += 1
+        (run,) = await store.runs()
     await store.close()
     say(losses)
 

@@ -147,8 +147,8 @@ def test_a_timeout_kills_three_generations_within_its_grace(tmp_path: Path) -> N
 
 
 def test_silence_is_an_idle_timeout_and_chatter_is_not(tmp_path: Path) -> None:
-    chatter = "for i in 1 2 3 4 5 6 7 8; do echo $i; sleep 0.2; done"
-    tasks = [shell("SILENT", "sleep 300", idle_timeout=0.6), shell("CHATTY", chatter, idle_timeout=0.6)]
+    chatter = "for i in 1 2 3 4 5 6 7 8; do echo $i; sleep 0.3; done"
+    tasks = [shell("SILENT", "sleep 300", idle_timeout=2), shell("CHATTY", chatter, idle_timeout=2)]
     code, events = run_batch(make_project(tmp_path, tasks))
     assert code == 1
     assert ends(events)["SILENT"]["failure"] == "idle_timeout"

@@ -53,7 +53,7 @@ def test_a_line_is_never_an_option_of_the_shell(line: str) -> None:
 
 
 @pytest.mark.slow
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(
     arguments=st.text("ab0ZÄ _@%+=:,./-\t\n", max_size=20) | st.text(st.characters(max_codepoint=126), max_size=6),
     command=st.sampled_from(["show", "./show", "show -n", "show A=1", "a=b", "%", "nothing"]),

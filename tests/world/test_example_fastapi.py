@@ -6,7 +6,6 @@ import os
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -24,29 +23,16 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
     """Where the example listens."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "uvicorn", "main:app", "--host", "127.0.0.1", "--port", str(port)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
-    with subprocess.Popen([*command, "--log-level", "warning"], cwd=EXAMPLE, env=environment) as server:
-        try:
-            _wait_until_it_answers(port)
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            server.terminate()
-            server.wait(PATIENCE)
-
-
-def _wait_until_it_answers(port: int) -> None:
-    for _ in range(int(PATIENCE * 10)):
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-        except OSError:
-            time.sleep(0.1)
-        else:
-            return
-    raise AssertionError("the example does not listen")
+    with socket.create_server(("127.0.0.1", 0)) as listening:  # it is given this one, for nobody else can take it
+        given = listening.fileno()
+        command = [sys.executable, "-m", "uvicorn", "main:app", "--fd", str(given), "--log-level", "warning"]
+        with subprocess.Popen(command, cwd=EXAMPLE, env=environment, pass_fds=[given]) as server:
+            try:
+                yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+            finally:
+                server.terminate()
+                server.wait(PATIENCE)
 
 
 async def items(client: httpx.AsyncClient, path: str, **query: Any) -> list[dict[str, Any]]:  # noqa: ANN401  # any value

@@ -13,7 +13,7 @@ from orchestration.models import ApiAgent, ApiSettings, CliAgent, Task
 from orchestration.results import Outcome, Usage
 from tests.agents.stub_model import StubModel
 from tests.agents.stub_steps import step
-from tests.world.attempts import Ear, work_for
+from tests.world.attempts import Ear, until_ready, work_for
 
 pytestmark = pytest.mark.slow  # the providers' libraries take a second or two to import
 
@@ -130,10 +130,12 @@ async def test_a_limit_in_the_middle_of_an_answer_is_a_limit(tmp_path: Path, mod
 
 @pytest.mark.parametrize("provider", ["openai", "anthropic", "google"])
 async def test_silence_ends_the_attempt(tmp_path: Path, model: StubModel, provider: str) -> None:
-    stalled = await ask(tmp_path, agent(model, provider, step("stall")), idle_timeout=0.5)
+    asked = agent(model, provider, step("stall"))
+    stalled, limit = await until_ready(
+        lambda limit: ask(tmp_path, asked, idle_timeout=limit), lambda outcome: outcome.output
+    )
     assert (stalled.failure, stalled.ended_by) == (Failure.IDLE_TIMEOUT, "idle_timeout")
-    assert stalled.error == f"m at {provider} went silent for 0.5 s"
-    assert stalled.output
+    assert stalled.error == f"m at {provider} went silent for {limit:g} s"
     hung = await ask(tmp_path, agent(model, provider, step("hang")), idle_timeout=0.2)
     assert (hung.failure, hung.ended_by) == (Failure.IDLE_TIMEOUT, "first_output")
     assert hung.error == f"m at {provider} began no answer for 0.2 s"
@@ -141,18 +143,24 @@ async def test_silence_ends_the_attempt(tmp_path: Path, model: StubModel, provid
 
 async def test_an_answer_that_takes_too_long_is_ended_however_much_it_says(tmp_path: Path, model: StubModel) -> None:
     asked = agent(model, "openai", step("slow", ticks=1000, gap=0.05))
-    outcome = await ask(tmp_path, asked, timeout=0.6, idle_timeout=20)
+    outcome, limit = await until_ready(
+        lambda limit: ask(tmp_path, asked, timeout=limit, idle_timeout=20), lambda outcome: outcome.output
+    )
     assert (outcome.failure, outcome.ended_by) == (Failure.TIMEOUT, "timeout")
-    assert outcome.error == "m at openai did not finish its answer within the timeout of 0.6 s"
+    assert outcome.error == f"m at openai did not finish its answer within the timeout of {limit:g} s"
 
 
 async def test_the_time_that_a_listener_takes_is_not_the_models(tmp_path: Path, model: StubModel) -> None:
-    async def slow(_item: object, _stream: str | None) -> None:
-        await asyncio.sleep(0.7)
+    async def attempt(limit: float) -> Outcome:
+        async def slow(_item: object, _stream: str | None) -> None:
+            await asyncio.sleep(1.4 * limit)
+
+        work = work_for(tmp_path, asked, environment={"KEY": "k"}, idle_timeout=limit)
+        return await ApiExecutor().execute(work, slow)
 
     asked = agent(model, "openai", step("done", text="Hello you"))
-    work = work_for(tmp_path, asked, environment={"KEY": "k"}, idle_timeout=0.5)
-    assert (await ApiExecutor().execute(work, slow)).output == "Hello you"
+    outcome, _ = await until_ready(attempt, lambda outcome: outcome.failure is None)
+    assert outcome.output == "Hello you"
 
 
 async def test_a_listener_that_fails_is_no_failure_of_the_model(tmp_path: Path, model: StubModel) -> None:

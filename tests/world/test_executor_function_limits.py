@@ -15,7 +15,7 @@ import pytest
 from orchestration.executors.function import FunctionExecutor
 from orchestration.kinds import Failure
 from orchestration.results import Outcome
-from tests.world.attempts import PATIENCE, Ear, function, work_for
+from tests.world.attempts import PATIENCE, Ear, function, until_ready, work_for
 
 HERE = FunctionExecutor(in_process=True)
 
@@ -81,14 +81,15 @@ async def test_a_thread_past_its_deadline_is_abandoned_and_its_late_result_refus
     assert await asyncio.to_thread(over.wait, PATIENCE)
 
 
+@pytest.mark.slow
 async def test_abandoned_threads_count_until_they_return(tmp_path: Path) -> None:
     executor = FunctionExecutor(in_process=True, max_threads=1)
     release = threading.Event()
     hung = await executor.execute(work_for(tmp_path, function(lambda: release.wait(PATIENCE)), timeout=0.05), Ear())
     assert hung.abandoned
-    second = asyncio.create_task(executor.execute(work_for(tmp_path, function(lambda: "second"), timeout=0.05), Ear()))
+    second = asyncio.create_task(executor.execute(work_for(tmp_path, function(lambda: "second"), timeout=1), Ear()))
     third = asyncio.create_task(executor.execute(work_for(tmp_path, function(lambda: "third")), Ear()))
-    done, _ = await asyncio.wait({second, third}, timeout=0.15)
+    done, _ = await asyncio.wait({second, third}, timeout=1.2)
     assert not done  # no room; and the time of a work that has not started does not run
     third.cancel()
     release.set()
@@ -217,7 +218,7 @@ async def test_a_generator_in_a_thread_ends_at_its_next_item_after_its_deadline(
             closed.set()
 
     ear = Ear()
-    outcome = await run(tmp_path, f, ear, timeout=0.05)
+    outcome = await run(tmp_path, f, ear, timeout=0.5)
     assert outcome.failure is Failure.TIMEOUT
     release.set()
     assert await asyncio.to_thread(closed.wait, PATIENCE)
@@ -289,6 +290,7 @@ async def test_silence_between_items_is_judged_but_not_the_listener_s(tmp_path: 
     release.set()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["async", "plain"])
 async def test_a_listener_may_take_its_time(tmp_path: Path, kind: str) -> None:
     async def async_f() -> AsyncIterator[int]:
@@ -297,12 +299,15 @@ async def test_a_listener_may_take_its_time(tmp_path: Path, kind: str) -> None:
     def plain_f() -> Iterator[int]:
         yield 1
 
-    async def take(_item: object, _stream: str | None) -> None:
-        await asyncio.sleep(0.15)
+    async def attempt(limit: float) -> Outcome:
+        async def take(_item: object, _stream: str | None) -> None:
+            await asyncio.sleep(1.5 * limit)
+
+        return await HERE.execute(work_for(tmp_path, function(target), idle_timeout=limit), take)
 
     target = async_f if kind == "async" else plain_f
-    outcome = await HERE.execute(work_for(tmp_path, function(target), idle_timeout=0.05), take)
-    assert outcome.failure is None, outcome.error
+    outcome, _ = await until_ready(attempt, lambda outcome: outcome.failure is None)
+    assert outcome.succeeded
 
 
 async def test_a_function_that_returns_once_is_not_judged_by_its_silence(tmp_path: Path) -> None:

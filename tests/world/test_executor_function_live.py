@@ -10,7 +10,7 @@ import pytest
 from orchestration.executors.function import FunctionExecutor
 from orchestration.kinds import Failure
 from orchestration.results import Outcome
-from tests.world.attempts import Ear, function, work_for
+from tests.world.attempts import Ear, function, until_ready, work_for
 from tests.world.processes import is_living
 
 pytestmark = pytest.mark.slow  # every test here starts an interpreter, and some start asyncio in it
@@ -217,25 +217,32 @@ async def test_a_timeout_lets_finally_run_and_keeps_what_was_said(tmp_path: Path
             finally:
                 print("tidied")
     """
-    outcome = await run(tmp_path, code, timeout=0.8, kill_grace=10)
+    outcome, limit = await until_ready(
+        lambda limit: run(tmp_path, code, timeout=limit, kill_grace=10), lambda outcome: outcome.output
+    )
     assert (outcome.failure, outcome.ended_by) == (Failure.TIMEOUT, "timeout")
     assert outcome.output == "begun\ntidied"
-    assert "`steps:f` was ended after its timeout of 0.8 s" in (outcome.error or "")
+    assert f"`steps:f` was ended after its timeout of {limit:g} s" in (outcome.error or "")
 
 
 async def test_items_are_signs_of_life(tmp_path: Path) -> None:
-    code = """
-        import time
-        def f():
-            for n in range(12):
-                time.sleep(0.1)
-                yield n
-            time.sleep(60)
-    """
+    def yielding(pause: float) -> str:
+        return f"""
+            import time
+            def f():
+                for n in range(12):
+                    time.sleep({pause})
+                    yield n
+                time.sleep(60)
+        """
+
+    async def attempt(limit: float) -> Outcome:
+        ear.heard.clear()
+        return await run(tmp_path, yielding(limit / 9), ear, idle_timeout=limit)  # all pauses together are longer
+
     ear = Ear()
-    outcome = await run(tmp_path, code, ear, idle_timeout=0.9)
+    outcome, _ = await until_ready(attempt, lambda _: ear.items == list(range(12)))
     assert outcome.failure is Failure.IDLE_TIMEOUT
-    assert ear.items == list(range(12))
 
 
 async def test_a_cancelled_function_is_dead_with_its_children_before_the_cancellation_gets_out(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from orchestration.executors.script import ScriptExecutor
 from orchestration.kinds import Failure
 from orchestration.models import Task
 from orchestration.results import Outcome
-from tests.world.attempts import Ear, script, shell, work_for
+from tests.world.attempts import Ear, script, shell, until_ready, work_for
 from tests.world.processes import is_living
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -183,9 +183,12 @@ async def test_a_crash_counts_more_than_what_was_reported_before(tmp_path: Path)
 
 @pytest.mark.slow
 async def test_a_timeout_counts_more_than_what_was_reported_before(tmp_path: Path) -> None:
-    outcome = await run(tmp_path, f"{say(status='failed', error='the error')}exec sleep 60", timeout=0.3)
+    command = f"{say(status='failed', error='the error')}exec sleep 60"
+    outcome, limit = await until_ready(
+        lambda limit: run(tmp_path, command, timeout=limit), lambda outcome: "it reported" in (outcome.error or "")
+    )
     assert outcome.failure is Failure.TIMEOUT
-    assert "timeout of 0.3 s" in (outcome.error or "")
+    assert f"timeout of {limit:g} s" in (outcome.error or "")
     assert "it reported the error" in (outcome.error or "")
 
 

@@ -12,12 +12,17 @@ from orchestration.executors.shell import ShellExecutor
 from orchestration.kinds import Failure
 from orchestration.models import Task
 from orchestration.results import Outcome
-from tests.world.attempts import Ear, function, shell, work_for
+from tests.world.attempts import Ear, function, shell, until_ready, work_for
 from tests.world.processes import is_living, linux_only
 
 
 async def run(folder: Path, line: str, ear: Ear | None = None, **fields: Any) -> Outcome:  # noqa: ANN401  # fields of an attempt
     return await ShellExecutor().execute(work_for(folder, shell(line), **fields), ear or Ear())
+
+
+def by_output(outcome: Outcome) -> bool:
+    """Whether the command came as far as saying something."""
+    return bool(outcome.output)
 
 
 async def test_a_command_that_ends_with_zero_has_succeeded_and_its_output_is_the_task_s(tmp_path: Path) -> None:
@@ -122,24 +127,28 @@ async def test_a_command_is_no_template_and_works_in_the_project(tmp_path: Path)
 
 @pytest.mark.slow
 async def test_a_timeout_ends_the_command_and_what_it_started(tmp_path: Path) -> None:
-    ear = Ear()
-    outcome = await run(tmp_path, "sleep 60 & echo $!; sleep 60", ear, timeout=0.3, kill_grace=1.0)
+    outcome, limit = await until_ready(
+        lambda limit: run(tmp_path, "sleep 60 & echo $!; sleep 60", timeout=limit, kill_grace=1.0), by_output
+    )
     assert (outcome.failure, outcome.ended_by) == (Failure.TIMEOUT, "timeout")
-    assert "timeout of 0.3 s" in (outcome.error or "")
+    assert f"timeout of {limit:g} s" in (outcome.error or "")
     assert not is_living(int(outcome.output))
 
 
 @pytest.mark.slow
 async def test_silence_is_told_apart_from_a_timeout(tmp_path: Path) -> None:
-    outcome = await run(tmp_path, "echo begun; sleep 60", idle_timeout=0.3, timeout=50)
+    outcome, limit = await until_ready(
+        lambda limit: run(tmp_path, "echo begun; sleep 60", idle_timeout=limit, timeout=50), by_output
+    )
     assert (outcome.failure, outcome.ended_by) == (Failure.IDLE_TIMEOUT, "idle_timeout")
-    assert "wrote nothing for 0.3 s" in (outcome.error or "")
+    assert f"wrote nothing for {limit:g} s" in (outcome.error or "")
     assert outcome.output == "begun"
 
 
 @pytest.mark.slow
 async def test_a_command_that_ends_well_after_its_timeout_has_timed_out(tmp_path: Path) -> None:
-    outcome = await run(tmp_path, "trap 'exit 0' TERM; sleep 60 & wait", timeout=0.3)
+    command = "trap 'exit 0' TERM; echo ready; sleep 60 & wait"
+    outcome, _ = await until_ready(lambda limit: run(tmp_path, command, timeout=limit), by_output)
     assert (outcome.failure, outcome.exit_code) == (Failure.TIMEOUT, 0)
 
 

@@ -62,10 +62,19 @@ def hanging(let_go: threading.Event) -> Callable[[], str]:
     return hang
 
 
+def one_of_some(runs: Callable[[], RunResult], is_so: Callable[[RunResult], bool]) -> bool:
+    """Whether one of some runs took as long as it should: the machine may have other things to do."""
+    return any(is_so(runs()) for _ in range(5))
+
+
 def test_independent_steps_take_less_than_their_times_together() -> None:
-    run = FlowExecutor().run(Flow("f", [FlowStep(f"s{n}", sleeping(0.2)) for n in range(8)]))
-    assert run.wall_seconds < run.step_seconds / 2
-    assert run.critical_path_seconds == pytest.approx(0.2, rel=0.5)
+    flow = Flow("f", [FlowStep(f"s{n}", sleeping(0.2)) for n in range(8)])
+
+    def is_so(run: RunResult) -> bool:
+        together = run.wall_seconds < run.step_seconds / 2
+        return together and run.critical_path_seconds == pytest.approx(0.2, rel=0.5)
+
+    assert one_of_some(lambda: FlowExecutor().run(flow), is_so)
 
 
 def test_a_real_graph_takes_hardly_longer_than_its_critical_path() -> None:
@@ -86,7 +95,7 @@ def test_a_real_graph_takes_hardly_longer_than_its_critical_path() -> None:
 @pytest.mark.parametrize("limit", [1, 3])
 def test_runs_of_one_executor_share_its_room_from_several_threads(limit: int) -> None:
     gauge, executor, runs = Gauge(), FlowExecutor(limit), list[RunResult]()
-    flow = Flow("f", [FlowStep(f"s{n}", sleeping(0.01, gauge)) for n in range(5)])
+    flow = Flow("f", [FlowStep(f"s{n}", sleeping(0.05, gauge)) for n in range(5)])
     threads = [threading.Thread(target=lambda: runs.append(executor.run(flow)), daemon=True) for _ in range(4)]
     for thread in threads:
         thread.start()
@@ -276,25 +285,28 @@ async def test_a_plain_step_of_a_loop_of_ones_own_interrupts_nobody_either() -> 
     assert run["bad"].failure is Failure.CRASHED
 
 
-def sleepers(count: int) -> Flow:
-    return Flow("f", [FlowStep(f"s{n}", sleeping(0.2)) for n in range(count)])
+def sleepers(count: int, seconds: float) -> Flow:
+    return Flow("f", [FlowStep(f"s{n}", sleeping(seconds)) for n in range(count)])
 
 
 @pytest.mark.parametrize("options", [{}, {"max_threads": 3}, {"max_concurrent": 9, "max_threads": 3}])
 def test_waiting_for_a_thread_is_waiting_and_no_work(options: dict[str, int]) -> None:
     count = 2 * options.get("max_threads", 64) + 1
-    run = FlowExecutor(**options).run(sleepers(count))
-    assert run.wall_seconds >= 0.6
-    assert run.critical_path_seconds < 0.38
-    assert max(one.duration_seconds for one in run.results) < 0.38
-    waited = [one.started_at - one.queued_at for one in run.results if one.started_at and one.queued_at]
-    assert max(waited).total_seconds() >= 0.39
+    for seconds in (0.2, 0.4, 0.8, 1.6, 3.2):  # what a busy machine adds does not become longer with them
+        run = FlowExecutor(**options).run(sleepers(count, seconds))
+        assert run.wall_seconds >= 3 * seconds
+        waited = [one.started_at - one.queued_at for one in run.results if one.started_at and one.queued_at]
+        assert max(waited).total_seconds() >= 1.95 * seconds
+        longest = max(run.critical_path_seconds, *(one.duration_seconds for one in run.results))
+        if longest < 1.9 * seconds:
+            break
+    assert longest < 1.9 * seconds
 
 
 def test_a_step_for_which_no_thread_was_free_never_began() -> None:
     let_go = threading.Event()
     steps = [FlowStep("hangs", hanging(let_go)), FlowStep("waits", sleeping(0))]
-    run = FlowExecutor(max_threads=1).run(Flow("f", steps), deadline="100ms")
+    run = FlowExecutor(max_threads=1).run(Flow("f", steps), deadline="500ms")
     let_go.set()
     assert [(one.status.value, one.reason) for one in run.results] == [
         ("cancelled", "stopped"),

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +72,7 @@ def paused(project: Project) -> bool:
 
 
 def test_many_agents_on_one_account_all_finish_after_its_reset_and_none_fails(tmp_path: Path) -> None:
-    quota = {"quota": {"path": "requests", "requests": 4, "window": 1.5}}
+    quota = {"quota": {"path": "requests", "requests": 4, "window": 4}}
     agents = {f"agent-{n}": plays(quota, GOOD, account="team") for n in range(2)}
     tasks = {f"T-{n}": {"agent": f"agent-{n % 2}"} for n in range(8)}
     tasks["OTHER"] = {"agent": "other"}
@@ -88,23 +89,24 @@ def test_many_agents_on_one_account_all_finish_after_its_reset_and_none_fails(tm
 
 LIMITED = plays({"attempts": [[{"rate_limit": "4s"}], [GOOD]]}, account="team")
 
-FAR = plays({"attempts": [[{"rate_limit": "8s"}], [GOOD]]}, account="team")
+FAR = plays({"attempts": [[{"rate_limit": "12s"}], [GOOD]]}, account="team")
 
 
 def test_a_pause_is_remembered_after_kill_9(tmp_path: Path) -> None:
     project = prepare(tmp_path, {"A": {"agent": "a"}, "B": {"agent": "b"}}, agents={"a": LIMITED, "b": LIMITED})
-    with project.start("run-batch", "-j", "1", output=subprocess.DEVNULL) as orch:
-        wait_until(lambda: paused(project))
-        refused_at = time.monotonic()
+    with project.start("run-batch", "-j", "1", "--events") as orch:
+        assert orch.stdout is not None
+        while b'"account_paused"' not in orch.stdout.readline():
+            pass
         orch.kill()
         orch.wait(30)
     assert starts(tmp_path) == ["A 1"]
     done = project.orch("run-batch", "-j", "1")
     assert done.code == 0, done.err
-    assert time.monotonic() - refused_at > 2  # of the four seconds, reading and killing took some
     assert starts(tmp_path)[1] in {"A 2", "B 1"}
     events = events_of(project)
-    until = next(event["until"] for event in events if event["type"] == "account_paused")
+    paused_at, until = next((event["at"], event["until"]) for event in events if event["type"] == "account_paused")
+    assert (datetime.fromisoformat(until) - datetime.fromisoformat(paused_at)).total_seconds() > 2
     began = [event["at"] for event in events if event["type"] == "task_started"]
     assert began[1] >= until
     assert "attempt_interrupted" not in {event["type"] for event in events}
@@ -120,13 +122,13 @@ def test_a_reset_too_far_away_ends_the_run_and_a_later_command_continues(tmp_pat
     done = project.orch("run-batch", "--fail-fast")
     assert done.code == 75, done.err
     ended = time.monotonic()
-    assert status(project)["B"] == "success"
-    assert "team" in project.orch("why", "A").out
     sooner = project.orch("run-batch", "--quiet")
     assert sooner.code == 75, sooner.err
+    assert "team" in project.orch("why", "A").out
+    assert status(project)["B"] == "success"
     assert starts(tmp_path).count("A 1") == 1
     assert "A 2" not in starts(tmp_path)
-    time.sleep(max(0.0, ended + 8 - time.monotonic()))  # the account's own time: there is no event for it
+    time.sleep(max(0.0, ended + 12 - time.monotonic()))  # the account's own time: there is no event for it
     assert project.orch("run-batch").code == 0
     assert starts(tmp_path)[-2:] == ["A 2", "C 1"]
     events_of(project)
@@ -164,7 +166,7 @@ COSTS = {"usage": {"input": 1000, "output": 10, "cost_usd": 1.0}}
 
 
 def test_a_task_that_has_spent_its_budget_is_ended_and_stays_failed_until_it_is_retried(tmp_path: Path) -> None:
-    spends = plays(COSTS, COSTS, {"say": "and more"}, {"wait": 20}, GOOD)
+    spends = plays(COSTS, COSTS, {"say": "and more"}, {"wait": 60}, GOOD)
     project = prepare(
         tmp_path,
         {
@@ -173,11 +175,11 @@ def test_a_task_that_has_spent_its_budget_is_ended_and_stays_failed_until_it_is_
             "SLOW": {"agent": "sleeps", "budget": {"wall": 0.5}},
             "CHEAP": {"agent": "cheap", "budget": {"cost_usd": 1.5}},
         },
-        agents={"spends": spends, "cheap": plays(COSTS, GOOD), "sleeps": plays({"wait": 20}, GOOD)},
+        agents={"spends": spends, "cheap": plays(COSTS, GOOD), "sleeps": plays({"wait": 60}, GOOD)},
     )
     begun = time.monotonic()
     assert project.orch("run-batch", "-j", "4").code == 3
-    assert time.monotonic() - begun < 15
+    assert time.monotonic() - begun < 45
     assert failures(project) == {"DEAR": "budget", "LONG": "budget", "SLOW": "budget"}
     assert starts(tmp_path).count("DEAR 1") == 1
     count = len(starts(tmp_path))

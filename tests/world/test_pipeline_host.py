@@ -120,6 +120,7 @@ async def test_prints_of_what_a_step_calls_are_its_own_too(capsys: pytest.Captur
     assert (captured.out, captured.err) == ("", "error\n")
 
 
+@pytest.mark.slow
 async def test_prints_of_a_step_that_fails_or_is_cancelled_are_kept() -> None:
     async def fails() -> None:
         print("before")
@@ -133,21 +134,25 @@ async def test_prints_of_a_step_that_fails_or_is_cancelled_are_kept() -> None:
     assert run["fails"].metadata["printed"] == "before\n"
     run = await pipeline_of(AsyncPythonTask(hangs, timeout=0.02)).execute()
     assert run["hangs"].metadata["printed"] == "begun\n"
-    run = await pipeline_of(hangs).execute(deadline=0.02)
+    run = await pipeline_of(hangs).execute(deadline=0.5)
     assert run["hangs"].metadata["printed"] == "begun\n"
 
 
 async def test_a_host_that_replaces_stdout_meanwhile_has_it_as_it_left_it() -> None:
+    printed, replaced = asyncio.Event(), asyncio.Event()
+
     async def prints() -> None:
         print("captured")
-        await asyncio.sleep(0.02)
+        printed.set()
+        await replaced.wait()
         print("captured too")
 
     stdout, other = sys.stdout, io.StringIO()
     running = asyncio.create_task(pipeline_of(prints).execute())
-    await asyncio.sleep(0.01)
+    await printed.wait()
     with contextlib.redirect_stdout(other):
         print("to another place")
+        replaced.set()
         run = await running
     assert sys.stdout is stdout
     assert "write" not in vars(other)

@@ -32,10 +32,10 @@ from tests.world.processes import ROOT
 from tests.world.steps import nothing, pipeline_of
 
 
-def run_child(folder: Path, shape: str, die: str = "") -> "subprocess.CompletedProcess[str]":
+def run_child(folder: Path, shape: str, die: str = "", beside: int = 0) -> "subprocess.CompletedProcess[str]":
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     return subprocess.run(
-        [sys.executable, "-m", "tests.world.durable_pipelines", str(folder), shape, die],
+        [sys.executable, "-m", "tests.world.durable_pipelines", str(folder), shape, die, str(beside)],
         env=environment,
         capture_output=True,
         text=True,
@@ -55,23 +55,25 @@ EXPECTED: dict[str, dict[str, Any]] = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("shape", "die"),
+    ("shape", "die", "beside"),
     [
-        ("branches", "start"),
-        ("branches", "p/b/b1"),
-        ("branches", "p/c/c2"),
-        ("branches", "end"),
-        ("items", "m[1]/one"),
-        ("items", "m[2]/two"),
-        ("items", "end"),
-        ("choice", "c/left/left"),
-        ("choice", "end"),
-        ("rounds", "l[2]/up"),
-        ("rounds", "end"),
+        ("branches", "start", 0),
+        ("branches", "p/b/b1", 5),
+        ("branches", "p/c/c2", 6),
+        ("branches", "end", 7),
+        ("items", "m[1]/one", 5),
+        ("items", "m[2]/two", 6),
+        ("items", "end", 7),
+        ("choice", "c/left/left", 2),
+        ("choice", "end", 3),
+        ("rounds", "l[2]/up", 2),
+        ("rounds", "end", 4),
     ],
 )
-def test_a_killed_run_goes_on_and_does_what_had_ended_not_again(tmp_path: Path, shape: str, die: str) -> None:
-    killed = run_child(tmp_path, shape, die)
+def test_a_killed_run_goes_on_and_does_what_had_ended_not_again(
+    tmp_path: Path, shape: str, die: str, beside: int
+) -> None:
+    killed = run_child(tmp_path, shape, die, beside)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     again = run_child(tmp_path, shape)
     assert again.returncode == 0, again.stderr
@@ -84,15 +86,15 @@ def test_a_killed_run_goes_on_and_does_what_had_ended_not_again(tmp_path: Path, 
 
 @pytest.mark.slow
 def test_a_run_killed_twice_goes_on_twice(tmp_path: Path) -> None:
-    for die in ("p/a/a1", "p/a/a2"):
-        assert run_child(tmp_path, "branches", die).returncode == -signal.SIGKILL
+    for die, beside in (("p/a/a1", 5), ("p/a/a2", 6)):
+        assert run_child(tmp_path, "branches", die, beside).returncode == -signal.SIGKILL
     told = json.loads(run_child(tmp_path, "branches").stdout)
     assert told["outputs"] == EXPECTED["branches"]
 
 
 @pytest.mark.slow
 def test_objects_that_lived_in_memory_are_made_again_and_nothing_else_is(tmp_path: Path) -> None:
-    assert run_child(tmp_path, "objects", "end").returncode == -signal.SIGKILL
+    assert run_child(tmp_path, "objects", "end", 2).returncode == -signal.SIGKILL
     told = json.loads(run_child(tmp_path, "objects").stdout)
     assert told["outputs"] == EXPECTED["objects"]
     assert Counter((tmp_path / "log").read_text().split()) == {"make": 2, "middle": 1, "end": 2}
@@ -100,7 +102,7 @@ def test_objects_that_lived_in_memory_are_made_again_and_nothing_else_is(tmp_pat
 
 @pytest.mark.slow
 def test_a_step_in_a_branch_that_must_not_be_begun_twice_has_failed_and_its_branch_with_it(tmp_path: Path) -> None:
-    assert run_child(tmp_path, "guarded", "p/a/once").returncode == -signal.SIGKILL
+    assert run_child(tmp_path, "guarded", "p/a/once", 1).returncode == -signal.SIGKILL
     again = run_child(tmp_path, "guarded")
     assert again.returncode == 0, again.stderr
     told = json.loads(again.stdout)

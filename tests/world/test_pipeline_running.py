@@ -83,7 +83,7 @@ async def test_nested_levels_run_at_once_all_together() -> None:
 @pytest.mark.parametrize("bound", [1, 2, 3])
 @pytest.mark.parametrize("kind", ["parallel", "map", "run", "threads"])
 async def test_max_concurrent_is_exact(kind: str, bound: int) -> None:
-    gauge = Gauge()
+    gauge = Gauge(0.05 if kind == "threads" else 0.01)  # a thread may begin late
     task: Any = PythonTask(gauge.block) if kind == "threads" else AsyncPythonTask(gauge.wait)
     branches = {f"b{n}": task for n in range(8)}
     own = None if kind == "run" else bound
@@ -375,9 +375,15 @@ def test_results_and_order_are_equal_under_ten_hash_seeds() -> None:
 
 
 async def test_waiting_for_a_thread_is_waiting_and_no_work() -> None:
-    branches = {f"b{n}": PythonTask(lambda: time.sleep(0.2), f"s{n}") for n in range(130)}
-    run = await pipeline_of(Parallel("p", branches)).execute()
-    assert run.succeeded
-    calls = [one.duration_seconds for one in run.results if "/s" in one.task_id]
-    assert len(calls) == 130
-    assert max(calls) < 0.38
+    def work(seconds: float) -> None:
+        time.sleep(seconds)
+
+    branches = {f"b{n}": PythonTask(work, f"s{n}") for n in range(130)}
+    for seconds in (0.2, 0.4, 0.8, 1.6, 3.2):  # what a busy machine adds does not become longer with them
+        run = await pipeline_of(Parallel("p", branches)).execute({"seconds": seconds})
+        assert run.succeeded
+        calls = [one.duration_seconds for one in run.results if "/s" in one.task_id]
+        assert len(calls) == 130
+        if max(calls) < 1.9 * seconds:
+            break
+    assert max(calls) < 1.9 * seconds

@@ -48,7 +48,7 @@ async def test_the_tree_is_dead_when_the_cancellation_arrives() -> None:
 async def test_cancelling_again_and_again_does_not_cut_the_ending_short() -> None:
     ends: list[ProcessEnd] = []
     ear = Ear()
-    run = python(IGNORES_TERM, IGNORES_TERM, kill_grace=0.3)
+    run = python(IGNORES_TERM, IGNORES_TERM, kill_grace=2)
     running = asyncio.create_task(run_process(run, ear, on_end=ends.append))
     pids = pids_in(await ear.wait_for(b"\n", times=2))
     for _ in range(10):
@@ -81,17 +81,24 @@ async def test_a_cancellation_after_the_end_does_not_change_who_ended_it() -> No
     ends: list[ProcessEnd] = []
     busy, gate = asyncio.Event(), asyncio.Event()
 
-    async def sink(_: Stream, __: bytes) -> None:
+    said = b""
+
+    async def sink(_: Stream, data: bytes) -> None:
+        nonlocal said
+        said = data
         busy.set()
         await gate.wait()
 
-    running = asyncio.create_task(run_process(command("echo", "hello"), sink, on_end=ends.append))
+    running = asyncio.create_task(run_process(command("sh", "-c", "echo $$"), sink, on_end=ends.append))
     await busy.wait()
-    await run_process(command("sleep", "0.05"))  # by now the other has ended, and only its sink is still at work
+    (pid,) = pids_in(said)
+    while is_living(pid):  # noqa: ASYNC110  # what is waited for happens in another process
+        await asyncio.sleep(0.001)
+    await run_process(command("true"))  # the end of the other was learned before this one's
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running
-    assert [(end.exit_code, end.ended_by, end.stdout) for end in ends] == [(0, EndedBy.ITSELF, b"hello\n")]
+    assert [(end.exit_code, end.ended_by, end.stdout) for end in ends] == [(0, EndedBy.ITSELF, said)]
 
 
 @pytest.mark.slow
@@ -122,8 +129,16 @@ async def test_a_scope_of_anyio_around_the_call_does_not_make_the_wait_spin() ->
     ear = Ear()
     ends: list[ProcessEnd] = []
     started = time.process_time()
-    with anyio.move_on_after(0.3) as scope:
+    scope = anyio.CancelScope()
+
+    async def leave() -> None:
+        await ear.wait_for(b"\n", times=2)
+        scope.cancel()
+
+    leaving = asyncio.create_task(leave())
+    with scope:
         await run_process(python(IGNORES_TERM, IGNORES_TERM, kill_grace=1.0), ear, on_end=ends.append)
+    await leaving
     assert scope.cancelled_caught
     assert [end.signal for end in ends] == [signal.SIGKILL]
     assert time.process_time() - started < ends[0].duration / 2
@@ -229,7 +244,8 @@ async def test_the_book_is_empty_after_every_kind_of_end() -> None:
     with pytest.raises(Exception, match="no program"):
         await run_process(command("no-such-program"), children=children)
     running = asyncio.create_task(run_process(command("sleep", "60"), children=children))
-    await asyncio.sleep(0.02)
+    while not children:  # noqa: ASYNC110  # nothing tells of it
+        await asyncio.sleep(0.001)
     assert len(children) == 1
     running.cancel()
     await asyncio.wait([running])

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from orchestration.scripted import TRICKS
-from tests.world.processes import linux_only, living_with
+from tests.world.processes import linux_only, living_with, read
 from tests.world.scripted import PATIENCE, environment, is_there, lines_until, play, playing, words_for
 
 
@@ -105,9 +105,8 @@ def test_one_without_a_marker_has_an_empty_environment_and_its_alarm_still_set(t
     (pid,) = left_by(tmp_path, "daemon", unmarked=True, deaf=True, seconds=1)
     deadline = time.monotonic() + 20
     while is_there(pid):
-        program_of = Path(f"/proc/{pid}/comm").read_text().strip() if is_there(pid) else ""
-        if program_of == "sleep":
-            assert Path(f"/proc/{pid}/environ").read_bytes() == b""
+        if read(pid, "comm").strip() == b"sleep":
+            assert read(pid, "environ") == b""
         assert time.monotonic() < deadline
         time.sleep(0.02)
 

@@ -130,6 +130,8 @@ async def test_people_answer_tasks_of_a_run_that_goes_on_here(tmp_path: Path) ->
     async with serving_project(make_project(tmp_path, tasks)) as server:
         run = await server.start(max_concurrent=5)
         await until((tmp_path / "begun").exists)
+        while [*statuses_of(await server.get("/status")).values()].count("needs_input") < 4:  # noqa: ASYNC110  # no event
+            await asyncio.sleep(0.01)
         assert error_of(await server.client.post("/tasks/A/complete", json={})) == (409, "checks_failed")
         (tmp_path / "made").touch()
         completed = await server.post("/tasks/A/complete", {"output": "done", "outputs": {"n": 1}, "by": "ada"})
@@ -199,15 +201,19 @@ def statuses_of(status: dict[str, Any]) -> dict[str, str]:
 
 @pytest.mark.slow
 async def test_a_server_that_ends_ends_its_runs_and_takes_no_more(tmp_path: Path) -> None:
+    tidies = "until test -e go; do sleep 0.01; done; exit 1"
     make_project(
-        tmp_path, [shell("A", "echo $$ >pid; touch begun; trap 'sleep 0.3; exit 1' TERM; while :; do sleep 0.01; done")]
+        tmp_path,
+        [shell("A", f"trap '{tidies}' TERM; echo $$ >pid; touch begun; while :; do sleep 0.01; done", kill_grace=60)],
     )
     async with serving_project(tmp_path) as server:
         run = await server.start()
         await until((tmp_path / "begun").exists)
         reading = asyncio.create_task(server.read(run))
+        await until(lambda: server.served.readers == 1)
         server.served.stop("enough")
         assert error_of(await server.client.post("/runs", json={})) == (503, "refused")
+        (tmp_path / "go").touch()
         assert (await reading)[-1].json["type"] == "run_completed"
     assert not Path(f"/proc/{(tmp_path / 'pid').read_text().strip()}").exists()
     async with serving_project(tmp_path) as server:

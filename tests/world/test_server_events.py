@@ -15,6 +15,7 @@ import pytest
 
 from orchestration import ProjectOrchestrator
 from orchestration.events import from_dict
+from orchestration.server import served
 from orchestration.server.cursor import Cursor
 from tests.cli.project import command_line
 from tests.world.projects import make_project, shell, until
@@ -189,9 +190,10 @@ async def test_who_reads_slowly_gets_everything_and_holds_up_nobody(tmp_path: Pa
 
 @pytest.mark.slow
 async def test_the_run_of_a_process_that_was_killed_is_told_as_far_as_it_came_and_ends(tmp_path: Path) -> None:
-    make_project(tmp_path, [shell("A", "echo so far; touch begun; sleep 600")])
+    make_project(tmp_path, [shell("A", "echo so far; sleep 600")])
+    logs = tmp_path / ".orchestration" / "runs"
     async with serving_project(tmp_path) as server, driven_elsewhere(tmp_path) as process:
-        await until((tmp_path / "begun").exists)
+        await until(lambda: [path.read_text() for path in logs.rglob("stdout.log")] == ["so far\n"])
         run = await newest(server)
         reading = asyncio.create_task(server.read(run))
         await asyncio.sleep(0)
@@ -200,6 +202,22 @@ async def test_the_run_of_a_process_that_was_killed_is_told_as_far_as_it_came_an
         assert [message.json["type"] for message in found] == ["run_started", "task_started", "task_chunk"]
         assert found[-1].json["chunk"] == "so far\n"
         assert await server.read(run, found[-1].id) == []
+
+
+@pytest.mark.slow
+async def test_who_reads_is_told_of_the_end_that_the_server_makes_though_nobody_waits_for_the_slow(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(served, "PATIENCE_FOR_READERS", 0)
+    make_project(tmp_path, [shell("A", "touch begun; sleep 600")])
+    async with serving_project(tmp_path) as server:
+        run = await server.start()
+        await until((tmp_path / "begun").exists)
+        reading = asyncio.create_task(server.read(run))
+        await until(lambda: server.served.readers == 1)
+        server.served.stop("the test says so")
+        found = await reading
+    assert [found[-1].json[name] for name in ("type", "reason")] == ["run_completed", "the test says so"]
 
 
 @pytest.mark.slow
@@ -229,7 +247,8 @@ async def test_of_live_output_all_or_only_what_is_new_or_nothing_is_told(tmp_pat
         wanted = [{}, {"chunks": "none"}, {"chunks": "new", "since": started}]
         reading = [asyncio.create_task(server.read(run, **query)) for query in wanted]
         await until(lambda: server.served.readers == len(reading))
-        await asyncio.sleep(0.3)  # all have had their first look, which nothing else tells
+        (feed,) = server.served._feeds.values()  # noqa: SLF001  # nothing else tells that all have had their first look
+        await feed.catch_up()
         (tmp_path / "go").touch()
         everything, nothing, new = [texts_of(found) for found in await asyncio.gather(*reading)]
     assert everything == {("A", "stdout"): "old ünew\n"}

@@ -299,7 +299,7 @@ async def test_a_client_that_leaves_ends_its_run(tmp_path: Path) -> None:
 
     async with app_with(endpoint) as client:
         async with client.stream("GET", "/"):
-            await until((tmp_path / "pid").exists)
+            await until(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text().endswith("\n"))
         looking = ProjectOrchestrator(tmp_path)
         async with asyncio.timeout(20):
             while (await looking.run_result()).status.value == "running":  # noqa: ASYNC110  # what happens beside us

@@ -142,14 +142,16 @@ def test_a_forked_child_does_not_keep_its_parents_run_alive(folder: Path) -> Non
         assert said(process) == "gone on"
 
 
-def test_looking_at_a_lock_does_not_keep_anybody_from_owning_it(folder: Path) -> None:
+@pytest.mark.slow
+@pytest.mark.parametrize("seconds", [0.01, 0.5])
+def test_looking_at_a_lock_does_not_keep_anybody_from_owning_it(folder: Path, seconds: float) -> None:
     store = SqliteStore(folder)
     with store.own("r"):
         pass
     onlooker = os.open(folder / "runs/r/owner.lock", os.O_RDONLY)
     fcntl.flock(onlooker, fcntl.LOCK_SH)  # as `is_live` does, but caught in the middle of it
     assert not store.is_live("r"), "several may look at once"
-    leaving = threading.Timer(0.01, os.close, [onlooker])
+    leaving = threading.Timer(seconds, os.close, [onlooker])
     leaving.start()
     with store.own("r"):
         assert store.is_live("r")

@@ -11,6 +11,7 @@ from orchestration import AgentRegistry, ExecutionStatus, RetryPolicy, Task, Tas
 from orchestration.kinds import Failure
 from orchestration.models import Backoff, ShellAgent
 from orchestration.protocols import Work
+from tests.world.projects import until
 
 
 def shell_task(task_id: str, command: str, **fields: Any) -> Task:  # noqa: ANN401  # any field
@@ -121,9 +122,11 @@ async def test_calls_at_once_on_one_executor_are_independent(tmp_path: Path) -> 
 
 async def test_a_cancelled_call_leaves_no_process(tmp_path: Path) -> None:
     task = shell_task("A", "sleep 300 & echo $! > pid; sleep 300")
-    with pytest.raises(TimeoutError):
-        async with asyncio.timeout(1):
-            await TaskExecutor(directory=tmp_path).execute(task)
+    running = asyncio.create_task(TaskExecutor(directory=tmp_path).execute(task))
+    await until(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text().endswith("\n"))
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
     pid = (tmp_path / "pid").read_text().strip()
     assert not _runs(pid)
 

@@ -44,9 +44,9 @@ CASES: Final[dict[str, tuple[str, tuple[Moves, ...], dict[str, Any]]]] = {
     "500": ("exit_code success", ([SAY, {"refuse": 500}], GOOD), {"retry": ONCE_MORE}),
     "500-again": ("exit_code exit_code", ([{"refuse": 500}],), {"retry": ONCE_MORE}),
     "500-once": ("exit_code", ([{"refuse": 500}],), {}),
-    "hung": ("timeout", ([SAY, {"hang": 0}],), {"timeout": 1}),
-    "deaf": ("timeout", ([{"deaf": 0}, SAY, {"hang": 0}],), {"timeout": 1, "kill_grace": 0.3}),
-    "hung-in-tool": ("timeout", ([SAY, {"tool": "exec sleep 25"}],), {"timeout": 1}),
+    "hung": ("timeout", ([SAY, {"hang": 0}],), {"timeout": 4}),
+    "deaf": ("timeout", ([{"deaf": 0}, SAY, {"hang": 0}],), {"timeout": 4, "kill_grace": 0.3}),
+    "hung-in-tool": ("timeout", ([SAY, {"tool": "exec sleep 25"}],), {"timeout": 4}),
     "fell-silent": ("idle_timeout", ([SAY, {"hang": 0}],), {"idle_timeout": 1}),
     "never-began": ("idle_timeout", ([{"silent": 1}, {"hang": 0}],), {"agent": "impatient"}),
     "stayed": ("success", ([*GOOD, {"hang": 0}],), {}),
@@ -181,7 +181,7 @@ def test_a_program_that_goes_into_the_background_is_told_of(batch: Batch) -> Non
 
 
 def test_why_it_was_ended_is_said_once(batch: Batch) -> None:
-    assert batch["hung"]["error"] == "`magpie` was ended after its timeout of 1 s"
+    assert batch["hung"]["error"] == "`magpie` was ended after its timeout of 4 s"
 
 
 # -- programs that cannot be started, prompts that are long ----------------------------------------------------------
