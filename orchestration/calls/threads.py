@@ -18,8 +18,8 @@ from functools import partial
 from types import CoroutineType
 from typing import Any, Final, TypeAlias
 
-from orchestration.calls.forked import begin_anew_in_children, generation, leave_if_forked
 from orchestration.calls.workers import Workers
+from orchestration.forked import begin_anew_in_children, generation, leave_if_forked
 
 MAX_THREADS: Final = 64
 """Plain functions that run at once: enough for work that waits, few enough for their stacks and for fair turns."""
