@@ -319,6 +319,23 @@ class NewerStore(StoreError):
     exit_code = 2
 
 
+class Interrupted(OrchError):
+    """A signal ended a command before it had a result.
+
+    Args:
+        number: of the signal.
+    """
+
+    code = "interrupted"
+    exit_code = 130
+
+    def __init__(self, number: int) -> None:
+        super().__init__(
+            f"signal {number} ended the command before it had a result", hint="give the same command again"
+        )
+        self.exit_code = 128 + number
+
+
 class OutcomeTaken(StoreError):
     """A late writer tried to record a second outcome for one attempt, or reused a number; nothing was written."""
 
