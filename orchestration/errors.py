@@ -266,6 +266,12 @@ class TemplateError(OrchError):
     exit_code = 2
 
 
+class NoThread(OrchError):
+    """The system had no room for the thread in which a plain function was to be called; it was not."""
+
+    code = "no_thread"
+
+
 class RunOwned(OrchError):
     """Another live process owns the run."""
 
