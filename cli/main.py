@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 FAULT = 1
 GARBAGE_AT = 50_000  # objects more than before, until Python looks for rings of garbage: some MB instead of some 100 KB
 INTERRUPTED = 130
+SIGNALLED = 128
 
 
 class Signalled(BaseException):
@@ -56,9 +57,8 @@ def _main() -> int:
             sys.stdout.write(f"orch {__version__}\n")
             return _code_after_writing(0)
         return _code_after_writing(_run(sys.argv[1:]))
-    except KeyboardInterrupt:
-        sys.stderr.write("orch: interrupted\n")
-        return INTERRUPTED
+    except KeyboardInterrupt:  # so early that nobody knew yet what was asked for
+        return _interrupted(as_json=_asks_for_json(sys.argv[1:]))
 
 
 def _run(arguments: "Sequence[str]") -> int:
@@ -72,7 +72,9 @@ def _run(arguments: "Sequence[str]") -> int:
     try:
         answer = _answer(arguments, session)
     except Signalled as signalled:
-        return 128 + signalled.number
+        return _ended_by(signalled.number, as_json=_wants_document(session, arguments))
+    except KeyboardInterrupt:
+        return _interrupted(as_json=_wants_document(session, arguments))
     except Exception as error:  # noqa: BLE001  # the last place that can turn an error into a message
         session.json = session.json or _asks_for_json(arguments)
         from cli.problems import report
@@ -104,6 +106,30 @@ def _asks_for_json(arguments: "Sequence[str]") -> bool:
     """Whether `--json` was asked for on a command line that may not have been understood."""
     options = arguments[: arguments.index("--")] if "--" in arguments else arguments
     return "--json" in options
+
+
+def _wants_document(session: "Session", arguments: "Sequence[str]") -> bool:
+    """Whether whoever reads the output still waits for its one document."""
+    return (session.json or _asks_for_json(arguments)) and not session.has_given
+
+
+def _interrupted(*, as_json: bool) -> int:
+    """The exit code of a command that Ctrl-C has ended where no loop listens."""
+    sys.stderr.write("orch: interrupted\n")
+    return _ended_by(INTERRUPTED - SIGNALLED, as_json=as_json)
+
+
+def _ended_by(number: int, *, as_json: bool) -> int:
+    """The exit code of a command that a signal has ended before it had a result, which a document says as well."""
+    if as_json:
+        import signal
+
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second one would cut the document in two
+        from cli.problems import give_error
+        from orchestration.errors import Interrupted
+
+        give_error(Interrupted(number))
+    return SIGNALLED + number
 
 
 def _code_after_writing(code: int) -> int:

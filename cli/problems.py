@@ -29,11 +29,16 @@ def report(error: Exception, session: Session, arguments: Sequence[str]) -> int:
     """Say what went wrong with a command line and return the exit code."""
     told = _for_people(error, session, arguments)
     if session.json:
-        sys.stdout.write(for_stream(envelope("error", {**error_data(told), "hint": _remedy(told)}), sys.stdout) + "\n")
-        sys.stdout.flush()
+        give_error(told)
     for line in _lines_of(told):
         sys.stderr.write(f"{line}\n")
     return told.exit_code
+
+
+def give_error(error: OrchError) -> None:
+    """Print the document that a program gets instead of data."""
+    sys.stdout.write(for_stream(envelope("error", {**error_data(error), "hint": _remedy(error)}), sys.stdout) + "\n")
+    sys.stdout.flush()
 
 
 def _lines_of(error: OrchError) -> Iterator[str]:

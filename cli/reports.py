@@ -41,6 +41,7 @@ def report(context: typer.Context, run: RunArgument = None, kind: Format = "md",
     as_json = kind == "json" or session.json
     text = envelope("report", result.to_dict()) + "\n" if as_json else markdown(result)
     if output is None:
+        session.has_given = True
         sys.stdout.write(for_stream(text, sys.stdout) if as_json else text)
         return
     write_whole(Path(output), text)

@@ -31,6 +31,8 @@ class Session:
     json: bool = False
     quiet: bool = False
     no_color: bool = False
+    has_given: bool = False
+    """Whether data was printed, or begun to be."""
 
     @property
     def is_plain(self) -> bool:
@@ -129,6 +131,7 @@ class Session:
 
     def give(self, kind: str, data: object, text: str | Iterable[str]) -> None:
         """Print the command's data: the envelope with `--json`, else the text for people."""
+        self.has_given = True
         if self.json:
             from cli.render.envelope import for_stream
             from orchestration.exporting.envelope import envelope

@@ -266,6 +266,12 @@ class TemplateError(OrchError):
     exit_code = 2
 
 
+class NoThread(OrchError):
+    """The system had no room for the thread in which a plain function was to be called; it was not."""
+
+    code = "no_thread"
+
+
 class RunOwned(OrchError):
     """Another live process owns the run."""
 
@@ -317,6 +323,23 @@ class NewerStore(StoreError):
 
     code = "newer_store"
     exit_code = 2
+
+
+class Interrupted(OrchError):
+    """A signal ended a command before it had a result.
+
+    Args:
+        number: of the signal.
+    """
+
+    code = "interrupted"
+    exit_code = 130
+
+    def __init__(self, number: int) -> None:
+        super().__init__(
+            f"signal {number} ended the command before it had a result", hint="give the same command again"
+        )
+        self.exit_code = 128 + number
 
 
 class OutcomeTaken(StoreError):

@@ -6,7 +6,7 @@ length of one piece of work that awaits nothing, calls nothing of the user's tha
 
 The collector is one for the whole process, and so is the count of those who want it to wait: the first one switches it
 off, the last one switches it on again, if it was on. Edges survived: somebody who has switched it off (it stays off),
-pieces inside of each other, several threads at once.
+pieces inside of each other, several threads at once, a child that is forked meanwhile.
 """
 
 import gc
@@ -14,6 +14,8 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
+
+from orchestration.forked import begin_anew_in_children
 
 
 class _Waiting:
@@ -23,6 +25,14 @@ class _Waiting:
         self._lock = threading.Lock()
         self._pieces = 0
         self._was_on = False
+        begin_anew_in_children(self)
+
+    def begin_anew(self) -> None:
+        """See `BeginsAnew`; a piece never forks, so those that are counted are of other threads."""
+        self._lock = threading.Lock()
+        if self._pieces and self._was_on:
+            gc.enable()
+        self._pieces = 0
 
     def begin(self) -> None:
         with self._lock:

@@ -152,7 +152,7 @@ class Rule(Written):
 
     is_: Annotated[Word, Field(alias="is")]
     match: Where = ANYTHING
-    final: Literal["good", "failed", "open"] | None = None
+    final: Literal["good", "failed", "open", "more"] | None = None
     good_when: Where | None = None
     show: Paths = ()
 

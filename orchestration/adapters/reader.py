@@ -2,9 +2,9 @@
 
 A line becomes an event (JSON, or text that a rule knows), the first rule that fits gives it a word, and the word
 tells which values it is for. Unknown events are ignored here; they are in the attempt's log as they came. A rule may
-settle how it went: `good`, `failed` (which stands, whatever else is said), or `open` (something begins anew, and all
-that was said before is forgotten). Where an agent has no final event (`end: process`), that is only what the end of its
-process will confirm.
+settle how it went: `good`, `failed` (which stands, whatever else is said), `open` (something begins anew, and all that
+was said before is forgotten), or `more` (it goes on: what was good was not the end, and a failure stands). Where an
+agent has no final event (`end: process`), that is only what the end of its process will confirm.
 """
 
 from collections.abc import Mapping
@@ -180,10 +180,12 @@ class Reader:
         """Note what the event says of the end; whatever begins anew makes earlier failures forgotten."""
         if rule.final is None and rule.good_when is None:
             return False
-        state = rule.final
+        state: State | Literal["more"] | None = rule.final
         if rule.good_when is not None:
             state = "good" if rule.good_when.fits(event) else state or "failed"
-        if state != "good" or self._state != "failed":  # a failure stands until something begins anew
+        if state == "more":
+            self._state = "open" if self._state == "good" else self._state
+        elif state != "good" or self._state != "failed":  # a failure stands until something begins anew
             self._state = state
         if state == "open":
             self._evidence.forget()

@@ -6,7 +6,8 @@ input, and whether reasoning stands inside or outside of the output. Several sou
 something is used, so that a live count from steps serves until the final one is there, and for runs that have none.
 
 Edges: a step that is reported twice (`dedupe_by`: the last report counts); a session whose earlier totals are not
-known (its totals are then not this run's, and the next source is asked); a session of which nothing was counted yet,
+known (its totals are then not this run's, and the next source is asked), also because an attempt at it was cut off and
+counted by its steps, which a later total may hold or not; a session of which nothing was counted yet,
 because it was cut off too soon (what its totals tell later is counted then); counters that went backward, because the
 session was a new one after all; costs that cover something else than the tokens beside them.
 """
@@ -125,11 +126,19 @@ class Meter:
             counter.see(word, event)
 
     def totals(self) -> dict[str, Any] | None:
-        """What has been used in the session so far, to be taken away next time; None where no source knows."""
+        """What has been used in the session so far, to be taken away next time; None where no source knows.
+
+        A source that has not counted what another one did has None: its earlier totals are old by now.
+        """
         found: dict[str, Any] = dict(self._earlier or {}) if self.is_resumed else {}
+        was_used = self.usage() is not None
         for index, (source, counter) in enumerate(self._sources):
-            if (counts := counter.counts) is not None and "session" in {source.scope, _cost_scope(source)}:
-                found[str(index)] = dict(counts)
+            if "session" not in {source.scope, _cost_scope(source)}:
+                continue
+            if counter.counts is not None:
+                found[str(index)] = dict(counter.counts)
+            elif was_used:
+                found[str(index)] = None
         return found or None
 
     def usage(self) -> Usage | None:

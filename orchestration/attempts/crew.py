@@ -7,6 +7,7 @@ an outcome with a kind; only faults of ours raise. A task of a hybrid agent beco
 """
 
 import asyncio
+import errno
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -33,6 +34,7 @@ from orchestration.ledger import Ledger
 from orchestration.masking import SHORTEST, Masker
 from orchestration.models import HybridAgent
 from orchestration.pricing import price
+from orchestration.process import no_file_free
 from orchestration.protocols import Decision, Expansion, Reporting, Work
 from orchestration.results import CheckResult, Outcome, Usage
 from orchestration.store.faults import concerns_the_disk, store_error
@@ -88,6 +90,8 @@ class Crew:
         try:
             return await self._perform(task_id, attempt, slot, report, agent)
         except OSError as error:
+            if error.errno == errno.EMFILE:
+                return Outcome(failure=Failure.INTERNAL, error=with_hint(no_file_free("open what it needs", error)))
             if not concerns_the_disk(error):
                 raise
             raise store_error(error, self._place.state) from error

@@ -8,9 +8,9 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-from orchestration.calls.forked import generation, leave_if_forked
 from orchestration.calls.naming import name_of
 from orchestration.calls.threads import refuse_late
+from orchestration.forked import generation, leave_if_forked
 
 
 def computed(function: Callable[..., Any], *positional: Any, **named: Any) -> Any:  # noqa: ANN401  # whatever it takes and returns

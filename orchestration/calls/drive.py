@@ -24,7 +24,7 @@ from collections.abc import Callable, Coroutine, Generator
 from contextvars import Context
 from typing import Any, Final
 
-from orchestration.calls.forked import generation, leave_if_forked, leave_instead_of_waiting
+from orchestration.forked import generation, leave_if_forked, leave_instead_of_waiting
 from orchestration.kinds import Failure
 from orchestration.records import dataclass
 

@@ -17,8 +17,8 @@ from contextvars import ContextVar
 from functools import partial
 from typing import Any, Final, TypeAlias
 
-from orchestration.calls.forked import generation, leave_instead_of_waiting
 from orchestration.calls.threads import call_in
+from orchestration.forked import generation, leave_instead_of_waiting
 
 PATIENCE: Final = 1.0
 """Seconds after which a thread that waits for the loop looks whether there still is one."""

@@ -18,7 +18,7 @@ from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from typing import Any, Final
 
-from orchestration.calls.forked import begin_anew_in_children
+from orchestration.forked import begin_anew_in_children
 
 MAX_PRINTED: Final = 1024 * 1024
 """Characters that are kept of what one call prints, the last ones; as many as of what a process prints."""

@@ -18,11 +18,14 @@ from functools import partial
 from types import CoroutineType
 from typing import Any, Final, TypeAlias
 
-from orchestration.calls.forked import begin_anew_in_children, generation, leave_if_forked
 from orchestration.calls.workers import Workers
+from orchestration.errors import NoThread
+from orchestration.forked import begin_anew_in_children, generation, leave_if_forked
 
 MAX_THREADS: Final = 64
 """Plain functions that run at once: enough for work that waits, few enough for their stacks and for fair turns."""
+
+MAKE_ROOM: Final = "raise the limit of processes (ulimit -u), or run fewer at once"
 
 Ended: TypeAlias = tuple[Any, BaseException | None]
 """What a function returned, or what it raised."""
@@ -126,6 +129,9 @@ class Threads:
 
         Returns:
             A future of how it ended; cancelling it abandons the thread.
+
+        Raises:
+            NoThread: the system has no room for another thread; the function was not called.
         """
         admitted = self._enter()
         if admitted is not None:
@@ -134,10 +140,10 @@ class Threads:
         arrivals = self._register(name, ended)
         try:
             self._workers.do(partial(self._run, contextvars.copy_context(), function, ended, arrivals, name))
-        except RuntimeError:  # the system has no room for another thread
+        except RuntimeError as error:
             self._forget(name)
             self.make_room()
-            raise
+            raise NoThread(f"no thread can be started for a plain function ({error})", hint=MAKE_ROOM) from error
         return ended
 
     def _run(

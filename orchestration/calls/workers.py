@@ -16,7 +16,7 @@ from collections.abc import Callable
 from queue import Empty, SimpleQueue
 from typing import Final, TypeAlias
 
-from orchestration.calls.forked import generation
+from orchestration.forked import generation
 
 PATIENCE: Final = 1.0
 """Seconds that a thread waits for the next function."""

@@ -12,11 +12,11 @@ from dataclasses import field
 from typing import Final
 
 from orchestration.doctor.findings import Finding, Level
-from orchestration.errors import NewerStore, OrchError, StoreError
+from orchestration.errors import NewerStore, StoreError
 from orchestration.protocols import Claim
 from orchestration.records import dataclass
-from orchestration.store.backup import backups_folder
-from orchestration.store.faults import said_clearly
+from orchestration.store.backups import way_back
+from orchestration.store.faults import is_damage, said_clearly
 from orchestration.store.files import StateFiles
 from orchestration.store.opening import Outdated, open_to_read
 from orchestration.store.reading import claims
@@ -72,7 +72,7 @@ def look_at_database(files: StateFiles) -> tuple[list[Finding], Known]:
 def _read(connection: sqlite3.Connection, files: StateFiles, known: Known) -> Iterator[Finding]:
     damage = [row for (row,) in connection.execute(f"PRAGMA integrity_check({MOST_TOLD})") if row != "ok"]
     if damage:
-        yield Finding(_DATABASE, Level.PROBLEM, f"it is damaged: {'; '.join(damage)[:300]}", _remedy(files))
+        yield Finding(_DATABASE, Level.PROBLEM, f"it is damaged: {'; '.join(damage)[:300]}", way_back(files.folder))
         return
     ((version,),) = connection.execute("PRAGMA user_version")
     ((runs, events),) = connection.execute(statements()["count_runs_and_events"])
@@ -102,12 +102,6 @@ def _broken_rules(connection: sqlite3.Connection) -> Iterator[Finding]:
         yield Finding(_EVENTS, Level.PROBLEM, f"how {task} stands does not follow from any event", hint)
 
 
-def _remedy(files: StateFiles, error: OrchError | None = None) -> str:
-    """The newest backup that can be restored; else what the error itself knows."""
-    try:
-        newest = max(backups_folder(files.folder).glob("state-*.db"), default=None)
-    except OSError:
-        newest = None
-    if newest is not None:
-        return f"orch restore {newest}"
-    return (error.hint if error is not None else None) or "restore a backup, or move the file away to begin anew"
+def _remedy(files: StateFiles, error: StoreError) -> str:
+    """What the error itself knows, unless that is to ask the doctor."""
+    return error.hint if error.hint and not is_damage(error.__cause__) else way_back(files.folder)

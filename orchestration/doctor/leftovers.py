@@ -18,7 +18,8 @@ from orchestration.doctor.orphans import CAN_BE_SEEN, find_orphans
 from orchestration.errors import OrchError, RunOwned
 from orchestration.protocols import Claim
 from orchestration.store import recording
-from orchestration.store.backup import PASSING, backups_folder
+from orchestration.store.backup import PASSING
+from orchestration.store.backups import backups_folder
 from orchestration.store.committing import WritableState
 from orchestration.store.files import StateFiles
 from orchestration.store.locks import is_owned, owned

@@ -29,6 +29,7 @@ from orchestration.calls import (
     name_of,
 )
 from orchestration.calls.threads import call_in
+from orchestration.errors import NoThread
 from orchestration.executors._document import task_of
 from orchestration.executors._ending import with_hint
 from orchestration.executors._watch import Watch
@@ -63,17 +64,22 @@ class HostCall:
         try:
             function = await self._found()
             positional, named = arguments(self._name, function, _Known(self._work))
+            job = await self._begun(function, partial(function, *positional, **named))
         except CannotCall as error:
             return Outcome(failure=Failure.AGENT_MISSING, error=with_hint(error.message, error.hint))
+        except NoThread as error:
+            return Outcome(
+                failure=Failure.INTERNAL, error=f"{self._name} was not called: {with_hint(error.message, error.hint)}"
+            )
         except Exception as error:  # noqa: BLE001  # whatever a module raises while it is imported
             return self._crashed(error)
-        call = partial(function, *positional, **named)
-        if is_async(function):
-            job: asyncio.Future[Ended] = self._loop.create_task(self._guarded(call))
-        else:
-            job = await self._threads.start(partial(self._in_thread, call))
         self._watch.start()
         return await self._watched(job)
+
+    async def _begun(self, function: Callable[..., Any], call: Callable[[], Any]) -> "asyncio.Future[Ended]":
+        if is_async(function):
+            return self._loop.create_task(self._guarded(call))
+        return await self._threads.start(partial(self._in_thread, call))
 
     async def _found(self) -> Callable[..., Any]:
         if not isinstance(self._function, str):

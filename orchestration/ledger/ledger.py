@@ -283,7 +283,7 @@ class Ledger:
     def _step_seconds(self) -> float:
         measured: Iterable[str] = self.listed()
         if self._lists_parts:  # a task that became several lasts as long as these, and did nothing beside
-            measured = (task_id for task_id in measured if not self._parts_of(task_id))
+            measured = (task_id for task_id in measured if not self.parts_of(task_id))
         return sum(map(self.seconds_of, measured))
 
     def results(self) -> tuple[ExecutionResult, ...]:
@@ -315,9 +315,10 @@ class Ledger:
         while todo:
             task_id = todo.pop()
             yield task_id
-            todo += reversed(self._parts_of(task_id))
+            todo += reversed(self.parts_of(task_id))
 
-    def _parts_of(self, task_id: str) -> Sequence[str]:
+    def parts_of(self, task_id: str) -> Sequence[str]:
+        """What the task became, in order; none where it is one."""
         entry = self._entries.get(task_id)
         return entry.parts if isinstance(entry, Entry) else ()  # what is unread tells of none
 

@@ -29,6 +29,7 @@ from orchestration.loading import Project, check_fit
 from orchestration.orchestrator import answering
 from orchestration.orchestrator.answering import check_retryable, has_open_attempt
 from orchestration.orchestrator.catching import catch_up, look_elsewhere, resume
+from orchestration.orchestrator.completing import wait_until_ended, while_it_waits
 from orchestration.orchestrator.lastword import OPEN_RUNS, Books, ledger_of, owner_of
 from orchestration.orchestrator.leftovers import clear_away, cut_off
 from orchestration.orchestrator.looking import find_run
@@ -113,6 +114,7 @@ class Desk:
             return answering.cancel_at_rest(run, wanted, cause, by_name=task_id is not None)
 
         done = await self._hand_in(record, "cancel", task_id, {"note": cause}, deed)
+        await wait_until_ended(self._project.state_folder, self._children, record.run_id, done)
         if not done and task_id is not None:
             raise WrongState(f"{task_id} ended by itself before it could be cancelled")
         return done
@@ -195,7 +197,8 @@ class Desk:
         run = await self._replayed(record)
         answering.expect_work(run, task_id, "complete")
         attempt = run.plan.attempts_of(task_id) or 1
-        checks = await run.crew.check(task_id, attempt, body["outputs"])
+        checking = run.crew.check(task_id, attempt, body["outputs"])
+        checks = await while_it_waits(self._store, record.run_id, task_id, checking)
         failed = [check for check in checks if not check.passed]
         if failed:
             problems = [Problem(describe_failed([check])) for check in failed]

@@ -85,6 +85,8 @@ class Drive:
             if alarm is not None:
                 alarm.cancel()
             await cancel_all([watch])
+        if not watch.cancelled():
+            watch.result()
         await self._answer_the_rest()
 
     async def _watch(self) -> None:
@@ -95,6 +97,9 @@ class Drive:
             except OrchError as error:
                 self.run.scheduler.stop(f"commands could not be read: {error}")
                 return
+            except Exception as error:
+                self.run.scheduler.stop(f"{type(error).__name__}: {error}")
+                raise
 
     async def _tick(self) -> None:
         for row in await self.store.commands(self.run.run_id):

@@ -1,16 +1,15 @@
 """What a run would do, without doing it: the same plan driven through made-up events in hours instead of seconds.
 
-Every task takes its `estimate_hours` (one unit where it has none) and succeeds; conditions are taken to be true, and a
-person's task stays open. So the order, the limits, the critical path and the makespan come from the very code that
-will decide in earnest.
+Every task takes its `estimate_hours` (one unit where it has none) and succeeds; conditions are taken to be true, and
+what waits for a person stays open. So the order, the limits, the critical path and the makespan come from the very code
+that will decide in earnest.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from heapq import heappop, heappush
-from types import MappingProxyType
-from typing import Any
+from typing import Any, Final
 
 from orchestration.errors import OrchError
 from orchestration.events import (
@@ -27,12 +26,14 @@ from orchestration.events import (
 from orchestration.events import RunStarted as Began
 from orchestration.executor import Planned, node_of
 from orchestration.graph import Graph
+from orchestration.orchestrator.persons import Kept
 from orchestration.orchestrator.resting import Rest
 from orchestration.orchestrator.standings import adoption, is_kept, is_satisfied
 from orchestration.plan import Ask, Block, Decide, Limits, Node, Plan, Skip, State
 from orchestration.protocols import Standing
 from orchestration.records import dataclass
 
+_NOTHING: Final = Kept()
 _START = datetime(2000, 1, 1, tzinfo=UTC)
 
 
@@ -101,9 +102,9 @@ class Forecast:
 class _Rehearsal:
     """A plan that is driven in made-up time."""
 
-    def __init__(self, nodes: Sequence[Node], planned: Mapping[str, Planned], caps: Limits) -> None:
+    def __init__(self, nodes: Sequence[Node], people: Container[str], caps: Limits) -> None:
         self.plan = Plan("forecast", nodes, caps)
-        self.planned = planned
+        self.people = people  # the tasks that wait for a person
         self.hours = 0.0
         self.times: dict[str, tuple[float, float]] = {}
 
@@ -130,7 +131,7 @@ class _Rehearsal:
         while True:
             while len(running) < slots and (start := self.plan.next_startable(0.0)) is not None:
                 self.emit(TaskStarted, task_id=start.task_id, attempt=start.attempt)
-                if _needs_person(self.planned[start.task_id]):
+                if start.task_id in self.people:
                     self.emit(TaskNeedsInput, task_id=start.task_id, attempt=start.attempt)
                     continue
                 i = self.plan.graph.index[start.task_id]
@@ -152,12 +153,23 @@ def forecast(
     max_concurrent: int,
     *,
     force: bool = False,
-    claimed: Mapping[str, str] = MappingProxyType({}),
+    kept: Kept = _NOTHING,
 ) -> Forecast:
-    """Rehearse a run of the planned tasks; `claimed` are those that another run has now, with that run."""
+    """Rehearse a run of the planned tasks.
+
+    Args:
+        planned: the tasks with who does them.
+        caps: the limits of agents and pools.
+        standings: how tasks stand.
+        agent_reasons: why each has its agent.
+        max_concurrent: how many at once.
+        force: do again what was done before.
+        kept: the tasks that are not begun now.
+    """
+    claimed, asked = kept.claimed, kept.asked
     by_id = {task.id: task for task in planned}
     nodes = [node_of(task, caps) for task in planned]
-    rehearsal = _Rehearsal(nodes, by_id, caps)
+    rehearsal = _Rehearsal(nodes, {*asked, *(task.id for task in planned if _needs_person(task))}, caps)
     _adopt(rehearsal, planned, standings, force=force)
     rehearsal.play(max_concurrent)
     times = rehearsal.times
@@ -167,6 +179,7 @@ def forecast(
     tasks = [
         _row(task, rehearsal, standings, agent_reasons, order.get(task.id), critical=task.id in path) for task in own
     ]
+    tasks = [_asked_about(row, asked[row.task_id]) if row.task_id in asked else row for row in tasks]
     tasks = [_waited_for(row, claimed[row.task_id]) if row.task_id in claimed else row for row in tasks]
     tasks.sort(key=lambda row: (row.order is None, row.order or 0))
     return Forecast(
@@ -236,6 +249,11 @@ def _waited_for(row: ForecastTask, run_id: str) -> ForecastTask:
     """The task as it is while another run has it; one that needs a person needs him there."""
     why = f"claimed_by {run_id}, which goes on now" if row.start is not None else row.why
     return replace(row, will_run=False, order=None, start=None, end=None, why=why, claimed_by=run_id)
+
+
+def _asked_about(row: ForecastTask, part: str) -> ForecastTask:
+    """The task of which a part waits for a person."""
+    return row if row.will_run or part == row.task_id else replace(row, why=f"{part} needs a person")
 
 
 def _why(planned: Planned, plan: Plan, standing: Standing | None) -> str:

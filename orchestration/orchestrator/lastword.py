@@ -53,6 +53,13 @@ class Books:
         """Those of a store."""
         return cls(store, await store.runs(), await store.claims())
 
+    def continued(self, tasks: Sequence[str]) -> RunRecord | None:
+        """The run that a command with just these tasks continues: the newest one that is open and rests."""
+        for record, _, is_live in self._open:
+            if not is_live and record.tasks == tuple(tasks):
+                return record
+        return None
+
     def have_open(self, task_id: str) -> bool:
         """Whether an open run has the task, be it in the backlog still or not."""
         return any(task_id in tasks for _, tasks, _ in self._open)

@@ -385,6 +385,7 @@ class ProjectOrchestrator:
         """What a run of the selection would do now."""
         self._shop.backend(backend)
         from orchestration.orchestrator.forecast import forecast  # noqa: PLC0415  # as above
+        from orchestration.orchestrator.persons import kept  # noqa: PLC0415  # as above
 
         planned, books = self._shop.plan(selection or Selection(), agent, mode), await Books.of(self.store)
         made = forecast(
@@ -394,6 +395,6 @@ class ProjectOrchestrator:
             {task.id: self.registry.explain(task.assignment.task) for task in planned},
             max_concurrent or self.project.settings.max_concurrent,
             force=force,
-            claimed=books.holders,
+            kept=await kept(books, planned, force=force),
         )
         return made.put_off(await looking.rests(books, planned))

@@ -19,7 +19,7 @@ from orchestration.kinds import RunStatus
 from orchestration.models import Budget
 from orchestration.orchestrator.catching import Elsewhere, catch_up, look_elsewhere, resume, take_up
 from orchestration.orchestrator.driving import Drive
-from orchestration.orchestrator.lastword import ledger_of
+from orchestration.orchestrator.lastword import Books, ledger_of
 from orchestration.orchestrator.leftovers import clear_away, cut_off, end_what_others_left
 from orchestration.orchestrator.looking import run_result
 from orchestration.orchestrator.opening import begin, changed, check_unchanged, replay, take_news
@@ -135,11 +135,7 @@ class Runs:
         tasks = tuple(task.id for task in planned if not task.external)
         if options.force:
             return None
-        for record in await self._store.runs():
-            is_open = record.status in {RunStatus.RUNNING, RunStatus.PAUSED}
-            if is_open and record.is_of_backlog and record.tasks == tasks and not self._store.is_live(record.run_id):
-                return record
-        return None
+        return (await Books.of(self._store)).continued(tasks)
 
     async def _begin(
         self,

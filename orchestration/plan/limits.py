@@ -67,14 +67,6 @@ class Limits:
         self.pauses_changed += 1
         self._tell()
 
-    def clear_pause(self, name: str) -> None:
-        """The name works again."""
-        if self._pauses.pop(name, None) is not None:
-            self.pauses_changed += 1
-            self._tell()
-        self._exhausted.pop(name, None)
-        self._given_up.discard(name)
-
     def give_up(self, name: str) -> None:
         """Do not wait for the end of the name's pause in this process."""
         self._given_up.add(name)

@@ -27,7 +27,7 @@ from orchestration.process.control import Control
 from orchestration.process.environment import child_environment
 from orchestration.process.leftovers import end_descendants, end_leftovers
 from orchestration.process.running import run_process
-from orchestration.process.spawn import raise_file_limit
+from orchestration.process.spawn import no_file_free, raise_file_limit
 from orchestration.process.spelling import in_bytes
 
 __all__ = [
@@ -47,6 +47,7 @@ __all__ = [
     "end_leftovers",
     "in_bytes",
     "mark_of",
+    "no_file_free",
     "raise_file_limit",
     "run_process",
 ]

@@ -110,6 +110,16 @@ class LiveChildren:
         return len(self._lives)
 
     @property
+    def any_started(self) -> bool:
+        """Whether a process lives that was started, not only some that wait for room."""
+        return bool(self._leaders)
+
+    @property
+    def are_all(self) -> bool:
+        """Whether nothing but these processes goes on in this program: it has a warden, as no host program has."""
+        return self._warden is not None
+
+    @property
     def is_hasty(self) -> bool:
         """Whether all graces are over."""
         return self._hasty

@@ -5,7 +5,9 @@ Edges it survives:
 - The pipes are ours, not asyncio's: waiting for the process then never means waiting for whoever else holds a pipe. Our
   ends do not block and are not inherited; the child's ends are closed here as soon as it has them.
 - No descriptor, process or memory page free just now: a machine that is busy, not a task that failed. We wait, in
-  bounds. That wait obeys a wish not to start after all, for nothing has been started.
+  bounds. That wait obeys a wish not to start after all, for nothing has been started. Of descriptors
+  we know more: children of ours that live will free theirs, so they are waited for, however long they take. Where none
+  live, and nothing else goes on in this program, nobody is going to free any, and to wait would be in vain.
 - A spawn by asyncio (where there are no pidfds) that is broken off half way, because the loop cancels every task of its
   own at its end: asyncio kills the process, and what that may have started by then is looked for by marker and pipes.
 - The spawn keeps to the fast path of `subprocess` (vfork): own session, folder, environment and descriptors cost
@@ -36,6 +38,7 @@ from orchestration.process.watching import Child, Process, has_pidfds
 from orchestration.records import dataclass
 
 SPAWN_PATIENCE = 30.0  # seconds for the machine to have room; others' children of a normal size end in that time
+ALONE_PATIENCE = 0.25  # seconds for a descriptor to be free where nobody is seen that could free one
 FIRST_PAUSE = 0.005  # seconds before the second try; doubled each time
 LONGEST_PAUSE = 0.25  # seconds between two tries
 NO_ROOM = frozenset({errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM, errno.ETXTBSY})  # ETXTBSY: being written
@@ -43,6 +46,7 @@ NOT_THERE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.EL
 LONGEST_NAME = 200  # characters of a program's name in a message
 NO_ZERO_BYTES = "arguments and variables must not hold zero bytes, and names of variables no ="
 MAKE_ROOM = "raise the limits of open files and processes (ulimit -n, ulimit -u), or run fewer tasks at once"
+MORE_FILES = "raise the limit of open files (ulimit -n), or run fewer tasks at once"
 USE_STDIN = "pass big input on stdin or in a file"
 FILE_LIMIT = 8192  # descriptors: a thousand children; not more, for children inherit it and some loop over all of them
 
@@ -168,14 +172,14 @@ async def spawn(command: Command, children: LiveChildren, unwanted: Callable[[],
         asyncio.CancelledError: Not wanted any more; nothing was started.
     """
     steady = Steadfast()
-    pause, waited = FIRST_PAUSE, 0.0
+    pause, patience = FIRST_PAUSE, _Patience(children)
     while True:
         try:
             return _spawned(command, children) if has_pidfds() else await _spawned_by_asyncio(command, children)
         except ValueError as error:
             raise UsageError(f"cannot run {_name(command)}: {error}", hint=NO_ZERO_BYTES) from error
         except OSError as error:
-            if error.errno not in NO_ROOM or waited >= SPAWN_PATIENCE:
+            if error.errno not in NO_ROOM or patience.is_over(error):
                 raise explain(error, command) from error
             children.close_no_input()
         wake.clear()
@@ -183,8 +187,27 @@ async def spawn(command: Command, children: LiveChildren, unwanted: Callable[[],
             await steady.wait_for(wake, pause)
         if unwanted() or steady.cancellation is not None:
             raise asyncio.CancelledError
-        waited += pause
+        patience.wait(pause)
         pause = min(2 * pause, LONGEST_PAUSE)
+
+
+class _Patience:
+    """How long to wait for room."""
+
+    def __init__(self, children: LiveChildren) -> None:
+        self._children = children
+        self._waited = self._alone = 0.0
+
+    def wait(self, seconds: float) -> None:
+        """There is no room for so long."""
+        self._waited += seconds
+        self._alone = 0.0 if self._children.any_started else self._alone + seconds
+
+    def is_over(self, error: OSError) -> bool:
+        """Whether to give up, as this is what is missing."""
+        if error.errno != errno.EMFILE:
+            return self._waited >= SPAWN_PATIENCE
+        return self._alone >= (ALONE_PATIENCE if self._children.are_all else SPAWN_PATIENCE)
 
 
 def _spawned(command: Command, children: LiveChildren) -> Spawned:
@@ -263,6 +286,8 @@ async def _sweep(command: Command, pipes: Pipes, born: int) -> None:
 def explain(error: OSError, command: Command) -> OrchError:
     """Say for people why a program could not be started."""
     name, reason = _name(command), error.strerror or str(error)
+    if error.errno == errno.EMFILE:
+        return no_file_free(f"start {name}", error)
     if error.errno in NO_ROOM:
         return OrchError(f"no room to start {name}: {reason}", hint=MAKE_ROOM)
     if error.errno == errno.E2BIG:
@@ -270,6 +295,14 @@ def explain(error: OSError, command: Command) -> OrchError:
     if command.cwd is not None and (error.filename == words_of(command)[1] or not command.cwd.is_dir()):
         return UsageError(f"cannot work in the folder {command.cwd}: {reason}", hint="make the folder, or name another")
     return _explain_program(error.errno, name, reason, command)
+
+
+def no_file_free(deed: str, error: OSError) -> OrchError:
+    """Say for people that this program has as many files open as it may have (EMFILE), so that it could not do this."""
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return OrchError(
+        f"no room to {deed}: {error.strerror}, for this program may have only {limit} at once", hint=MORE_FILES
+    )
 
 
 def _explain_program(number: int | None, name: str, reason: str, command: Command) -> AgentMissing:

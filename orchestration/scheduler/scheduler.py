@@ -135,8 +135,7 @@ class Scheduler:
 
     async def _end(self, log: EventLog) -> None:
         """The last event: completed, or paused when only something from outside can go on."""
-        while self._errands:
-            await asyncio.wait([*self._errands])
+        await self._slots.wait_for_those_beside(self._errands)
         self.settle()
         if self.plan.is_over:
             wall, status = self.recorder.ledger.wall_seconds, self.plan.final_status()
@@ -388,6 +387,7 @@ class Scheduler:
 
     def _errand_done(self, task: "asyncio.Task[None]") -> None:
         self._errands.discard(task)
+        self._slots.heed(task)
         self._wake()
 
     async def _look_again(self) -> None:

@@ -38,6 +38,7 @@ class Slots:
         self._held: dict[int, asyncio.Future[None]] = {}
         self._begun = 0
         self._is_one_new = False
+        self._fault: BaseException | None = None
         self.bound = MAX_SLOTS
         self.closing = False
 
@@ -72,13 +73,18 @@ class Slots:
 
     def _ended(self, slot: "asyncio.Task[None]") -> None:
         self._open.pop(slot, None)
-        error = None if slot.cancelled() else slot.exception()
-        if self._over.done():
-            return
-        if error is not None:
-            self._over.set_exception(error)
-        elif not self._open:
+        self.heed(slot)
+        if not self._open and not self._over.done():
             self._over.set_result(None)
+
+    def heed(self, ended: "asyncio.Task[None]") -> None:
+        """A slot has ended, or something beside them, whose faults count like theirs."""
+        error = None if ended.cancelled() else ended.exception()
+        if error is None:
+            return
+        self._fault = self._fault or error
+        if not self._over.done():
+            self._over.set_exception(error)
 
     async def wait_for_end(self) -> None:
         """Wait until the last one has ended.
@@ -87,6 +93,17 @@ class Slots:
             BaseException: a fault in one of them, as soon as it happens; the others go on until they are closed.
         """
         await self._over
+
+    async def wait_for_those_beside(self, beside: "set[asyncio.Task[None]]") -> None:
+        """Wait until nothing goes on beside the slots, which have ended; whatever ends there leaves the set.
+
+        Raises:
+            BaseException: a fault there.
+        """
+        while beside:
+            await asyncio.wait([*beside])
+        if self._fault is not None:
+            raise self._fault
 
     async def close(self) -> None:
         """End all; whatever attempts they are in end first."""

@@ -12,7 +12,7 @@ from starlette.types import ASGIApp
 from orchestration._version import __version__
 from orchestration.server import board, run_routes, schemas, task_routes
 from orchestration.server.answers import answer, answer_errors
-from orchestration.server.app_parts import REFERENCE
+from orchestration.server.app_parts import ONLY_KNOWN, REFERENCE
 from orchestration.server.gate import READING, Gate
 from orchestration.server.records import CHUNK
 from orchestration.server.served import Served
@@ -42,7 +42,7 @@ def application(served: Served, *, token: str, names: Iterable[str] = (), any_ad
     app.state.served = served
     app.include_router(run_routes.router)
     app.include_router(task_routes.router)
-    app.add_api_route("/version", _version, methods=["GET"], response_model=schemas.VERSION)
+    app.add_api_route("/version", _version, methods=["GET"], response_model=schemas.VERSION, dependencies=[ONLY_KNOWN])
     app.add_api_route("/", _board, methods=["GET"], response_class=HTMLResponse)
     _answer_heads(app)
     app.state.routes = _routes(app)
@@ -61,7 +61,12 @@ def _answer_heads(app: FastAPI) -> None:
     for route in _routes(app):
         if "GET" in (route.methods or ()):
             app.add_api_route(
-                route.path, route.endpoint, methods=["HEAD"], response_model=None, include_in_schema=False
+                route.path,
+                route.endpoint,
+                methods=["HEAD"],
+                response_model=None,
+                include_in_schema=False,
+                dependencies=route.dependencies,
             )
 
 

@@ -14,7 +14,7 @@ from orchestration.kinds import RunStatus
 from orchestration.protocols import RunRecord
 from orchestration.server import schemas
 from orchestration.server.answers import NO_STORE, answer
-from orchestration.server.app_parts import ERRORS, Project, Since, one_of
+from orchestration.server.app_parts import ERRORS, ONLY_KNOWN, Project, Since, one_of
 from orchestration.server.cursor import Cursor
 from orchestration.server.event_stream import EventStream
 from orchestration.server.feed import Chunks
@@ -28,7 +28,7 @@ MOST_RUNS: Final = 500
 MANY_EVENTS: Final = 1_000
 MOST_EVENTS: Final = 10_000
 
-router = APIRouter(responses=ERRORS)
+router = APIRouter(responses=ERRORS, dependencies=[ONLY_KNOWN])
 
 
 @router.get("/runs", response_model=schemas.RUNS)

@@ -11,7 +11,7 @@ from orchestration.orchestrator import Selection
 from orchestration.orchestrator.looking import live_runs
 from orchestration.server import schemas
 from orchestration.server.answers import NO_STORE, answer
-from orchestration.server.app_parts import ERRORS, AttemptQuery, Project, RunQuery
+from orchestration.server.app_parts import ERRORS, ONLY_KNOWN, AttemptQuery, Project, RunQuery
 from orchestration.server.logs import ends_of, log_answer
 
 MOST_TAIL: Final = 16 * 1024 * 1024
@@ -21,7 +21,7 @@ Tail = Annotated[int, Query(ge=0, le=MOST_TAIL, description="At most so many byt
 Stream = Literal["stdout", "stderr"]
 _TEXT: Final[dict[str, Any]] = {"content": {"text/plain": {"schema": {"type": "string"}}}}
 
-router = APIRouter(responses=ERRORS)
+router = APIRouter(responses=ERRORS, dependencies=[ONLY_KNOWN])
 
 
 @router.get("/status", response_model=schemas.STATUS)

@@ -28,6 +28,7 @@ from orchestration.calls import (
     printed_into,
     refuse_late,
 )
+from orchestration.errors import NoThread
 from orchestration.kinds import Failure
 from orchestration.protocols import Reporting
 from orchestration.results import Outcome
@@ -182,6 +183,8 @@ class Call:
 
     def _raised(self, error: BaseException) -> Outcome:
         name, hiding = self._leaf.signature.name, self._crew.hiding
+        if isinstance(error, NoThread) and (self._items is None or self._items.thread is None):  # it was not called
+            return Outcome(failure=Failure.INTERNAL, error=f"{name} was not called: {error.message} ({error.hint})")
         if isinstance(error, SystemExit):
             told, code = exited(name, error.code)
             return Outcome(failure=Failure.EXIT_CODE, error=told, exit_code=code)

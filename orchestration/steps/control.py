@@ -69,6 +69,9 @@ class Orders:
             except OrchError as error:
                 self._scheduler.stop(f"commands could not be read: {error}")
                 return
+            except Exception as error:
+                self._scheduler.stop(f"{type(error).__name__}: {error}")
+                raise
 
     async def answer_the_rest(self) -> None:
         """The run is over: what was asked for has happened, or comes too late."""

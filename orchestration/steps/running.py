@@ -256,6 +256,8 @@ async def _go(run: StepRun, store: RunStore, options: Options) -> RunResult:
             alarm.cancel()
         if watch is not None:
             await cancel_all([watch])
+    if watch is not None and not watch.cancelled():
+        watch.result()
     if orders is not None:
         await orders.answer_the_rest()
     return run.result()

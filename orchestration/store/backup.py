@@ -24,6 +24,7 @@ from typing import Any, Final
 
 from orchestration.errors import StoreError, UsageError, WrongState
 from orchestration.records import dataclass
+from orchestration.store.backups import backups_folder
 from orchestration.store.faults import said_clearly
 from orchestration.store.files import StateFiles, network_type, sync_folder
 from orchestration.store.locks import WriteLock
@@ -59,11 +60,6 @@ class Copy:
             "runs": self.runs,
             "events": self.events,
         }
-
-
-def backups_folder(folder: Path) -> Path:
-    """Where backups go that nobody gave a place."""
-    return folder / "backups"
 
 
 def back_up(folder: Path, target: Path | None = None, *, holds_lock: bool = False) -> Copy:

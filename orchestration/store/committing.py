@@ -20,6 +20,7 @@ from typing import Final
 
 from orchestration.errors import NewerStore, StoreError
 from orchestration.records import dataclass
+from orchestration.store import inherited
 from orchestration.store.faults import again, is_fault, is_passing, said_clearly, store_error
 from orchestration.store.files import MOUNTS, StateFiles, network_type
 from orchestration.store.locks import WRITE_PATIENCE, WriteLock
@@ -114,6 +115,13 @@ class WritableState:
         self._poison = None
         self._lock.close()
 
+    def begin_anew(self, *, was_at_rest: bool) -> None:
+        """Have nothing open, in a child that was just forked; `was_at_rest` as `inherited.leave` has it."""
+        connection, self._connection = self._connection, None
+        inherited.leave(self._database, connection, was_at_rest=was_at_rest)
+        self._poison = None
+        self._lock.close()
+
     def _settle(self, connection: sqlite3.Connection) -> None:
         self._lock.acquire()
         try:
@@ -149,6 +157,7 @@ class WritableState:
             raise _Fault(self._poison)
         try:
             if self._connection is None:
+                inherited.refuse_left(self._database)
                 self._files.make_folder()
             if is_patient:
                 self._lock.acquire()

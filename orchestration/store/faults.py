@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import Final
 
 from orchestration.errors import StoreError
+from orchestration.store.backups import way_back
 
 _OPEN_AGAIN: Final = "then run the same command again"
+_EXAMINE: Final = "examine it: orch doctor"
 _FAULTS: Final = {  # the beginning of SQLite's name for it → what is wrong, what to do
     "SQLITE_FULL": ("the disk is full", f"free some space, {_OPEN_AGAIN}"),
     "SQLITE_READONLY": ("the state cannot be written", "make the folder and its files writable for this user"),
@@ -22,11 +24,8 @@ _FAULTS: Final = {  # the beginning of SQLite's name for it → what is wrong, w
     "SQLITE_CANTOPEN": ("the state cannot be opened", "check the permissions of the folder and its files"),
     "SQLITE_BUSY": ("another program keeps the state locked", "end the other program, or wait for it"),
     "SQLITE_LOCKED": ("another program keeps the state locked", "end the other program, or wait for it"),
-    "SQLITE_CORRUPT": (
-        "the state file is damaged",
-        "restore a backup, or move the file away to begin with an empty one",
-    ),
-    "SQLITE_NOTADB": ("this is no SQLite database", "move it away if it is not yours to keep; a new one is made"),
+    "SQLITE_CORRUPT": ("the state file is damaged", _EXAMINE),
+    "SQLITE_NOTADB": ("the state file is damaged: this is no SQLite database", _EXAMINE),
     "SQLITE_IOERR": (
         "the disk reported an error",
         f"check the disk and the space that this user may use, {_OPEN_AGAIN}",
@@ -34,6 +33,7 @@ _FAULTS: Final = {  # the beginning of SQLite's name for it → what is wrong, w
     "SQLITE_NOMEM": ("memory ran out while the state was written", f"free some memory, {_OPEN_AGAIN}"),
     "SQLITE_PROTOCOL": ("the locks of the state file do not work", "put the project on a local disk"),
 }
+_DAMAGE: Final = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
 _BUSY: Final = ("SQLITE_BUSY", "SQLITE_LOCKED")
 _NOT_A_FOLDER: Final = ("something that is no folder is in the way", "move it away")
 _ERRNOS: Final = {
@@ -67,9 +67,16 @@ def is_passing(error: Exception) -> bool:
     return isinstance(error, sqlite3.Error) and _name(error).startswith(_BUSY)
 
 
+def is_damage(error: BaseException | None) -> bool:
+    """Whether the bytes in the file are not those of a state any more."""
+    return isinstance(error, sqlite3.Error) and _name(error).startswith(_DAMAGE)
+
+
 def store_error(error: Exception, place: Path) -> StoreError:
-    """The error in our words; the caller raises it `from` the original."""
+    """The error in our words, for a file in the state folder; the caller raises it `from` the original."""
     message, hint = _words(error) or _UNKNOWN
+    if is_damage(error):
+        hint = f"{hint}; {way_back(place.parent)}"
     return StoreError(f"{message} ({error})", hint=hint, file=place)
 
 

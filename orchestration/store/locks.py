@@ -35,6 +35,8 @@ FIRST_PAUSE: Final = 0.0002
 LONGEST_PAUSE: Final = 0.01
 """Seconds between tries, doubling from the first to the longest: short enough not to lose a turn to a busy writer."""
 
+_COMPLETE_LOCK: Final = "complete.lock"
+
 _held: Final[set[int]] = set()
 
 
@@ -115,7 +117,7 @@ def completing(folder: Path, task_id: str) -> Iterator[None]:
         WrongState: somebody else is at it, be it in this process.
         StoreError: the lock file cannot be made.
     """
-    path = folder / "complete.lock"
+    path = folder / _COMPLETE_LOCK
     descriptor = _owned(path, lambda pid: _already_completing(pid, task_id))
     try:
         yield
@@ -131,7 +133,19 @@ def is_owned(folder: Path, run_id: str) -> bool:
         StoreError: the lock file cannot be read.
         UsageError: the run's id is no safe name for a folder.
     """
-    path = _owner_lock(folder, run_id)
+    return _is_held(_owner_lock(folder, run_id))
+
+
+def is_completing(folder: Path) -> bool:
+    """Whether anybody completes the task that has this folder of a run; makes nothing.
+
+    Raises:
+        StoreError: the lock file cannot be read.
+    """
+    return _is_held(folder / _COMPLETE_LOCK)
+
+
+def _is_held(path: Path) -> bool:
     with said_clearly(path):
         try:
             descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)

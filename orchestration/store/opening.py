@@ -16,6 +16,7 @@ from typing import Final
 from orchestration.errors import NewerStore, StoreError
 from orchestration.store.faults import is_passing, said_clearly
 from orchestration.store.files import StateFiles
+from orchestration.store.inherited import refuse_left
 from orchestration.store.schema import APPLICATION_ID, Schema, build
 
 BUSY_SECONDS: Final = 30.0
@@ -120,7 +121,12 @@ def _open_in(files: StateFiles, schema: Schema, mode: str) -> sqlite3.Connection
 
 
 def connect(path: Path, mode: str) -> sqlite3.Connection:
-    """Open a file as SQLite's parameter `mode` says."""
+    """Open a file as SQLite's parameter `mode` says.
+
+    Raises:
+        StoreError: this process was forked in the middle of something, and may not; see `inherited`.
+    """
+    refuse_left(path)
     connection = sqlite3.connect(
         f"{path.absolute().as_uri()}?{mode}",
         uri=True,

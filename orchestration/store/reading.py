@@ -2,12 +2,14 @@
 
 A question sees everything that was acknowledged before it was asked. Edges survived: no state yet (the answer is empty,
 and nothing is made), a file that was removed, replaced or taken over by a newer version between two questions, a folder
-that cannot be written, and a file that must first be brought up to date (`Outdated`: the writer does that).
+that cannot be written, a file that must first be brought up to date (`Outdated`: the writer does that),
+a reader that one loop closes while another one asks, and a child process that is forked.
 """
 
 import asyncio
 import json
 import sqlite3
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -17,9 +19,11 @@ from typing import Any, Final, TypeVar
 
 from orchestration.errors import StoreError
 from orchestration.events import Event, from_json
+from orchestration.forked import PATIENCE
 from orchestration.garbage import uncollected
 from orchestration.kinds import ExecutionStatus, RunStatus
 from orchestration.protocols import Claim, CommandRow, Owner, RunRecord, Standing
+from orchestration.store import inherited
 from orchestration.store.faults import said_clearly
 from orchestration.store.files import StateFiles
 from orchestration.store.opening import open_to_read, refuse_newer
@@ -64,9 +68,32 @@ class Reader:
     def __init__(self, files: StateFiles, schema: Schema) -> None:
         self._files = files
         self._schema = schema
-        self._threads: ThreadPoolExecutor | None = None
         self._connection: sqlite3.Connection | None = None
         self._inode: tuple[int, int] | None = None
+        self._is_at_rest = False
+        self._be_new()
+
+    def _be_new(self) -> None:
+        self._turn = threading.Lock()  # to begin or end the thread, and to queue for it
+        self._asking = threading.Lock()  # a thread that ends may still be at it when the next one begins
+        self._threads: ThreadPoolExecutor | None = None
+
+    def rest(self) -> None:
+        """Finish the question, and answer no more before `go_on`."""
+        self._is_at_rest = self._asking.acquire(timeout=PATIENCE)
+
+    def go_on(self) -> None:
+        """Answer again what was asked."""
+        if self._is_at_rest:
+            self._is_at_rest = False
+            self._asking.release()
+
+    def begin_anew(self) -> None:
+        """Be as one that was just made, in a child that was just forked."""
+        connection, self._connection = self._connection, None
+        inherited.leave(self._files.database, connection, was_at_rest=self._is_at_rest)
+        self._is_at_rest = False
+        self._be_new()
 
     async def ask(self, question: Callable[[sqlite3.Connection], T], empty: T) -> T:
         """Answer the question, `empty` where there is no state.
@@ -75,16 +102,21 @@ class Reader:
             Outdated: a writer has to open the file first.
             StoreError: the file cannot be read.
         """
-        if self._threads is None:
-            self._threads = ThreadPoolExecutor(1, thread_name_prefix="orch-store-reader")
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self._ask, question, empty)
+        with self._turn:
+            if self._threads is None:
+                self._threads = ThreadPoolExecutor(1, thread_name_prefix="orch-store-reader")
+            answer = asyncio.get_running_loop().run_in_executor(self._threads, self._ask, question, empty)
+        return await answer
 
     async def close(self) -> None:
         """Close the connection and end the thread."""
-        threads, self._threads = self._threads, None
-        if threads is not None:
-            await asyncio.get_running_loop().run_in_executor(threads, self.drop)
-            threads.shutdown(wait=False)
+        with self._turn:
+            threads, self._threads = self._threads, None
+            if threads is None:
+                return
+            dropped = asyncio.get_running_loop().run_in_executor(threads, self._drop_alone)
+        await dropped
+        threads.shutdown(wait=False)
 
     def drop(self) -> None:
         """Close the connection; only when no question is being answered."""
@@ -92,9 +124,12 @@ class Reader:
             self._connection.close()
             self._connection = None
 
-    @uncollected()
+    def _drop_alone(self) -> None:
+        with self._asking:
+            self.drop()
+
     def _ask(self, question: Callable[[sqlite3.Connection], T], empty: T) -> T:
-        with said_clearly(self._files.database):
+        with self._asking, said_clearly(self._files.database), uncollected():
             if self._connection is not None and self._inode == self._present():
                 refuse_newer(self._connection, self._files.database, self._schema)
                 return question(self._connection)

@@ -24,7 +24,8 @@ from pathlib import Path
 
 from orchestration.errors import NewerStore, StoreError, UsageError, WrongState
 from orchestration.records import dataclass
-from orchestration.store.backup import Copy, back_up, backups_folder, passing_copy, write_locked
+from orchestration.store.backup import Copy, back_up, passing_copy, write_locked
+from orchestration.store.backups import backups_folder
 from orchestration.store.faults import said_clearly
 from orchestration.store.files import StateFiles, sync_folder
 from orchestration.store.locks import is_owned

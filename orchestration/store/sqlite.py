@@ -2,7 +2,7 @@
 
 Nothing is made until the first write, and asking makes nothing at all. Writing goes through `writer` (one thread, group
 commit) and `committing` (the transaction, the write lock, poison) to `recording` (what is written); questions go
-through `reading`. A closed store opens again at its next use.
+through `reading`. A closed store opens again at its next use; so does one in a child process that was forked.
 """
 
 import sqlite3
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from orchestration.events import Event
+from orchestration.forked import rest_while_forking
 from orchestration.protocols import DONE, Claim, CommandRow, Ready, RunRecord, Standing
 from orchestration.store import locks, reading, recording
 from orchestration.store.committing import WritableState
@@ -30,7 +31,8 @@ T = TypeVar("T")
 class SqliteStore:
     """`protocols.RunStore` in a state folder.
 
-    It serves one event loop at a time, and another one after that has ended.
+    It serves any number of threads and event loops, at once or one after the other, and any of them may close it. A
+    process that is forked begins anew with it.
 
     Args:
         folder: the state folder (`.orchestration`), which need not exist.
@@ -58,6 +60,7 @@ class SqliteStore:
         self._writer = Writer(self._state.commit, self._state.close, self._state.commit_at_once)
         self._reader = Reader(self._files, schema)
         weakref.finalize(self, _abandon, self._writer, self._reader).atexit = False
+        rest_while_forking(self)
 
     @property
     def folder(self) -> Path:
@@ -160,6 +163,21 @@ class SqliteStore:
         """End the threads and close the file; what was acknowledged is durable."""
         await self._reader.close()
         await self._writer.close()
+
+    def rest(self) -> None:
+        """Be in the middle of nothing while this process is forked; see `forked.Rests`."""
+        self._reader.rest()
+        self._writer.rest()
+
+    def go_on(self) -> None:
+        """The fork is over."""
+        self._writer.go_on()
+        self._reader.go_on()
+
+    def begin_anew(self) -> None:
+        """Be closed, in a child process that was just forked."""
+        self._reader.begin_anew()
+        self._state.begin_anew(was_at_rest=self._writer.begin_anew())
 
     async def _ask(self, question: Callable[[sqlite3.Connection], T], empty: T) -> T:
         try:

@@ -6,10 +6,14 @@ Whatever waits in the queue, from any run, is committed together: while one comm
 gathers. A deed that is in the queue will be done: whoever gives up waiting disturbs nothing, because the future that is
 cancelled is only the place where the answer would have been put.
 
+Any number of loops and threads may use it at once, and any of them may close it: what is queued after that begins a
+thread again.
+
 Edges survived: a loop that ended before its answers came (they are dropped; the deeds are done), a second `asyncio.run`
 on the same writer, a store that nobody closed (the thread is a daemon, and ends when the store is collected), use after
 the end, which opens everything again, and a system that has no room for the thread, or a program that is ending (some
-versions of Python start no thread then): nothing was queued for a thread that never was.
+versions of Python start no thread then): nothing was queued for a thread that never was. In a forked child there is no
+thread: what the parent has queued is the parent's to do, and the child begins its own.
 """
 
 import asyncio
@@ -22,6 +26,7 @@ from queue import Empty, SimpleQueue
 from typing import Any, Final
 
 from orchestration.errors import StoreError
+from orchestration.forked import PATIENCE
 from orchestration.records import dataclass
 from orchestration.store.committing import Answer
 from orchestration.store.pace import Pace
@@ -89,12 +94,33 @@ class Writer:
         self._close = close
         self._commit_at_once = commit_at_once
         self._pace = Pace()
+        self._is_at_rest = False
+        self._be_new()
+
+    def _be_new(self) -> None:
+        self._turn = threading.Lock()  # to begin or end the thread, and to queue for it
         self._committing = threading.Lock()
         self._unanswered: deque[_Request] = deque()  # what is queued, or is being done on the thread
         # SimpleQueue, because its `put` is safe in a finalizer, which may run at any time.
         self._queue: SimpleQueue[_Request | _Stop] = SimpleQueue()
         self._thread: threading.Thread | None = None
         self._stop: _Stop | None = None
+
+    def rest(self) -> None:
+        """Finish what is being done, and do no more before `go_on`."""
+        self._is_at_rest = self._committing.acquire(timeout=PATIENCE)
+
+    def go_on(self) -> None:
+        """Do again what is queued."""
+        if self._is_at_rest:
+            self._is_at_rest = False
+            self._committing.release()
+
+    def begin_anew(self) -> bool:
+        """Be as one that was just made, in a child; whether nothing was half done when that was forked."""
+        was_at_rest, self._is_at_rest = self._is_at_rest, False
+        self._be_new()
+        return was_at_rest
 
     def put(self, deed: Deed) -> Landing:
         """Queue a deed; it is in the queue when this returns, and done when the future has its answer.
@@ -103,11 +129,12 @@ class Writer:
             StoreError: no thread can be started for it.
         """
         future = Landing(loop=asyncio.get_running_loop())
-        if self._thread is None or self._stop is not None:
-            self._begin()
         request = _Request(deed, future)
-        self._unanswered.append(request)
-        self._queue.put(request)
+        with self._turn:
+            if self._thread is None or self._stop is not None:
+                self._begin()
+            self._unanswered.append(request)
+            self._queue.put(request)
         return future
 
     def do_at_once(self, deed: Deed) -> Answer | None:
@@ -124,27 +151,29 @@ class Writer:
             return answer
 
     def _is_open(self) -> bool:
-        """Whether the thread has begun and is not to end; that of a parent process does not count in its child."""
-        return self._thread is not None and self._stop is None and self._thread.is_alive()
+        """Whether the thread has begun and is not to end."""
+        return self._thread is not None and self._stop is None
 
     async def close(self) -> None:
         """Do what is queued, close the file, end the thread."""
-        thread = self._thread
-        if thread is None:
-            return
         loop = asyncio.get_running_loop()
-        if self._stop is None:
-            self._stop = _Stop(Landing(loop=loop))
-            self._queue.put(self._stop)
-        stopped = self._stop.future
+        with self._turn:
+            thread = self._thread
+            if thread is None:
+                return
+            if self._stop is None:
+                self._stop = _Stop(Landing(loop=loop))
+                self._queue.put(self._stop)
+            stopped = self._stop.future
         if stopped is not None and stopped.get_loop() is loop:
             await asyncio.shield(stopped)
         thread.join()  # it has nothing left to do
-        if self._thread is thread:
-            self._thread = self._stop = None
+        with self._turn:
+            if self._thread is thread:
+                self._thread = self._stop = None
 
     def abandon(self) -> None:
-        """End the thread without waiting for it; for a finalizer."""
+        """End the thread without waiting for it; for a finalizer, when nobody can use the writer any more."""
         if self._thread is not None and self._stop is None:
             self._stop = _Stop()
             self._queue.put(self._stop)

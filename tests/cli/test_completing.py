@@ -3,12 +3,15 @@
 import os
 import pwd
 import shlex
+import signal
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.cli.project import Project, command_line
+from tests.cli.project import Done, Project, command_line
+from tests.crash.sudden import wait_until
+from tests.world.processes import linux_only
 
 pytestmark = pytest.mark.slow
 
@@ -97,3 +100,55 @@ def test_of_two_who_complete_a_task_at_once_one_is_told_so_and_the_checks_of_the
     third = project.orch("complete", "P", "--json")
     assert (third.code, third.data["code"]) == (2, "wrong_state")
     assert not list(project.root.rglob("complete.lock"))
+
+
+@pytest.mark.parametrize("by_owner", [False, True], ids=["at rest", "while the run goes on"])
+@pytest.mark.parametrize("target", ["the task", "the run"])
+def test_a_task_that_is_cancelled_while_its_checks_run_has_none_left(
+    project: Project, target: str, *, by_owner: bool
+) -> None:
+    project.person(
+        "P", verify=["trap '' TERM; echo $$ > pid; while :; do sleep 0.05; done", "touch second"], kill_grace=1
+    )
+    if by_owner:
+        project.shell("A", "echo $$ > running; until test -e go; do sleep 0.05; done")
+    with project.start("run-batch") as batch:
+        if by_owner:
+            project.pid("running")
+            wait_until(lambda: project.json("show", "P")["result"]["status"] == "needs_input", "nobody is asked")
+        else:
+            assert batch.wait(60) == 4
+        with project.start("complete", "P", "--json") as completing:
+            checks = project.pid()
+            cancelled = project.orch("cancel", "P" if target == "the task" else project.json("runs")[0]["run_id"])
+            assert cancelled.code == 0, cancelled.err
+            with pytest.raises(ProcessLookupError):
+                os.kill(checks, 0)
+            out, err = (stream.decode() for stream in completing.communicate(timeout=60))
+        told = Done(completing.returncode, out, err)
+        assert (told.code, told.data["code"]) == (2, "wrong_state"), err
+        assert "P does not wait for a person any more, so its checks were ended; it is cancelled" in told.last
+        project.write("go", "")
+    assert not (project.root / "second").exists()
+    assert project.json("show", "P")["result"]["status"] == "cancelled"
+
+
+@linux_only
+def test_the_checks_of_a_process_that_is_stopped_are_ended_by_whoever_cancels(project: Project) -> None:
+    project.person("P", verify=["echo $$ > pid; while :; do sleep 0.05; done"])
+    assert project.orch("run-batch").code == 4
+    with project.start("complete", "P", "--json") as completing:
+        checks = project.pid()
+        completing.send_signal(signal.SIGSTOP)
+        assert project.orch("cancel", "P").code == 0
+        assert not is_at_work(checks)
+        completing.send_signal(signal.SIGCONT)
+        assert completing.wait(60) == 2
+
+
+def is_at_work(pid: int) -> bool:
+    """Whether a process lives, and is not only kept for a parent that is stopped."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False

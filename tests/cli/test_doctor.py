@@ -284,6 +284,35 @@ def test_a_state_that_cannot_be_used_is_told_of_and_not_touched(
     assert project.orch("doctor").code == 0
 
 
+@pytest.mark.parametrize("content", [b"a text of somebody", None], ids=["another file", "damaged pages"])
+def test_whoever_meets_a_damaged_state_is_sent_to_the_doctor_and_to_the_newest_backup(
+    project: Project, content: bytes | None
+) -> None:
+    ran(project)
+    path = project.root / ".orchestration/state.db"
+    whole = path.read_bytes()
+    folder = path.with_name("backups")
+
+    def damage() -> None:
+        path.write_bytes(content or whole[:8192] + b"\xa5" * (len(whole) - 8192))
+
+    damage()
+    done = project.orch("status", "--json")
+    assert (done.code, done.data["code"]) == (1, "store")
+    assert "the state file is damaged" in done.last
+    assert done.data["hint"].startswith(f"examine it: orch doctor; there is no backup in {folder}: put back one from")
+    assert "examine it" not in project.orch("doctor").last
+    path.write_bytes(whole)
+    backups = sorted(project.json("backup")["file"] for _ in range(2))
+    damage()
+    for command in ("status", "run-batch", "list"):
+        done = project.orch(command)
+        assert done.code == 1
+        assert done.last.endswith(f"(examine it: orch doctor; put back the newest backup: orch restore {backups[-1]})")
+    assert project.orch("restore", backups[-1]).code == 0
+    assert project.json("status")["live_runs"] == []
+
+
 def test_events_that_break_the_rules_are_told(project: Project) -> None:
     run = ran(project)
     change(

@@ -58,3 +58,51 @@ def test_a_part_that_does_not_wait_or_is_not_there_is_refused(asking: Project) -
         done = asking.orch("complete", part)
         assert done.code == 2, part
         assert part.partition("/")[0] in done.last
+
+
+STRATEGIES = """
+agents:
+  away: {kind: shell, command: ./not-there}
+  fine: {kind: shell, command: "echo fine"}
+  slow: {kind: shell, command: "echo $$ > pid; while ! test -e go; do sleep 0.05; done"}
+  fallback: {kind: hybrid, strategy: fallback, agents: [away, interactive]}
+  chain: {kind: hybrid, strategy: chain, agents: [fine, interactive, fine]}
+  race: {kind: hybrid, strategy: race, agents: [interactive, away]}
+  other: {kind: hybrid, strategy: race, agents: [interactive, slow]}
+"""
+
+
+def what_could_start(project: Project) -> list[str]:
+    return [task["id"] for task in project.json("next")["tasks"]]
+
+
+@pytest.mark.parametrize(("agent", "part"), [("fallback", "leg-2"), ("chain", "leg-2"), ("race", "leg-1")])
+def test_what_goes_on_only_when_a_person_has_answered_could_not_start(project: Project, agent: str, part: str) -> None:
+    project.settings(STRATEGIES)
+    project.shell("A", "Please look.", agent=agent)
+    project.shell("B", "true", "A")
+    assert what_could_start(project) == ["A"]
+    assert project.orch("run-batch").code == 4
+    assert what_could_start(project) == []
+    told = {task["task_id"]: (task["will_run"], task["why"]) for task in project.json("plan")["tasks"]}
+    assert told == {"A": (False, f"A/{part} needs a person"), "B": (False, "depends on A, which needs a person")}
+    assert project.orch("run-batch").last.startswith("orch: nothing could start")
+    assert project.orch("complete", f"A/{part}").code == 0
+    assert what_could_start(project) == (["A"] if agent == "chain" else ["B"])
+    assert project.orch("run-batch").code == 0
+
+
+def test_what_has_another_part_to_do_could_start_and_so_could_all_in_a_run_of_other_tasks(project: Project) -> None:
+    project.settings(STRATEGIES)
+    project.shell("A", "Please look.", agent="other")
+    with project.start("run-batch") as process:
+        project.pid()
+        wait_until(lambda: "needs_input" in project.orch("why", "A").out, "nobody is asked")
+        process.kill()
+        process.wait()
+    assert what_could_start(project) == ["A"]
+    project.write("go", "")
+    assert project.orch("run-batch").code == 0
+    project.shell("C", "Please look.", agent="chain")
+    assert project.orch("run-batch", "C").code == 4
+    assert what_could_start(project) == ["C"]

@@ -1,13 +1,15 @@
 """`run-batch` and `execute-task` as real processes: what they print, what they exit with, what a second one does."""
 
 import json
+import subprocess
 from itertools import pairwise
 from typing import Any
 
 import pytest
 
+from orchestration.kinds import Failure
 from orchestration.results import ExecutionResult, RunResult
-from tests.cli.project import Project
+from tests.cli.project import PATIENCE, Project, command_line
 
 pytestmark = pytest.mark.slow
 
@@ -304,3 +306,18 @@ def test_what_another_run_did_is_done_once_also_for_a_run_in_which_it_had_failed
     assert project.orch("run-batch", "A", "P").code == 0
     assert (project.root / "log").read_text() == "x\nx\n"
     assert {task["status"] for task in project.json("list")["tasks"]} == {"success"}
+
+
+@pytest.mark.parametrize("limit", [14, 18])
+def test_where_too_few_files_can_be_open_all_fail_at_once_and_say_so(project: Project, limit: int) -> None:
+    for name in "ABC":
+        project.shell(name, "true")
+    script = f"ulimit -n {limit}; exec " + " ".join(command_line("run-batch", "--max-concurrent", "2", "--json"))
+    done = subprocess.run(["sh", "-c", script], cwd=project.root, capture_output=True, check=False, timeout=PATIENCE)
+    assert done.returncode == 1
+    run = RunResult.from_dict(json.loads(done.stdout)["data"])
+    assert run.wall_seconds < 10
+    for result in run.results:
+        assert result.failure is Failure.INTERNAL
+        assert f"Too many open files, for this program may have only {limit} at once" in (result.error or "")
+        assert "ulimit -n" in (result.error or "")

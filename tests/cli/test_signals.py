@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from cli.interrupts import ECHO, Interrupts
-from tests.cli.project import PATIENCE, Project, command_line
+from tests.cli.project import PATIENCE, Done, Project, command_line
 from tests.cli.terminal import CTRL_C, terminal
 
 WAIT = "while :; do sleep 0.05; done"
@@ -216,6 +216,25 @@ def assert_no_noise(code: int, err: bytes) -> None:
     assert not any(word in err for word in (b"BaseEventLoop", b"never awaited", b"wakeup fd")), err
     noise = rb'cli/main\.py", line \d+, in main\n' if code in {-signal.SIGINT, 1} else b"Traceback"
     assert re.search(noise, err) is None, err
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("is_json", [False, True])
+def test_a_run_that_ends_early_after_its_state_was_removed_says_one_thing(project: Project, *, is_json: bool) -> None:
+    project.shell("A", f"echo $$ > pid; {WAIT}")
+    project.shell("B", WAIT)
+    project.shell("C", "true")
+    with project.start("run-batch", "--max-concurrent", "2", *["--json"] * is_json) as process:
+        pid = project.pid()
+        (project.root / ".orchestration/state.db").unlink()
+        process.send_signal(signal.SIGTERM)
+        out, err = (stream.decode() for stream in process.communicate(timeout=PATIENCE))
+    done = Done(process.returncode, out, err)
+    assert done.code == 1
+    assert "removed or replaced while it was in use" in done.last
+    assert not [line for line in err.splitlines() if "exception" in line or "Traceback" in line]
+    assert not is_json or (done.kind, done.data["code"], done.data["exit_code"]) == ("error", "store", 1)
+    assert not is_alive(pid)
 
 
 @pytest.mark.slow

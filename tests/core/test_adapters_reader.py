@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from orchestration.adapters import End
 from orchestration.adapters.values import MAX_TEXT
+from orchestration.kinds import Failure
 from tests.core.adapters import BEGIN, GOOD, TEXT, lines, outcome, preset, read, small
 from tests.core.outcomes import json_values
 
@@ -168,6 +169,47 @@ def test_totals_outlive_an_attempt_that_reported_none() -> None:
         End(exit_code=None, signal=9)
     )
     assert found.metadata["session_totals"] == earlier
+
+
+def test_an_attempt_that_was_counted_by_its_steps_is_not_counted_again_by_the_totals_of_its_session() -> None:
+    run = {"event": "end", "scope": "run", "base": "own", "input": "in", "output": "out"}
+    adapter = small(usage=[*SESSION, run, *STEPS])
+    step = {"type": "tool", "id": 1, "in": 7, "out": 3}
+    earlier = {"0": {"input": 20.0, "output": 4.0, "cost": 0.25}}
+    killed = read(adapter, lines(BEGIN, step), session="s-1", totals=earlier).verdict(End(exit_code=None, signal=9))
+    assert killed.usage is not None
+    assert killed.usage.input_total == 7
+    end = {"type": "end", "ok": True, "used": {"in": 37, "out": 9, "usd": 0.5}, "own": {"in": 10, "out": 2}}
+    about = {"session": "s-1", "totals": killed.metadata["session_totals"]}
+    found = read(adapter, lines(BEGIN, TEXT, end), **about).verdict(End(exit_code=0))
+    assert found.usage is not None
+    assert (found.usage.input_total, found.usage.output_total, found.usage.cost_usd) == (10, 2, None)
+    assert found.metadata["session_totals"] == {"0": {"input": 37.0, "output": 9.0, "cost": 0.5}}
+
+
+def test_what_goes_on_after_a_good_end_has_not_ended_and_a_failure_stands() -> None:
+    events = [
+        {"is": "begun", "match": {"type": "begin"}},
+        {"is": "step", "match": {"type": "step"}, "final": "more"},
+        {"is": "text", "match": {"type": "text"}},
+        {"is": "end", "match": {"type": "end"}, "good_when": {"ok": True}},
+    ]
+    adapter = small(events=events)
+    step, bad = {"type": "step"}, {"type": "end", "ok": False}
+    ends = [(GOOD,), (GOOD, step), (GOOD, step, GOOD), (bad, step), (bad, step, GOOD)]
+    told = [outcome(adapter, TEXT, *each).claim for each in ends]
+    assert told == ["done", None, "done", "failed", "failed"]
+
+
+def test_a_step_of_opencode_that_was_cut_off_after_a_good_one_is_no_success() -> None:
+    def event(kind: str, **part: object) -> dict[str, object]:
+        return {"type": kind, "sessionID": "s", "part": part}
+
+    done = [event("step_start"), event("text", text="All is done."), event("step_finish", reason="stop", id="1")]
+    assert read(preset("opencode"), lines(*done)).verdict(End(exit_code=0)).succeeded
+    begun = read(preset("opencode"), lines(*done, event("step_start"))).verdict(End(exit_code=0))
+    assert (begun.failure, begun.claim) == (Failure.INVALID_OUTPUT, None)
+    assert read(preset("opencode"), lines(*done, *done)).verdict(End(exit_code=0)).succeeded
 
 
 def test_a_session_that_was_lost_is_told_and_its_totals_are_not_taken_away() -> None:

@@ -16,7 +16,7 @@ KINDS = [one for _, one in inspect.getmembers(errors, inspect.isclass) if issubc
 
 def made(kind: type[OrchError]) -> OrchError:
     """One of a kind, with an argument for everything that has no default."""
-    words: dict[str, Any] = {"unmet": {"A": "failed"}, "pids": (1, 2), "pid": 1, "status": 403}
+    words: dict[str, Any] = {"unmet": {"A": "failed"}, "pids": (1, 2), "pid": 1, "status": 403, "number": 15}
     asked = inspect.signature(kind).parameters.values()
     return kind(
         *(words.get(one.name, "text") for one in asked if one.default is one.empty and one.kind < one.KEYWORD_ONLY)

@@ -1,12 +1,15 @@
 """The collector waits while something is built, and is afterwards as it was."""
 
 import gc
+import os
 import threading
 from collections.abc import Iterator
 
 import pytest
 
 from orchestration.garbage import uncollected
+
+PATIENCE = 30.0
 
 
 @pytest.fixture(autouse=True)
@@ -63,4 +66,28 @@ def test_the_last_of_several_threads_lets_it_go_on() -> None:
     for thread in threads:
         thread.join(10)
     assert seen == [False], "the second one still builds"
+    assert gc.isenabled()
+
+
+def test_a_child_that_is_forked_meanwhile_collects_as_its_parent_does() -> None:
+    begun, let_go = threading.Event(), threading.Event()
+
+    def build() -> None:
+        with uncollected():
+            begun.set()
+            let_go.wait(PATIENCE)
+
+    building = threading.Thread(target=build)
+    building.start()
+    assert begun.wait(PATIENCE)
+    child = os.fork()
+    if not child:
+        is_well = gc.isenabled()
+        with uncollected():
+            is_well = is_well and not gc.isenabled()
+        os._exit(0 if is_well and gc.isenabled() else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert not gc.isenabled()
+    let_go.set()
+    building.join()
     assert gc.isenabled()

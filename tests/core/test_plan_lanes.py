@@ -102,10 +102,6 @@ class LanesMachine(RuleBasedStateMachine):
     def pause(self, name: str, seconds: int, exhausted: bool) -> None:
         self.limits.pause(name, self.now + seconds, exhausted=exhausted)
 
-    @rule(name=st.sampled_from(NAMES[2:]))
-    def clear_pause(self, name: str) -> None:
-        self.limits.clear_pause(name)
-
     @rule(seconds=st.integers(1, 4))
     def wait(self, seconds: int) -> None:
         self.now += seconds

@@ -1,6 +1,7 @@
 """The loop with scripted work in virtual time."""
 
 import asyncio
+import gc
 import random
 from itertools import pairwise
 
@@ -247,6 +248,31 @@ def test_a_store_that_fails_ends_the_run_with_its_error_and_leaves_nothing_runni
         assert asyncio.all_tasks() == {asyncio.current_task()}
 
     run_in_virtual_time(main())
+
+
+def test_a_store_that_fails_beside_the_slots_ends_the_run_at_once(caplog: pytest.LogCaptureFixture) -> None:
+    class Broken:
+        appended = 0
+
+        async def append(self, *_: object) -> None:
+            self.appended += 1
+            if self.appended > 1:
+                raise StoreError("the disk is full")
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        plan = Plan("run", [Node("long"), Node("waits")])
+        scheduler = Scheduler(Recorder(plan, Ledger()), FakeDoer(Script({"long": [Step(100)], "waits": [Step(1)]})), {})
+        scheduler.recorder.emit(RunStarted, tasks=tuple(plan.graph.ids))
+        loop.call_later(5, scheduler.cancel, "waits", "nobody wants it")
+        with pytest.raises(StoreError, match="disk is full"):
+            await scheduler.run(Broken(), 1)  # type: ignore[arg-type]
+        assert loop.time() - began < 6
+
+    run_in_virtual_time(main())
+    gc.collect()
+    assert not caplog.records
 
 
 def test_chunks_are_counted_per_attempt_and_never_stored() -> None:

@@ -81,6 +81,20 @@ async def test_a_thread_past_its_deadline_is_abandoned_and_its_late_result_refus
     assert await asyncio.to_thread(over.wait, PATIENCE)
 
 
+async def test_a_function_for_which_no_thread_can_be_started_was_not_called_and_has_not_raised(tmp_path: Path) -> None:
+    executor = FunctionExecutor(in_process=True)
+    work = work_for(tmp_path, function(lambda: "called"))
+    usual = threading.stack_size(1 << 46)  # no system has room for it
+    try:
+        outcome = await executor.execute(work, Ear())
+    finally:
+        threading.stack_size(usual)
+    assert outcome.failure is Failure.INTERNAL
+    assert "was not called: no thread can be started for a plain function (" in (outcome.error or "")
+    assert "ulimit -u" in (outcome.error or "")
+    assert (await executor.execute(work, Ear())).output == "called"
+
+
 @pytest.mark.slow
 async def test_abandoned_threads_count_until_they_return(tmp_path: Path) -> None:
     executor = FunctionExecutor(in_process=True, max_threads=1)

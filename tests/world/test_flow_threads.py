@@ -247,6 +247,25 @@ def test_where_no_thread_can_be_started_later_runs_are_as_ever_and_leave_nothing
     assert until(lambda: {*threading.enumerate()} <= before)
 
 
+async def test_a_function_for_which_no_thread_can_be_started_was_not_called_and_has_not_raised() -> None:
+    called: list[bool] = []
+
+    def work() -> None:
+        called.append(True)
+
+    executor, flow = AsyncFlowExecutor(), Flow("f", [FlowStep("a", work)])
+    usual = threading.stack_size(1 << 46)  # no system has room for it
+    try:
+        (result,) = (await executor.execute(flow)).results
+    finally:
+        threading.stack_size(usual)
+    assert result.failure is Failure.INTERNAL
+    assert "work was not called: no thread can be started for a plain function (" in (result.error or "")
+    assert "ulimit -u" in (result.error or "")
+    assert not called
+    assert (await executor.execute(flow)).succeeded
+
+
 def test_an_interrupted_caller_finds_its_run_ended_and_recorded(tmp_path: Path) -> None:
     command = [sys.executable, "-W", "error", "-c", _INTERRUPTED, str(tmp_path / "state")]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as child:

@@ -23,6 +23,7 @@ from orchestration import (
     ShellTask,
 )
 from orchestration.kinds import Failure
+from orchestration.store.memory import MemoryStore
 from tests.world.steps import PATIENCE, Hanging, nothing, nothing_left, pipeline_of, statuses
 
 
@@ -347,3 +348,22 @@ async def test_what_cannot_be_read_again_when_a_composite_ends_is_its_failure_an
     assert run["m"].failure is Failure.INTERNAL
     assert "m: LookupError" in (run["m"].error or "")
     assert statuses(run)["after"] == "blocked"
+
+
+class Deaf:
+    """A store of somebody else that has a fault in the way commands are asked for, until the run is over."""
+
+    def __init__(self) -> None:
+        self._store = MemoryStore()
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401  # whatever a store has
+        return getattr(self._store, name)
+
+    async def commands(self, _: str) -> list[Any]:
+        raise ZeroDivisionError("by somebody else")
+
+
+async def test_a_fault_in_looking_for_commands_ends_the_run_and_is_raised() -> None:
+    with pytest.raises(ZeroDivisionError, match="somebody else"):
+        async with asyncio.timeout(PATIENCE):
+            await pipeline_of(Hanging().hang).execute(store=Deaf())

@@ -279,10 +279,28 @@ def no_descriptor_free() -> Iterator[None]:
 
 async def test_no_descriptor_for_too_long_is_told_with_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(spawn, "SPAWN_PATIENCE", 0.02)
-    no_room = "no room to start true: Too many open files"
+    no_room = "no room to start true: Too many open files, for this program may have only [0-9]+ at once"
     with no_descriptor_free(), pytest.raises(OrchError, match=no_room) as caught:
         await run_process(command("true"))
     assert "ulimit -n" in (caught.value.hint or "")
+
+
+async def test_descriptors_that_children_have_are_waited_for_however_long_these_live(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(spawn, "SPAWN_PATIENCE", 0.02)
+    children, gate = LiveChildren(), tmp_path / "gate"
+    lives = command("sh", "-c", 'while [ ! -e "$0" ]; do sleep 0.02; done', str(gate))
+    first = [asyncio.create_task(run_process(lives, children=children)) for _ in range(4)]
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert children.any_started
+    with no_descriptor_free():
+        second = asyncio.create_task(run_process(command("true"), children=children))
+        await asyncio.wait([second], timeout=0.15)
+        assert not second.done()
+        gate.touch()
+        assert [(await one).exit_code for one in (*first, second)] == [0] * 5
 
 
 async def test_who_waits_for_room_can_be_cancelled() -> None:

@@ -118,6 +118,31 @@ async def test_what_is_wrong_with_a_parameter_is_told_in_the_words_for_files(tmp
             assert answer.json()["data"]["message"].startswith(told)
 
 
+async def test_a_parameter_that_an_address_does_not_have_is_refused(tmp_path: Path) -> None:
+    async with serving_project(make_project(tmp_path, [shell("A", "true")])) as server:
+        for address, message, hint in (
+            ("/runs?limt=5", "limt: this address has no such parameter", "did you mean limit?"),
+            ("/runs?limit=5&zzz=1", "zzz: this address has no such parameter", "there are: before, limit"),
+            ("/runs/newest/events?sinse=5", "sinse: this address has no such parameter", "did you mean since?"),
+            ("/tasks?labels=x", "labels: this address has no such parameter", "did you mean label?"),
+            ("/status?x", "x: this address has no such parameter", "leave it out, there are none"),
+            ("/version?x=1", "x: this address has no such parameter", "leave it out, there are none"),
+            (
+                "/runs?a=1&b=2&a=3",
+                "2 problems, first: a: this address has no such parameter",
+                "there are: before, limit",
+            ),
+        ):
+            answer = await server.client.get(address)
+            assert error_of(answer) == (422, "usage"), address
+            data = answer.json()["data"]
+            assert (data["message"], data["hint"]) == (message, hint)
+            assert (await server.client.head(address)).status_code == 422
+        assert error_of(await server.client.post("/retry?fialed=1", json={"failed": True})) == (422, "usage")
+        assert (await server.client.get("/?whatever=1")).status_code == 200  # the board's page has none to misspell
+        assert (await server.client.get("/tasks?label=a&label=b")).status_code == 200
+
+
 @pytest.mark.slow
 async def test_people_answer_tasks_of_a_run_that_goes_on_here(tmp_path: Path) -> None:
     tasks = [

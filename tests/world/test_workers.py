@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from orchestration.calls import Threads, workers
+from orchestration.errors import NoThread
 from orchestration.flow import AsyncFlowExecutor, Flow, FlowStep
 from tests.crash.sudden import wait_until
 
@@ -141,7 +142,7 @@ async def test_no_room_for_another_thread_is_an_error_of_that_function_alone(mon
 
     with monkeypatch.context() as patched:
         patched.setattr(threading.Thread, "start", refuse)
-        with pytest.raises(RuntimeError, match="new thread"):
+        with pytest.raises(NoThread, match="new thread"):
             await threads.start(lambda: None, "f")
     async with asyncio.timeout(PATIENCE):
         assert await _call(threads, lambda: "done") == "done"

@@ -9,10 +9,13 @@ between the first process and this one, and whoever begins something notes the c
 
 A child also has a copy of all that we hold, but none of our threads and loops: whoever waited for one of those there
 would wait for ever. So what is shared between threads and runs begins anew in a child, before anything else runs in it.
+Some of it must besides be at rest when the copy is made, because half of a deed cannot be begun anew: it comes to rest
+before a fork, and goes on after it.
 """
 
 import os
 import sys
+import threading
 import traceback
 from contextlib import suppress
 from functools import cache
@@ -27,10 +30,32 @@ class BeginsAnew(Protocol):
         """Be as one that was just made; called in a child process, where only the thread is left that calls."""
 
 
+class Rests(BeginsAnew, Protocol):
+    """Something of which a fork must not copy half a deed."""
+
+    def rest(self) -> None:
+        """Come to rest and stay so; called in the parent before the fork, and may take `PATIENCE` seconds."""
+
+    def go_on(self) -> None:
+        """The fork is over; called in the parent."""
+
+
 class _Process:
     """The one that this is."""
 
-    generation = 0
+    def __init__(self) -> None:
+        self.generation = 0
+        self.forking = threading.Lock()  # one fork at a time, or two would wait for what the other has brought to rest
+        self.resting = threading.local()  # a stack for each thread: a signal's handler may fork in the middle of a fork
+
+    def forks(self) -> list[list[Rests] | None]:
+        """What this thread has brought to rest for each of its forks; None for one that did not get its turn."""
+        stack: list[list[Rests] | None] = self.resting.__dict__.setdefault("forks", [])
+        return stack
+
+
+PATIENCE: Final = 5.0
+"""Seconds that a fork waits for something to come to rest; what rests not even then cannot be used in the child."""
 
 
 _THIS: Final = _Process()
@@ -39,6 +64,7 @@ _CANNOT_WAIT: Final = (
     "yield to it; let it do its work without, and return"
 )
 _SHARED: Final[WeakSet[BeginsAnew]] = WeakSet()
+_RESTING: Final[WeakSet[Rests]] = WeakSet()
 
 
 def begin_anew_in_children(shared: BeginsAnew) -> None:
@@ -47,12 +73,39 @@ def begin_anew_in_children(shared: BeginsAnew) -> None:
     _SHARED.add(shared)
 
 
+def rest_while_forking(shared: Rests) -> None:
+    """Have it rest during each fork, and begin anew in the child."""
+    begin_anew_in_children(shared)
+    _RESTING.add(shared)
+
+
 @cache
 def _hear_of_children() -> None:
-    os.register_at_fork(after_in_child=_begin_anew)
+    os.register_at_fork(before=_rest, after_in_parent=_go_on, after_in_child=_begin_anew)
+
+
+def _rest() -> None:
+    if not _THIS.forking.acquire(timeout=PATIENCE):
+        _THIS.forks().append(None)
+        return
+    resting: list[Rests] = []
+    _THIS.forks().append(resting)
+    for shared in [*_RESTING]:
+        resting.append(shared)
+        shared.rest()
+
+
+def _go_on() -> None:
+    resting = _THIS.forks().pop()
+    if resting is not None:
+        for shared in resting:
+            shared.go_on()
+        _THIS.forking.release()
 
 
 def _begin_anew() -> None:
+    _THIS.forks().clear()
+    _THIS.forking = threading.Lock()
     _THIS.generation += 1
     for shared in [*_SHARED]:
         shared.begin_anew()
