@@ -150,6 +150,8 @@ async def _opened(store: Store | None) -> AsyncIterator[RunStore]:
             yield opened
         finally:
             await opened.close()
+    elif not hasattr(store, "own"):
+        raise UsageError(f"{store!r:.80} is no store", hint="give the path of a folder, or an object that is a store")
     else:
         yield store
 
