@@ -1,5 +1,6 @@
 """Values that are not what they seem, keys that are no names, and what is written for a step and changed later."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +72,7 @@ async def waits() -> None:
     """Return nothing."""
 
 
-RETURNED = {
+RETURNED: dict[str, tuple[Callable[..., Any], Any]] = {
     "nothing": (nothing, None),
     "prints": (prints, None),
     "waits": (waits, None),
