@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from orchestration import AsyncPipeline
 from orchestration.errors import UsageError
 from orchestration.flow import AsyncFlowExecutor, Flow, FlowExecutor, FlowStep, ref
 from orchestration.steps.binding import CannotBind
@@ -171,3 +172,24 @@ def test_a_fallback_that_could_never_be_called_is_refused_before_anything_runs()
 async def test_what_is_no_store_is_refused() -> None:
     with pytest.raises(UsageError, match="3 is no store"):
         await AsyncFlowExecutor(store=3).execute(Flow("f", []))  # type: ignore[arg-type]  # whatever somebody gives
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"cache": 3}, "cache is 3; it is the path of a folder"),
+        ({"cache": __file__}, "cache is '.*', which is no folder"),
+        ({"directory": b"x"}, "directory is b'x'; it is the path of a folder"),
+        ({"directory": Path(__file__)}, "directory is '.*', which is no folder"),
+        ({"tools": [nothing]}, "tools"),
+    ],
+)
+def test_what_an_executor_cannot_work_with_is_refused_by_name(options: dict[str, Any], told: str) -> None:
+    for kind in (FlowExecutor, AsyncFlowExecutor):
+        with pytest.raises(UsageError, match=told):
+            kind(**options)
+
+
+def test_a_pipeline_refuses_a_directory_that_is_none() -> None:
+    with pytest.raises(UsageError, match=r"directory is '.*', which is no folder"):
+        AsyncPipeline([], directory=__file__)
