@@ -46,6 +46,22 @@ def references_in(written: Any) -> list[Ref]:  # noqa: ANN401  # whatever stands
     return found
 
 
+def _misplaced(written: Any) -> list[Ref]:  # noqa: ANN401  # as above
+    """The references where none is looked for: in sets, and as keys."""
+    found: list[Ref] = []
+    seen: set[int] = set()
+    left = [written]
+    while left:
+        one = left.pop()
+        if not isinstance(one, (*CONTAINERS, set, frozenset)) or id(one) in seen:
+            continue
+        seen.add(id(one))
+        if not isinstance(one, list | tuple):
+            found += [item for item in one if isinstance(item, Ref)]
+        left += one.values() if isinstance(one, dict) else one
+    return found
+
+
 class Finder:
     """Finds values for one step.
 
@@ -273,6 +289,13 @@ def wrong_references(finder: Finder) -> list[Problem]:
     if not finder.step.inputs:
         return []
     return [
+        Problem(
+            f"step {finder.step.id}: the reference {one.path} stands in a set, or as the key of a dictionary",
+            hint="references stand in lists, tuples and the values of dictionaries",
+            about=finder.step.id,
+        )
+        for one in _misplaced(finder.step.inputs)
+    ] + [
         Problem(
             f"step {finder.step.id} refers to {one.path}, but waits for no such step (depends_on)",
             hint=nearest(one.path.partition(".")[0], [*finder.above, _INPUTS]),

@@ -193,3 +193,12 @@ def test_what_an_executor_cannot_work_with_is_refused_by_name(options: dict[str,
 def test_a_pipeline_refuses_a_directory_that_is_none() -> None:
     with pytest.raises(UsageError, match=r"directory is '.*', which is no folder"):
         AsyncPipeline([], directory=__file__)
+
+
+@pytest.mark.parametrize(
+    "written", [{ref("a")}, [{ref("a"): 1}], {"deep": ({frozenset([ref("a")])},)}, {"k": {ref("a")}}]
+)
+def test_a_reference_where_none_is_looked_for_is_refused(written: object) -> None:
+    steps = [FlowStep("a", lambda: 1), FlowStep("b", lambda x: x, depends_on="a", inputs={"x": written})]
+    with pytest.raises(UsageError, match="step b: the reference a stands in a set, or as the key of a dictionary"):
+        play(Flow("f", steps))
