@@ -148,9 +148,9 @@ def shape_of(planned: Sequence[Planned]) -> dict[str, dict[str, Any]]:
 
 async def open_in(store: RunStore, run: LiveRun, planned: Sequence[Planned]) -> None:
     """Add a new run to the store with the events that it begins with, and tell them."""
-    now = datetime.now(UTC)
-    record = RunRecord(run.run_id, RunStatus.RUNNING, now, now, run.ledger.tasks, shape_of(planned))
     batch = run.recorder.take()
+    began = batch[0].at
+    record = RunRecord(run.run_id, RunStatus.RUNNING, began, began, run.ledger.tasks, shape_of(planned))
     await store.open_run(record, batch)
     await run.recorder.tell(batch)
 

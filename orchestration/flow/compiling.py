@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from orchestration.calls import computed
 from orchestration.errors import OrchError, TemplateError, UsageError
-from orchestration.flow.finding import Finder, names_in, references_in, value_of, wrong_references
+from orchestration.flow.finding import Finder, is_named, names_in, references_in, value_of, wrong_references
 from orchestration.flow.flow import Flow
 from orchestration.flow.leaf import FlowLeaf
 from orchestration.flow.refusing import refuse_what_nobody_takes
@@ -92,11 +92,18 @@ class Graph:
         if failed is not None:
             return failed
         outputs: dict[str, Any] = {}
-        for seat in box.seats:
-            found = box.crew.outputs_of(seat)
-            is_unnamed = set(found) == {"result"} and "result" not in seat.unit.binds
-            outputs.update({seat.unit.name: found["result"]} if is_unnamed else found)
+        for seat, (_, status) in zip(box.seats, ends, strict=True):
+            if status is ExecutionStatus.SUCCESS:
+                outputs.update(_passed_on(box, seat))
         return Outcome(outputs=outputs)
+
+
+def _passed_on(box: Box, seat: Seat) -> Mapping[str, Any]:
+    """What a step hands to those who wait for its flow."""
+    found = box.crew.outputs_of(seat)
+    if seat.unit.is_composite or seat.unit.binds or is_named(found):
+        return found
+    return {seat.unit.name: found.get("result")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,8 +271,9 @@ def check_inputs(root: Unit, inputs: Collection[str]) -> None:
     for unit in root.composite.units.values():
         if unit.needs or not isinstance(unit.work, FlowLeaf):
             continue
-        signature, step = unit.work.signature, unit.work.finder.step
-        if signature.parameters:
-            known = {*inputs, *step.inputs, *step.secrets}
-            problems += [missing(signature.name, name, known) for name in signature.required if name not in known]
+        step = unit.work.finder.step
+        for signature in unit.work.signatures:
+            if signature.parameters:
+                known = {*inputs, *step.inputs, *step.secrets}
+                problems += [missing(signature.name, name, known) for name in signature.required if name not in known]
     refuse(problems)

@@ -20,7 +20,14 @@ from orchestration.steps.crew import CAPACITY, IN_THREADS
 from orchestration.steps.doors import ended, refuse_in_loop, running_loop
 from orchestration.steps.home import Home
 from orchestration.steps.program import Program
-from orchestration.steps.reading import checked_count, checked_function, checked_name, seconds
+from orchestration.steps.reading import (
+    checked_count,
+    checked_folder,
+    checked_function,
+    checked_mapping,
+    checked_name,
+    seconds,
+)
 from orchestration.steps.running import Options, Store, caps_of_threads, run_program
 from orchestration.steps.telling import told
 from orchestration.streams import RunStream
@@ -43,7 +50,7 @@ class AsyncFlowExecutor:
             steps may.
 
     Raises:
-        UsageError: a limit is not possible.
+        UsageError: a limit is not possible, a tool is none, or a folder is none.
     """
 
     def __init__(
@@ -63,9 +70,10 @@ class AsyncFlowExecutor:
         self._threads = Threads(max_threads or max(MAX_THREADS, max_concurrent or 0))
         self._together = _Together(max_concurrent, self._threads)
         self._tools: dict[str, Callable[..., Any]] = {}
+        checked_mapping(tools or {}, "tools")
         for name, function in (tools or {}).items():
             self.register(name, function)
-        rows = None if cache is None else FolderRows(cache)
+        rows = None if cache is None else FolderRows(checked_folder(cache, "cache"))
         self._home = Home(directory)
         self._cache = Cache(rows)
         self._compiler = Compiler(self._tools, self._cache, self._home.directory)

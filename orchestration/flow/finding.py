@@ -19,6 +19,7 @@ from orchestration.graph import nearest
 from orchestration.kinds import ExecutionStatus
 from orchestration.steps.binding import MISSING, CannotBind, Signature
 from orchestration.steps.box import Box
+from orchestration.steps.crew import StepCrew
 from orchestration.steps.hiding import bound
 from orchestration.steps.unit import Seat
 from orchestration.steps.values import apart
@@ -42,6 +43,22 @@ def references_in(written: Any) -> list[Ref]:  # noqa: ANN401  # whatever stands
         elif isinstance(one, CONTAINERS) and id(one) not in seen:
             seen.add(id(one))
             left += reversed([*(one.values() if isinstance(one, dict) else one)])
+    return found
+
+
+def _misplaced(written: Any) -> list[Ref]:  # noqa: ANN401  # as above
+    """The references where none is looked for: in sets, and as keys."""
+    found: list[Ref] = []
+    seen: set[int] = set()
+    left = [written]
+    while left:
+        one = left.pop()
+        if not isinstance(one, (*CONTAINERS, set, frozenset)) or id(one) in seen:
+            continue
+        seen.add(id(one))
+        if not isinstance(one, list | tuple):
+            found += [item for item in one if isinstance(item, Ref)]
+        left += one.values() if isinstance(one, dict) else one
     return found
 
 
@@ -167,8 +184,10 @@ class Finder:
             value = {name: box.find(name) for name in box.given}
         elif owner is None:
             raise CannotBind(f"step {self.step.id} refers to {written.path}, which is no step above it")
-        elif (value := value_of(box, owner)) is MISSING:
-            return MISSING
+        else:
+            value, keys = _furthest(box.crew, box.path_of_need(owner), keys)
+            if value is MISSING:
+                return MISSING
         for key in keys:
             value = _inside(value, key, written, self.step.id)
         return value
@@ -184,8 +203,10 @@ class Finder:
 
 
 def _inside(value: Any, key: str, written: Ref, step: str) -> Any:  # noqa: ANN401  # any value
-    if isinstance(value, Mapping) and key in value:
-        return value[key]
+    if isinstance(value, Mapping):
+        found = next((one for one in (key, *_number(key)) if one in value), MISSING)
+        if found is not MISSING:
+            return value[found]
     if isinstance(value, list | tuple) and _PLACE.fullmatch(key) and -len(value) <= int(key) < len(value):
         return value[int(key)]
     if not isinstance(value, Mapping | list | tuple | str) and not key.startswith("_") and hasattr(value, key):
@@ -193,16 +214,42 @@ def _inside(value: Any, key: str, written: Ref, step: str) -> Any:  # noqa: ANN4
     raise CannotBind(f"step {step} refers to {written.path}, but there is no {key}")
 
 
+def _number(key: str) -> tuple[int, ...]:
+    """The number that a key of a reference may mean."""
+    return (int(key),) if _PLACE.fullmatch(key) else ()
+
+
 def value_of(box: Box, step_id: str) -> Any:  # noqa: ANN401  # any value
-    """What a step returned, or MISSING where it returned nothing that counts."""
-    crew = box.crew
-    seat = crew.seats[box.path_of_need(step_id)]
+    """What a step returned, or MISSING where it did not succeed."""
+    return _value_at(box.crew, box.crew.seats[box.path_of_need(step_id)])
+
+
+def _value_at(crew: StepCrew, seat: Seat) -> Any:  # noqa: ANN401  # any value
+    """What a step returned; one that passed on nothing has returned None."""
     if crew.status_of(seat.path) is not ExecutionStatus.SUCCESS:
         return MISSING
     outputs, declared = crew.outputs_of(seat), seat.unit.binds
-    names = dict.fromkeys([*outputs, *declared])
-    values = {name: crew.value_of(seat, name) for name in names}
-    return values["result"] if names.keys() == {"result"} and "result" not in declared else values
+    values = {name: crew.value_of(seat, name) for name in dict.fromkeys([*outputs, *declared])}
+    return values if declared or seat.unit.is_composite or is_named(outputs) else values.get("result")
+
+
+def _furthest(crew: StepCrew, path: str, keys: list[str]) -> tuple[Any, list[str]]:
+    """The value of a step, or of one inside of the flow in its place that the first keys lead to, and the other keys.
+
+    What that flow's steps returned by name comes before their ids.
+    """
+    value = _value_at(crew, crew.seats[path])
+    while keys and (inner := crew.seats.get(f"{path}/{keys[0]}")) is not None and keys[0] not in value:
+        path, keys = inner.path, keys[1:]
+        value = _value_at(crew, inner)
+        if value is MISSING:
+            break
+    return value, keys
+
+
+def is_named(outputs: Mapping[str, Any]) -> bool:
+    """Whether what a function passed on has names of its own: those of the dictionary that it returned."""
+    return bool(outputs.keys() - {"result"})
 
 
 def names_in(value: Any) -> dict[str, Any]:  # noqa: ANN401  # any value
@@ -225,8 +272,8 @@ def _returned(box: Box, flow: Flow) -> Mapping[str, int]:
 def _names(box: Box, seat: Seat) -> Iterable[str]:
     """The names under which a step has returned something; nothing is copied to see that."""
     outputs, declared = box.crew.outputs_of(seat), seat.unit.binds
-    if len(outputs) == 1 and "result" in outputs and not declared:  # it has no name
-        value = outputs["result"]
+    if not (declared or seat.unit.is_composite or is_named(outputs)):
+        value = outputs.get("result")
         return value if isinstance(value, Mapping) else ()
     return {*outputs, *declared}
 
@@ -242,6 +289,13 @@ def wrong_references(finder: Finder) -> list[Problem]:
     if not finder.step.inputs:
         return []
     return [
+        Problem(
+            f"step {finder.step.id}: the reference {one.path} stands in a set, or as the key of a dictionary",
+            hint="references stand in lists, tuples and the values of dictionaries",
+            about=finder.step.id,
+        )
+        for one in _misplaced(finder.step.inputs)
+    ] + [
         Problem(
             f"step {finder.step.id} refers to {one.path}, but waits for no such step (depends_on)",
             hint=nearest(one.path.partition(".")[0], [*finder.above, _INPUTS]),

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from orchestration.errors import OrchError
-from orchestration.flow.finding import Finder
+from orchestration.flow.finding import Finder, is_named
 from orchestration.flow.steps import FlowStep
 from orchestration.kinds import Failure
 from orchestration.protocols import Reporting
@@ -98,11 +98,14 @@ class FlowLeaf(FunctionLeaf):
     def undeclared(self, value: Any, *, durable: bool) -> dict[str, Any]:  # noqa: ANN401  # whatever was returned
         """What it returned, under the names that it has by itself, for the steps that wait for it."""
         if value is None:
-            return {"result": None}
+            return {}  # as of a function without any return, which most are
+        outputs = by_name(value)
+        if not is_named(outputs):
+            outputs = {"result": value}  # an empty dictionary, and one that has just this key, stay what they are
         if not durable:
-            return apart(by_name(value))  # type: ignore[no-any-return]  # a dictionary
+            return apart(outputs)  # type: ignore[no-any-return]  # a dictionary
         try:
-            return as_json(by_name(value))  # type: ignore[no-any-return]  # likewise
+            return as_json(outputs)  # type: ignore[no-any-return]  # likewise
         except NotKept as error:
             told = f"what it returned is not JSON ({error}); declare it: returns=[Return(name, 'object', …)]"
             raise BadReturn(told) from error

@@ -26,12 +26,12 @@ def load_flow(source: str | Path) -> Flow:
     """Read a flow.
 
     Args:
-        source: the path of a file, or YAML itself (what has a line break is YAML).
+        source: the path of a file, or YAML itself (what has a line break is YAML, and so is nothing).
 
     Raises:
         InvalidProject: the file cannot be read, or holds something that is no flow; says where and what.
     """
-    is_text = isinstance(source, str) and "\n" in source
+    is_text = isinstance(source, str) and ("\n" in source or not source.strip())
     name = None if is_text else str(source)
     try:
         text = str(source) if is_text else _read(Path(source))
@@ -53,7 +53,8 @@ def _read(path: Path) -> str:
             raise UsageError(f"it is over {MAX_FILE} bytes")
         return data.decode()
     except OSError as error:
-        raise UsageError(f"it cannot be read: {error.strerror}") from error
+        hint = "YAML itself is known by its line breaks" if ":" in path.name else None
+        raise UsageError(f"it cannot be read: {error.strerror}", hint=hint) from error
     except UnicodeDecodeError as error:
         raise UsageError(f"it is not UTF-8 at byte {error.start}") from error
     except ValueError as error:  # a zero in its name

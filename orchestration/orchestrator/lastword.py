@@ -7,9 +7,10 @@ task now, a newer run that has begun it, and what a run has seen of others need 
 what they have seen, and parts of tasks, which stand and fall with the whole.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
+from orchestration.events import Event
 from orchestration.kinds import ExecutionStatus, RunStatus
 from orchestration.ledger import Ledger
 from orchestration.orchestrator.standings import is_new
@@ -25,8 +26,13 @@ def owner_of(task_id: str) -> str:
 
 async def ledger_of(store: RunStore, run_id: str) -> Ledger:
     """The books of a stored run."""
+    return replayed(await store.events(run_id))
+
+
+def replayed(events: Iterable[Event]) -> Ledger:
+    """The books in which this has happened."""
     ledger = Ledger()
-    for event in await store.events(run_id):
+    for event in events:
         ledger.apply(event)
     return ledger
 

@@ -7,9 +7,10 @@ from datetime import UTC, datetime
 from orchestration.errors import UnknownRun
 from orchestration.events import TaskCancelled
 from orchestration.executor import Planned
-from orchestration.graph import Graph, nearest
+from orchestration.graph import nearest
 from orchestration.kinds import ExecutionStatus
-from orchestration.orchestrator.lastword import Books, ledger_of
+from orchestration.orchestrator.lastword import Books, replayed
+from orchestration.orchestrator.measuring import heaviest_path
 from orchestration.orchestrator.resting import Rest, resting
 from orchestration.protocols import Claim, RunRecord, RunStore, Standing
 from orchestration.results import ExecutionResult, RunResult
@@ -45,15 +46,9 @@ async def live_runs(store: RunStore) -> dict[str, list[Claim]]:
 async def run_result(store: RunStore, run_id: str | None) -> RunResult:
     """How a run ended, or how far it is."""
     record = await find_run(store, run_id)
-    ledger = await ledger_of(store, record.run_id)
-    own = {task_id: record.shape[task_id]["needs"] for task_id in ledger.tasks if task_id in record.shape}
-    graph = Graph.build([(task_id, [need for need in needs if need in own]) for task_id, needs in own.items()])
-
-    def critical_path(seconds: Sequence[float]) -> float:
-        measured = dict(zip(ledger.tasks, seconds, strict=True))
-        return graph.critical_path([measured[task_id] for task_id in own])[1]
-
-    return ledger.run_result(critical_path)
+    events = await store.events(record.run_id)
+    ledger = replayed(events)
+    return ledger.run_result(lambda _: heaviest_path(record, events, ledger))
 
 
 async def rests(books: Books, planned: Sequence[Planned]) -> dict[str, Rest]:

@@ -33,6 +33,7 @@ class EventStream(StreamingResponse):
         close: ends what they are made of; called once, whatever happens.
         heartbeat: seconds of silence after which a comment is sent.
         resumable: whether the frames begin behind the request's `Last-Event-ID`; if not, there is no second time.
+        begin_behind: is told that id before the first frame is asked for.
     """
 
     media_type = "text/event-stream"
@@ -44,6 +45,7 @@ class EventStream(StreamingResponse):
         *,
         heartbeat: float,
         resumable: bool,
+        begin_behind: Callable[[str], None] | None = None,
     ) -> None:
         """Nothing is begun before the answer is."""
         super().__init__(frames, headers=HEADERS)
@@ -51,13 +53,17 @@ class EventStream(StreamingResponse):
         self._close_source = close
         self._heartbeat = heartbeat
         self._resumable = resumable
+        self._begin_behind = begin_behind
         self._last_sent = 0.0
         self._sending = asyncio.Lock()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
+        last = _last_event_id(scope)
         try:
-            if self._resumable or not _last_event_id(scope):
+            if last and self._resumable and self._begin_behind is not None:
+                self._begin_behind(last)
+            if self._resumable or not last:
                 await self._answer(scope, receive, send)
             else:
                 await Response(status_code=204, headers=HEADERS)(scope, receive, send)
@@ -124,5 +130,5 @@ async def _wait_for_leaving(receive: Receive) -> None:
         pass
 
 
-def _last_event_id(scope: Scope) -> bytes:
-    return next((value for name, value in scope["headers"] if name == b"last-event-id"), b"")
+def _last_event_id(scope: Scope) -> str:
+    return next((value.decode("latin-1") for name, value in scope["headers"] if name == b"last-event-id"), "")

@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from orchestration.errors import RequestRefused
+from orchestration.errors import RequestRefused, UsageError
 from orchestration.server.answers import error_answer
 
 MAX_BODY: Final = 1 << 20
@@ -48,13 +48,16 @@ class Gate:
         token: what changes need.
         names: hosts by which the server may be called, beside those of this machine.
         any_address: whether it may be called by any address; right where it listens on all of them.
+
+    Raises:
+        UsageError: one of the names is none that a request could call it by.
     """
 
     def __init__(self, app: ASGIApp, *, token: str, names: Iterable[str] = (), any_address: bool = False) -> None:
         """Nobody is let in yet."""
         self._app = app
         self._token = token.encode()
-        self._names = LOCAL_NAMES | {name.lower().strip("[]") for name in names}
+        self._names = LOCAL_NAMES | {_checked(name) for name in names}
         self._any_address = any_address
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -115,6 +118,15 @@ def _single(headers: Iterable[tuple[bytes, bytes]]) -> MutableMapping[bytes, str
         text = value.decode("latin-1").strip()
         found[name] = f"{found[name]}, {text}" if name in found else text
     return found
+
+
+def _checked(name: str) -> str:
+    """A name as it is compared; nobody would be let in by one with a scheme, a port, a star or a space."""
+    plain = name.removeprefix("[").removesuffix("]") if _is_address(name.strip("[]")) else name
+    called = _name_in(f"//[{plain}]" if ":" in plain else f"//{plain}")
+    if called is None or called != plain.lower() or "*" in plain or " " in plain:
+        raise UsageError(f"{name!r:.80} is no name of a host", hint="write the name alone, such as example.org")
+    return called
 
 
 def _name_in(url: str) -> str | None:

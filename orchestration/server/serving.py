@@ -13,10 +13,11 @@ from contextlib import contextmanager
 from typing import Final
 
 import uvicorn
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from orchestration.errors import UsageError
+from orchestration.errors import RequestRefused, UsageError
 from orchestration.scheduler import cancel_all, shielded
+from orchestration.server.answers import error_answer
 from orchestration.server.served import Served
 
 BACKLOG: Final = 512
@@ -80,7 +81,7 @@ def url_of(listening: socket.socket, host: str) -> str:
 async def serve(served: Served, app: ASGIApp, listening: socket.socket) -> None:
     """Answer requests until `served` is stopped, then end in order; it is closed afterwards."""
     config = uvicorn.Config(
-        app,
+        _until_it_ends(app),
         http="h11",
         ws="none",
         lifespan="off",
@@ -104,6 +105,29 @@ async def serve(served: Served, app: ASGIApp, listening: socket.socket) -> None:
         server.should_exit = server.force_exit = True
         await cancel_all([asked, answering])
         await shielded(served.aclose())
+
+
+def _until_it_ends(app: ASGIApp) -> ASGIApp:
+    """The same application, with an end for requests that are not over when the server's patience is.
+
+    Uvicorn cancels them, and takes what an application raises for a fault of it. Nothing else cancels a request.
+    """
+
+    async def answering(scope: Scope, receive: Receive, send: Send) -> None:
+        has_begun = False
+
+        async def noting(message: Message) -> None:
+            nonlocal has_begun
+            has_begun = True
+            await send(message)
+
+        try:
+            await app(scope, receive, noting)
+        except asyncio.CancelledError:
+            if not has_begun:
+                await error_answer(RequestRefused(503, "the server is ending"))(scope, receive, send)
+
+    return answering
 
 
 class _Server(uvicorn.Server):

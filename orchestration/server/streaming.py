@@ -8,6 +8,7 @@ cancellation, texts with any line ends, a client that does not read (the stream 
 """
 
 import logging
+import re
 from collections.abc import AsyncIterable, AsyncIterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
@@ -23,6 +24,11 @@ if TYPE_CHECKING:
 
 HEARTBEAT_SECONDS: Final = 15.0
 """Silence after which a comment is sent; proxies cut lines that are silent for half a minute or more."""
+
+_ID: Final = re.compile(r"([0-9]{1,18})(?:\.([0-9]{1,18}))?")
+
+LEAST_HEARTBEAT: Final = 0.01
+"""A shorter silence than this one is none."""
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -41,23 +47,36 @@ def sse(
             sent as they are, everything else as JSON (models and dataclasses as objects). It is closed when the answer
             ends, whatever ends it.
         items: of a handle, send only what its generators yield, as chats want it, instead of events.
-        heartbeat: seconds of silence after which a comment is sent.
+        heartbeat: seconds of silence after which a comment is sent; `math.inf` for no comments.
         resumable: whether the stream begins behind the `Last-Event-ID` that the request may carry. Without, such a
             request gets 204, which ends the reconnecting of a browser, and the stream is not begun.
 
-    Events of a run have their `seq` as id, its live output `seq.n`; items are counted. An error is sent as a last event
+    Events of a run have their `seq` as id, its live output `seq.n`; items are counted, behind the `Last-Event-ID` of a
+    stream that goes on there. An error is sent as a last event
     by the name `error`, whose data is that of an error envelope; with `items`, one that says so of a run that failed or
     was cancelled too.
 
     Raises:
-        UsageError: this is nothing that can be streamed.
+        UsageError: this is nothing that can be streamed, or the heartbeat is no time.
     """
+    if not _is_silence(heartbeat):
+        told = f"heartbeat is {heartbeat!r:.40}; it is a number of seconds from {LEAST_HEARTBEAT} on"
+        raise UsageError(told, hint="math.inf for no comments")
     if not hasattr(stream, "__aiter__") and not hasattr(stream, "__aenter__"):
         raise UsageError(f"{stream!r:.80} is no stream", hint="give an async iterator: an async generator, called")
     from orchestration.server.event_stream import EventStream  # noqa: PLC0415  # brings Starlette, which may be missing
 
-    source = _Source(stream)
-    return EventStream(_frames(source, items=items), source.close, heartbeat=heartbeat, resumable=resumable)
+    source, numbers = _Source(stream), _Numbers()
+    frames = _frames(source, numbers, items=items)
+    return EventStream(
+        frames, source.close, heartbeat=heartbeat, resumable=resumable, begin_behind=numbers.begin_behind
+    )
+
+
+def _is_silence(heartbeat: object) -> bool:
+    if isinstance(heartbeat, bool) or not isinstance(heartbeat, int | float):
+        return False
+    return heartbeat >= LEAST_HEARTBEAT  # which nan is not
 
 
 class _Source:
@@ -79,11 +98,10 @@ class _Source:
             await self.stream.__aexit__(None, None, None)  # type: ignore[attr-defined]  # who can be entered has it
 
 
-async def _frames(source: _Source, *, items: bool) -> AsyncIterator[bytes]:
+async def _frames(source: _Source, numbers: "_Numbers", *, items: bool) -> AsyncIterator[bytes]:
     """The events; closing is left to whoever ends the answer, as this may be in the middle of a cancellation."""
     try:
         await source.open()
-        numbers = _Numbers()
         async for item in _chosen(source.stream, items=items):
             text = item if isinstance(item, str) else dumps(shown(item))
             yield frame(text, number=numbers.of(item, is_event=not items))
@@ -141,6 +159,12 @@ class _Numbers:
         self._seq = 0
         self._n = 0
 
+    def begin_behind(self, last: str) -> None:
+        """Go on counting behind an id that was sent before; of one that cannot have been, nothing is known."""
+        if fit := _ID.fullmatch(last):
+            seq, n = fit.groups()
+            self._seq, self._n = (0, int(seq)) if n is None else (int(seq), int(n))
+
     def of(self, item: Any, *, is_event: bool) -> str:  # noqa: ANN401  # any item
         """The event's own number, the last one's with a count behind it for live output, or just the count."""
         if is_event and isinstance(item, Mapping) and "type" in item:
@@ -148,5 +172,7 @@ class _Numbers:
             if isinstance(seq, int) and not isinstance(seq, bool):
                 self._seq, self._n = seq, 0
                 return str(seq)
+            if not self._seq and item["type"] == "task_chunk":  # so the id that was sent last was that of an event
+                self._seq, self._n = self._n, 0
         self._n += 1
         return f"{self._seq}.{self._n}" if self._seq else str(self._n)

@@ -98,9 +98,11 @@ def give(carried: Carried, catalog: Path, folder: Path, given_up: Callable[[], b
             try:
                 _written(carried, source, target, given_up)
                 os.rename(half, last, src_dir_fd=at, dst_dir_fd=at)
-            except BaseException:
+            except BaseException as error:
                 with suppress(FileNotFoundError):
                     os.unlink(half, dir_fd=at)
+                if isinstance(error, OSError):
+                    error.filename, error.filename2 = carried.name, None  # not that of the copy, which nobody knows
                 raise
             finally:
                 os.close(target)

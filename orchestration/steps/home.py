@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from orchestration.models import Agent, Settings, Task
+from orchestration.steps.reading import checked_folder
 
 if TYPE_CHECKING:
     from orchestration.attempts import Assignment, Place
@@ -41,8 +42,8 @@ class Home:
         children: "LiveChildren | None" = None,
         state: Path | None = None,
     ) -> None:
-        """Nothing is made yet."""
-        self._directory = directory
+        """Nothing is made yet; raises UsageError where the directory cannot be one."""
+        self._directory = None if directory is None else checked_folder(directory, "directory")
         self._registry = registry
         self._settings = settings
         self._environment = environment

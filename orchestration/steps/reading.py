@@ -1,6 +1,8 @@
 """What people write about steps: names, durations, retries. Checked once, where a step is made."""
 
+import os
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Final
 
 from pydantic import BaseModel, ValidationError
@@ -65,6 +67,20 @@ def checked_value_name(name: object, what: str) -> None:
     """
     if not isinstance(name, str) or not name.isidentifier():
         raise UsageError(f"{what} is {name!r:.80}, which cannot be the name of a value")
+
+
+def checked_folder(written: object, what: str) -> Path:
+    """The path of a folder, which need not be there yet.
+
+    Raises:
+        UsageError: it is no path, or something else is there.
+    """
+    if not isinstance(written, str | os.PathLike):
+        raise UsageError(f"{what} is {written!r:.80}; it is the path of a folder")
+    path = Path(written)
+    if path.exists() and not path.is_dir():
+        raise UsageError(f"{what} is {str(path)!r:.200}, which is no folder")
+    return path
 
 
 def checked_list(written: object, what: str) -> None:

@@ -12,7 +12,6 @@ the middle, a store that was given as a folder (opened and closed here) or as an
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
@@ -150,6 +149,8 @@ async def _opened(store: Store | None) -> AsyncIterator[RunStore]:
             yield opened
         finally:
             await opened.close()
+    elif not hasattr(store, "own"):
+        raise UsageError(f"{store!r:.80} is no store", hint="give the path of a folder, or an object that is a store")
     else:
         yield store
 
@@ -217,9 +218,10 @@ async def _open(program: Program, run: StepRun, store: RunStore, options: Option
         kind=program.kind,
         parameters=kept(run.crew.parameters, run.crew.hiding),
     )
-    now = datetime.now(UTC)
     batch = run.recorder.take()
-    await store.open_run(RunRecord(run.run_id, RunStatus.RUNNING, now, now, tasks, shape, kind=program.kind), batch)
+    began = batch[0].at
+    record = RunRecord(run.run_id, RunStatus.RUNNING, began, began, tasks, shape, kind=program.kind)
+    await store.open_run(record, batch)
     await run.recorder.tell(batch)
 
 

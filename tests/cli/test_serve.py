@@ -115,6 +115,23 @@ def test_a_signal_ends_its_runs_which_are_recorded_and_leaves_no_process(project
 
 
 @pytest.mark.slow
+def test_a_request_that_never_comes_whole_is_told_of_the_end_and_is_no_fault(project: Project) -> None:
+    head = f"POST /runs HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {TOKEN}\r\nContent-Length: 9\r\n\r\n{{"
+    with serving(project) as served:
+        url = httpx.URL(served.url)
+        with socket.create_connection((url.host, url.port)) as half:
+            half.sendall(head.encode())
+            assert served.client.get("/version").is_success
+            code, said = served.end()
+            answer = half.makefile("rb").read().decode()
+    assert code == 143
+    assert "Traceback" not in said
+    assert "ASGI" not in said
+    assert answer.startswith("HTTP/1.1 503")
+    assert "the server is ending" in answer
+
+
+@pytest.mark.slow
 def test_a_second_signal_kills_what_does_not_want_to_end(project: Project) -> None:
     project.shell("A", "trap '' TERM; echo $$ >pid; while :; do sleep 0.05; done", kill_grace="1h")
     with serving(project) as served:

@@ -244,3 +244,18 @@ def test_a_tool_that_nobody_knows_is_refused_with_the_nearest_one() -> None:
         assert "fetch" in str(caught.value.hint)
     executor.register("fetc", noop)
     assert executor.run(Flow("f", [FlowStep("a", tool="fetc")])).succeeded
+
+
+@pytest.mark.parametrize(
+    ("source", "told", "hint"),
+    [
+        ("", "a flow is a mapping with `steps`", None),
+        ("  ", "a flow is a mapping with `steps`", None),
+        ("steps: []", "it cannot be read: No such file or directory", "YAML itself is known by its line breaks"),
+        ("gone.yaml", "it cannot be read: No such file or directory", None),
+    ],
+)
+def test_a_text_without_a_line_break_is_a_path_unless_it_is_nothing(source: str, told: str, hint: str | None) -> None:
+    with pytest.raises(InvalidProject) as caught:
+        load_flow(source)
+    assert (caught.value.message, caught.value.hint) == (told, hint)

@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from orchestration.errors import UsageError
 from orchestration.server.gate import HEADERS, MAX_BODY, Gate
 from tests.world.serving import error_of
 
@@ -160,3 +161,18 @@ async def test_every_answer_keeps_browsers_from_taking_text_for_more(headers: di
         answer = await client.get("/", headers=headers)
     for name, value in HEADERS:
         assert answer.headers[name.decode()] == value.decode()
+
+
+@pytest.mark.parametrize("name", ["x:80", "http://x", "", "*", "*.x", "a/b", "a@b", "a b", "[::1]:80", "x?y"])
+def test_a_name_by_which_nobody_would_be_let_in_is_refused(name: str) -> None:
+    with pytest.raises(UsageError, match="is no name of a host"):
+        client_of(names=(name,))
+
+
+@pytest.mark.parametrize(
+    ("name", "host"),
+    [("Example.ORG", "example.org:80"), ("[fe80::1]", "[FE80::1]:8383"), ("fe80::1", "[fe80::1]"), ("10.0.0.1",) * 2],
+)
+async def test_names_may_be_written_as_people_write_them(name: str, host: str) -> None:
+    async with client_of(names=(name,)) as client:
+        assert (await client.get("/", headers={"Host": host})).status_code == 200

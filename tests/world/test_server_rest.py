@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
+from orchestration import AsyncFlowExecutor, Flow, FlowStep
 from orchestration.server import records, schemas
+from orchestration.store.memory import MemoryStore
 from tests.cli.project import Project
 from tests.world.projects import make_project, person, shell
 from tests.world.serving import error_of, serving_project
@@ -159,6 +161,17 @@ async def test_data_are_those_of_the_command_line(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+async def test_a_run_began_with_its_first_event(tmp_path: Path) -> None:
+    async with serving_project(make_project(tmp_path, [shell("A", "true")])) as server:
+        run = (await server.client.post("/runs", json={})).json()["data"]
+        first = (await server.read(run["run_id"]))[0].json
+    assert run["created_at"] == first["at"]
+    store = MemoryStore()
+    await AsyncFlowExecutor(store=store).execute(Flow("f", [FlowStep("a", lambda: 1)]), run_id="r")
+    (record,) = await store.runs()
+    assert record.created_at == (await store.events("r"))[0].at
+
+
 async def test_runs_are_listed_in_pages(tmp_path: Path) -> None:
     async with serving_project(make_project(tmp_path, [shell(name, "true") for name in "ABCDE"])) as server:
         runs = [await server.start(task_ids=[name]) for name in "ABCDE"]

@@ -86,3 +86,23 @@ async def test_links_to_whatever_are_told_and_folders_are_not(tmp_path: Path) ->
     ).execute()
     told = [f"out/{name} is a link or no file, and is not carried" for name in ("to folder", "to nowhere")]
     assert run["puts"].metadata["warnings"] == told
+
+
+async def test_where_a_folder_has_the_name_of_a_file_the_task_fails_by_that_name(tmp_path: Path) -> None:
+    def make() -> None:
+        (tmp_path / "out").mkdir()
+        (tmp_path / "out/a.txt").write_text("x")
+
+    def be_in_the_way() -> None:
+        (tmp_path / "out/a.txt").unlink()
+        (tmp_path / "out/a.txt/more").mkdir(parents=True)
+
+    steps = [
+        PythonTask(make, catalog={"put": ["out/*"]}),
+        PythonTask(be_in_the_way),
+        PythonTask(lambda: None, "get", catalog={"get": ["out/*"]}),
+    ]
+    run = await AsyncPipeline(steps, directory=tmp_path).execute()
+    assert run["get"].failure is Failure.NO_OUTPUT
+    assert run["get"].error == "a file cannot be brought here: out/a.txt: Is a directory"
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["a.txt"]  # and no half of a copy
