@@ -131,11 +131,11 @@ def retry(run: LiveRun, task_ids: Sequence[str], by: str, note: str | None) -> l
         state = run.plan.state_of(task_id)
         if state not in REOPENABLE or run.plan.attempt_of(task_id) is not None:
             raise WrongState(f"{task_id} is {state.value}; only what failed, was cancelled or blocked can be retried")
-    below = run.graph.downstream(task_ids)
+    named = frozenset(task_ids)
     reopened = [
         task_id
-        for task_id in below
-        if task_id in task_ids or (run.plan.state_of(task_id) in {State.BLOCKED, State.CANCELLED})
+        for task_id in run.graph.downstream(task_ids)
+        if task_id in named or run.plan.state_of(task_id) in {State.BLOCKED, State.CANCELLED}
     ]
     for task_id in reopened:
         _given(run, task_id, "retry", {"by": by, "note": note})
@@ -148,9 +148,14 @@ def check_retryable(book: Ledger, task_id: str) -> None:
     Raises:
         WrongState: the task has not ended, or it succeeded.
     """
-    status = book.status_of(task_id)
-    if status not in _RETRYABLE or has_open_attempt(book, task_id):
-        raise WrongState(f"{task_id} is {status.value}; only what failed, was cancelled or blocked can be retried")
+    if not is_retryable(book, task_id):
+        status = book.status_of(task_id).value
+        raise WrongState(f"{task_id} is {status}; only what failed, was cancelled or blocked can be retried")
+
+
+def is_retryable(book: Ledger, task_id: str) -> bool:
+    """Whether a task has failed, was cancelled or blocked, or waits for a person, and nothing of it goes on."""
+    return book.status_of(task_id) in _RETRYABLE and not has_open_attempt(book, task_id)
 
 
 def has_open_attempt(book: Ledger, task_id: str) -> bool:

@@ -6,7 +6,7 @@ owner may come or go, so both ways are tried in turn.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
@@ -27,7 +27,7 @@ from orchestration.graph import nearest
 from orchestration.kinds import ExecutionStatus
 from orchestration.loading import Project, check_fit
 from orchestration.orchestrator import answering
-from orchestration.orchestrator.answering import check_retryable, has_open_attempt
+from orchestration.orchestrator.answering import check_retryable, has_open_attempt, is_retryable
 from orchestration.orchestrator.catching import catch_up, look_elsewhere, resume
 from orchestration.orchestrator.completing import wait_until_ended, while_it_waits
 from orchestration.orchestrator.lastword import OPEN_RUNS, Books, ledger_of, owner_of
@@ -121,13 +121,41 @@ class Desk:
 
     async def retry(self, task_ids: Sequence[str], *, failed: bool) -> list[str]:
         """See `ProjectOrchestrator.retry`."""
-        wanted = await self._retryable(task_ids, failed=failed)
-        reopened: dict[tuple[str, str], None] = {}
-        for task_id, record in wanted:
-            if (task_id, record.run_id) not in reopened:
-                done = await self._hand_in(record, "retry", task_id, {}, _reopening(task_id))
-                reopened.update(dict.fromkeys((name, record.run_id) for name in done))
-        return list(dict.fromkeys(name for name, _ in reopened))
+        names_in: dict[str, tuple[RunRecord, list[str]]] = {}
+        for task_id, record in await self._retryable(task_ids, failed=failed):
+            names_in.setdefault(record.run_id, (record, []))[1].append(task_id)
+        reopened: dict[str, None] = {}
+        for record, names in names_in.values():
+            reopened |= dict.fromkeys(await self._reopen(record, names))
+        return list(reopened)
+
+    async def _reopen(self, record: RunRecord, names: Sequence[str]) -> Iterable[str]:
+        """Have the run's owner open tasks again, one by one, or open all of them here where nobody owns the run."""
+        done: dict[str, None] = {}
+        while left := [name for name in names if name not in done]:
+            if self._store.is_live(record.run_id):
+                done |= await self._reopened_by_owner(record.run_id, left)
+                continue
+            try:
+                with self._store.own(record.run_id):
+                    done |= dict.fromkeys(await self._do_here(record, _reopening(left), "retry"))
+            except RunOwned:
+                await asyncio.sleep(POLL)
+        return done
+
+    async def _reopened_by_owner(self, run_id: str, names: Sequence[str]) -> dict[str, None]:
+        """Those of the tasks that are open again now; the others if the owner has ended meanwhile."""
+        asked = [(name, await self._store.submit(run_id, name, "retry", {})) for name in names]
+        done: dict[str, None] = {}
+        for name, number in asked:
+            try:
+                answer = await self._answer_to(number, run_id)
+            except WrongState:
+                if is_retryable(await ledger_of(self._store, run_id), name):
+                    raise
+                answer = [name]  # opened together with one that it depends on
+            done |= dict.fromkeys(answer or ())
+        return done
 
     async def _retryable(self, task_ids: Sequence[str], *, failed: bool) -> list[tuple[str, RunRecord]]:
         """The tasks to open again, each with the run in which it ended, and that which asks about an older crash."""
@@ -248,7 +276,9 @@ class Desk:
         body: Mapping[str, Any],
     ) -> list[str] | None:
         """The owner's answer, None where it ended without one; raises what the owner refused it with."""
-        number = await self._store.submit(run_id, task_id, action, body)
+        return await self._answer_to(await self._store.submit(run_id, task_id, action, body), run_id)
+
+    async def _answer_to(self, number: int, run_id: str) -> list[str] | None:
         while (answer := await self._store.answered(number)) is None:
             if not self._store.is_live(run_id):
                 with suppress(OutcomeTaken):  # it answered with its last breath
@@ -328,9 +358,9 @@ def _if_it_counts(standing: Standing | None) -> Standing | None:
     return standing if is_satisfied(standing) or is_kept(standing) else None
 
 
-def _reopening(task_id: str) -> Deed:
+def _reopening(task_ids: Sequence[str]) -> Deed:
     def deed(run: LiveRun) -> list[str]:
-        reopened = answering.retry(run, [task_id], "", None)
+        reopened = answering.retry(run, task_ids, "", None)
         run.scheduler.settle()
         return reopened
 
