@@ -244,7 +244,7 @@ class Rounds:
 
     def next(self, box: Box) -> Turn:
         """The end, or another round."""
-        failed = failure_of(box)
+        failed = failure_of(box, box.seats[-1:])  # where one before had failed there would be no other
         if failed is not None:
             return failed
         done = len(box.seats)

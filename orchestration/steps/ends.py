@@ -1,5 +1,6 @@
 """What the ends of its parts mean for a composite."""
 
+from collections.abc import Sequence
 from typing import Final
 
 from orchestration.kinds import ExecutionStatus, Failure
@@ -11,14 +12,18 @@ MAX_TOLD: Final = 5
 """Parts that the error of a composite names."""
 
 
-def failure_of(box: Box) -> Outcome | None:
-    """The outcome of a composite whose parts did not all do well; None where they did."""
+def failure_of(box: Box, parts: Sequence[Seat] | None = None) -> Outcome | None:
+    """The outcome of a composite whose parts did not all do well; None where they did.
+
+    `parts` are those that are to be looked at, where it is known of the others that they did.
+    """
     bad = {
         ExecutionStatus.FAILED: [],
         ExecutionStatus.CANCELLED: [],
         ExecutionStatus.BLOCKED: [],
     }  # type: dict[ExecutionStatus, list[Seat]]
-    for seat, status in box.ends():
+    for seat in box.seats if parts is None else parts:
+        status = box.crew.status_of(seat.path)
         if status in bad and not (seat.unit.excused and status is ExecutionStatus.FAILED):
             bad[status].append(seat)
     failed, cancelled, blocked = bad.values()

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from orchestration import AsyncPythonTask, Conditional, Loop, Map, OrchError, Parallel, PythonTask
-from orchestration.kinds import Failure
+from orchestration import AsyncPipeline, AsyncPythonTask, Conditional, Loop, Map, OrchError, Parallel, PythonTask
+from orchestration.kinds import ExecutionStatus, Failure
+from orchestration.ledger import Ledger
 from orchestration.steps.binding import CannotBind
 from tests.world.steps import add, echo, made_of, nothing, pipeline_of, returning, statuses
 
@@ -206,3 +207,26 @@ async def test_nested_records_are_found_by_path_and_by_their_last_word() -> None
     assert [*statuses(run)] == ["m", "m[0]", "m[0]/add"]
     assert run["add"].outputs == {"s": 2}
     assert issubclass(CannotBind, OrchError)
+
+
+async def test_a_loop_looks_at_each_of_its_rounds_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = 0
+    status_of = Ledger.status_of
+
+    def counted(self: Ledger, task_id: str) -> ExecutionStatus:
+        nonlocal asked
+        asked += 1
+        return status_of(self, task_id)
+
+    async def more(x: int) -> int:
+        return x + 1
+
+    monkeypatch.setattr(Ledger, "status_of", counted)
+    needed = []
+    for rounds in (40, 400):
+        asked = 0
+        loop = Loop("l", AsyncPythonTask(more, returns=["x"]), until=f"x >= {rounds}", max_iterations=rounds)
+        run = await AsyncPipeline([loop]).execute({"x": 0})
+        assert run.outputs["x"] == rounds
+        needed.append(asked)
+    assert needed[1] < 15 * needed[0]
