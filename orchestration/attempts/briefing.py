@@ -14,6 +14,7 @@ from typing import Any, Final
 from orchestration import prompts
 from orchestration.attempts.outputs import make_empty, write_inputs
 from orchestration.attempts.place import Assignment, Place
+from orchestration.attempts.upstream import Upstream
 from orchestration.checks import MARKER
 from orchestration.errors import OrchError, TemplateError
 from orchestration.kinds import ExecutionStatus
@@ -139,7 +140,7 @@ class Briefing:
         task = assignment.task
         needs = self._upstream(task_id) if _has_templates(task) else task.depends_on
         return {
-            "tasks": {need: self._came_of(need) for need in dict.fromkeys((*needs, *assignment.draws_on))},
+            "tasks": Upstream((*needs, *assignment.draws_on), self._came_of),
             "inputs": task.inputs,
             "parameters": self._place.parameters,
             "task": {"id": task.id, "title": task.name, "labels": task.labels, "phase": task.phase},

@@ -20,6 +20,7 @@ from jinja2.utils import missing
 
 from orchestration.errors import TemplateError
 from orchestration.models import Task
+from orchestration.prompts.known import Known, KnownTasks
 from orchestration.shown import compared
 
 MAX_RENDERED: Final = 4 * 1024 * 1024
@@ -44,15 +45,6 @@ _COMPARED: Final = "compared"
 
 T = TypeVar("T")
 Deed = Callable[[str, Mapping[str, Any]], T]
-
-
-class Known(dict[str, Any]):
-    """A mapping that can say what it is when somebody asks it for what it does not have."""
-
-    def __init__(self, what: str, items: Mapping[str, Any]) -> None:
-        """`what` is the beginning of a sentence, such as `task A-1`."""
-        super().__init__(items)
-        self.what = what
 
 
 class UnknownName(UndefinedError):
@@ -264,19 +256,13 @@ def _prepared(context: Mapping[str, Any]) -> dict[str, Any]:
     """The context as templates see it: able to say what it has, with a `range` that counts, and only plain values."""
     ready = {**context, "range": _counted_range()}
     if "tasks" in context:
-        known = {task_id: _known(task_id, seen) for task_id, seen in context["tasks"].items()}
-        ready["tasks"] = Known("the list of tasks", known)
+        ready["tasks"] = KnownTasks(context["tasks"])
     for name in ("inputs", "parameters"):
         if name in context:
             ready[name] = Known(f"the list of {name}", context[name])
     if isinstance(task := context.get("task"), Task):
         ready["task"] = Known("the task", task.model_dump(mode="json"))
     return ready
-
-
-def _known(task_id: str, seen: Mapping[str, Any]) -> Known:
-    outputs = Known(f"what {task_id} passed on", seen.get("outputs", {}))
-    return Known(f"task {task_id}", {**seen, "outputs": outputs})
 
 
 def _counted_range() -> Callable[..., range]:

@@ -1,6 +1,7 @@
 """`run-batch` and `execute-task` as real processes: what they print, what they exit with, what a second one does."""
 
 import json
+import shlex
 import subprocess
 from itertools import pairwise
 from typing import Any
@@ -312,7 +313,7 @@ def test_what_another_run_did_is_done_once_also_for_a_run_in_which_it_had_failed
 def test_where_too_few_files_can_be_open_all_fail_at_once_and_say_so(project: Project, limit: int) -> None:
     for name in "ABC":
         project.shell(name, "true")
-    script = f"ulimit -n {limit}; exec " + " ".join(command_line("run-batch", "--max-concurrent", "2", "--json"))
+    script = f"ulimit -n {limit}; exec " + shlex.join(command_line("run-batch", "--max-concurrent", "2", "--json"))
     done = subprocess.run(["sh", "-c", script], cwd=project.root, capture_output=True, check=False, timeout=PATIENCE)
     assert done.returncode == 1
     run = RunResult.from_dict(json.loads(done.stdout)["data"])
