@@ -87,8 +87,7 @@ class Briefing:
         task = task if task.id == task_id else task.model_copy(update={"id": task_id})
         context = self.context(task_id, assignment, attempt)
         inputs = context["inputs"] = prompts.render_value(task.inputs, context) if task.inputs else {}
-        needs = (*task.depends_on, *assignment.draws_on)
-        upstream = {need: context["tasks"][need] for need in needs if need in context["tasks"]}
+        upstream = context["tasks"].of((*task.depends_on, *assignment.draws_on))
         prompt = self.prompt(task_id, assignment, agent, context)
         chosen, secrets = await self._chosen(task, agent, context, attempt)
         environment = {**chosen, **self._ours(task, attempt, slot, upstream, inputs)}

@@ -84,8 +84,12 @@ def write_inputs(path: str, upstream: Mapping[str, Mapping[str, Any]], inputs: M
     as long.
     """
     told = json.dumps({"tasks": upstream, "inputs": inputs}, default=str, separators=(",\n", ": "))
-    with os.fdopen(_opened(path, os.O_TRUNC), "wb") as file:
-        file.write(told.encode())
+    left, file = memoryview(told.encode()), _opened(path, os.O_TRUNC)
+    try:
+        while left:
+            left = left[os.write(file, left) :]
+    finally:
+        os.close(file)
 
 
 def _opened(path: str, flags: int = 0) -> int:

@@ -25,6 +25,11 @@ class Upstream(Mapping[str, Mapping[str, Any]]):
             seen = self._seen[task_id] = self._came_of(task_id)
         return seen
 
+    def of(self, task_ids: Iterable[str]) -> dict[str, Mapping[str, Any]]:
+        """Those of these tasks that are among them, all looked up."""
+        seen, came_of = self._seen, self._came_of
+        return {task_id: seen[task_id] or came_of(task_id) for task_id in task_ids if task_id in seen}
+
     def __contains__(self, task_id: object) -> bool:
         return task_id in self._seen
 

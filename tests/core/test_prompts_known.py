@@ -72,6 +72,7 @@ def test_results_are_a_mapping_of_their_tasks_in_order() -> None:
     tasks = Upstream(["B-2", "A", "B-2"], SEEN.__getitem__)
     assert ([*tasks], len(tasks), "A" in tasks, "C" in tasks) == (["B-2", "A"], 2, True, False)
     assert dict(tasks) == SEEN
+    assert tasks.of(["A", "C"]) == {"A": SEEN["A"]}
     with pytest.raises(KeyError):
         tasks["C"]
 
