@@ -239,11 +239,12 @@ def _furthest(crew: StepCrew, path: str, keys: list[str]) -> tuple[Any, list[str
     What that flow's steps returned by name comes before their ids.
     """
     value = _value_at(crew, crew.seats[path])
-    while keys and (inner := crew.seats.get(f"{path}/{keys[0]}")) is not None and keys[0] not in value:
+    while keys and value is not MISSING:
+        inner = crew.seats.get(f"{path}/{keys[0]}")
+        if inner is None or keys[0] in value:
+            break
         path, keys = inner.path, keys[1:]
         value = _value_at(crew, inner)
-        if value is MISSING:
-            break
     return value, keys
 
 

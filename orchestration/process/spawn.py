@@ -5,9 +5,9 @@ Edges it survives:
 - The pipes are ours, not asyncio's: waiting for the process then never means waiting for whoever else holds a pipe. Our
   ends do not block and are not inherited; the child's ends are closed here as soon as it has them.
 - No descriptor, process or memory page free just now: a machine that is busy, not a task that failed. We wait, in
-  bounds. That wait obeys a wish not to start after all, for nothing has been started. Of descriptors
-  we know more: children of ours that live will free theirs, so they are waited for, however long they take. Where none
-  live, and nothing else goes on in this program, nobody is going to free any, and to wait would be in vain.
+  bounds. That wait obeys a wish not to start after all, for nothing has been started. Of descriptors we know more:
+  children of ours that live will free theirs, so they are waited for, however long they take. Where none live, and
+  nothing else goes on in this program, nobody is going to free any, and to wait would be in vain.
 - A spawn by asyncio (where there are no pidfds) that is broken off half way, because the loop cancels every task of its
   own at its end: asyncio kills the process, and what that may have started by then is looked for by marker and pipes.
 - The spawn keeps to the fast path of `subprocess` (vfork): own session, folder, environment and descriptors cost

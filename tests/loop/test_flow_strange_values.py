@@ -153,6 +153,26 @@ def test_a_reference_into_a_flow_means_a_step_of_it_where_nothing_was_returned_b
     ]
 
 
+@pytest.mark.parametrize(
+    "path", ["inner", "inner.load", "inner.load.rows.1", "inner.bad", "inner.deep.load.x", "inner.no"]
+)
+def test_a_reference_into_a_flow_that_failed_and_may_is_one_to_nothing(path: str) -> None:
+    def fail() -> None:
+        raise ValueError
+
+    parts = [
+        FlowStep("load", lambda: {"rows": [1, 2]}),
+        FlowStep("deep", flow=Flow("deep", [FlowStep("load", lambda: {"x": 3})])),
+        FlowStep("bad", fail, depends_on=["load", "deep"]),
+    ]
+    steps = [
+        FlowStep("inner", flow=Flow("inner", parts), on_error="skip"),
+        FlowStep("beside", lambda: 1),
+        FlowStep("look", lambda it="default": it, depends_on=["inner", "beside"], inputs={"it": ref(path)}),
+    ]
+    assert play(Flow("f", steps))["look"].outputs == {"result": "default"}
+
+
 def test_a_reference_finds_numbers_among_the_keys_of_a_dictionary_too() -> None:
     steps = [
         FlowStep("a", lambda: {1: "one", "2": "two", 2: "no"}),
