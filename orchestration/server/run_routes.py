@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import aclosing
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Header, Query
+from fastapi import APIRouter, Depends, Header, Query
 from starlette.responses import Response
 
 from orchestration.errors import UsageError
@@ -29,6 +29,20 @@ MANY_EVENTS: Final = 1_000
 MOST_EVENTS: Final = 10_000
 
 router = APIRouter(responses=ERRORS, dependencies=[ONLY_KNOWN])
+
+
+def _last_id(
+    last_event_id: Annotated[str | None, Header()] = None,
+    asked: Annotated[
+        str | None,
+        Query(alias="lastEventId", description="The same as `Last-Event-ID`, for clients that cannot send it."),
+    ] = None,
+) -> str | None:
+    """The id behind which a reader goes on."""
+    return last_event_id or asked
+
+
+LastId = Annotated[str | None, Depends(_last_id)]
 
 
 @router.get("/runs", response_model=schemas.RUNS)
@@ -81,7 +95,7 @@ async def run_events(  # what can be asked for, and how
     chunks: Annotated[Chunks, Query(description="Which live output is told: all, new, none.")] = Chunks.ALL,
     limit: Annotated[int, Query(ge=1, le=MOST_EVENTS, description="Of a list: at most so many.")] = MANY_EVENTS,
     accept: Annotated[str, Header()] = "*/*",
-    last_event_id: Annotated[str | None, Header()] = None,
+    last_event_id: LastId = None,
 ) -> Response:
     """What happens in a run, as server-sent events until its end: its events, and between them its live output.
 

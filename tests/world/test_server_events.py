@@ -167,6 +167,24 @@ async def test_behind_every_id_the_rest_follows(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+async def test_a_client_that_cannot_send_the_header_names_the_id_in_the_address(tmp_path: Path) -> None:
+    async with serving_project(talking(tmp_path)) as server:
+        run = await server.start(max_concurrent=4)
+        whole = await server.read(run)
+        middle = len(whole) // 2
+        address, asked = f"/runs/{run}/events", {"lastEventId": whole[middle].id}
+        async with server.client.stream("GET", address, params=asked) as response:
+            rest = [message async for message in messages(response)]
+        check_whole([*whole[: middle + 1], *rest])
+        async with server.client.stream(
+            "GET", address, params=asked, headers={"Last-Event-ID": whole[-2].id}
+        ) as response:
+            assert [message.id async for message in messages(response)] == [whole[-1].id]
+        assert (await server.client.get(address, params={"lastEventId": whole[-1].id})).status_code == 204
+        assert (await server.client.get(address, params={"lastEventId": "x"})).status_code == 400
+
+
+@pytest.mark.slow
 async def test_a_hundred_clients_get_everything(tmp_path: Path) -> None:
     tasks = [shell(f"T{i}", f"for n in 1 2 3; do echo {i} $n; sleep 0.02; done") for i in range(10)]
     async with serving_project(make_project(tmp_path, tasks)) as server:
