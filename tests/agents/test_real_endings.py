@@ -14,6 +14,7 @@ pytestmark = pytest.mark.slow
 JSON = NAMES[:3]  # those that run tools
 TOOL = step("shell", cmd=ENDLESS_TOOL)
 WRITE, DONE = step("write", path="hello.txt"), step("done")
+WORK = (TOOL, WRITE, WRITE, WRITE, DONE)  # an agent that is being ended may still ask what to do next, and not do it
 WRITES = "test -f hello.txt"
 
 json_agents = pytest.mark.parametrize("agent", JSON)
@@ -32,7 +33,7 @@ def test_a_timeout_in_the_middle_of_a_tool_leaves_nothing(bench: Workbench) -> N
 
 @json_agents
 def test_a_termination_in_the_middle_of_a_tool_leaves_nothing_and_work_goes_on_later(bench: Workbench) -> None:
-    bench.prepare(TOOL, WRITE, DONE, verify=[WRITES])
+    bench.prepare(*WORK, verify=[WRITES])
     with bench.gate() as gate, bench.started("run-batch", "--json") as process:
         wait_for_begin(gate, process)
         process.send_signal(signal.SIGTERM)
@@ -46,7 +47,7 @@ def test_a_termination_in_the_middle_of_a_tool_leaves_nothing_and_work_goes_on_l
 
 @json_agents
 def test_when_orch_itself_is_killed_nothing_is_left_and_the_same_command_goes_on(bench: Workbench) -> None:
-    bench.prepare(TOOL, WRITE, DONE, verify=[WRITES])
+    bench.prepare(*WORK, verify=[WRITES])
     with bench.gate() as gate, bench.started("run-batch", "--json") as process:
         wait_for_begin(gate, process)
         process.kill()
