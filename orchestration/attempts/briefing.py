@@ -277,7 +277,7 @@ class Briefing:
         return self._ledger.previous_failure(whole) if found is None and whole else found
 
     def _came_of(self, task_id: str) -> dict[str, Any]:
-        done = self._ledger.done_at_once(task_id)
+        done = self._ledger.done_at_first_try(task_id)
         if done is not None:  # as nearly all are, and a task may depend on hundreds
             return {"status": _SUCCESS, "output": done.output, "outputs": dict(done.outputs)}
         result = self._ledger.result(task_id)

@@ -154,13 +154,13 @@ class Ledger:
 
     def outcome_of(self, task_id: str) -> Outcome | None:
         """The outcome of the task's latest attempt; None where none has begun."""
-        done = self.done_at_once(task_id)
+        done = self.done_at_first_try(task_id)
         if done is not None:
             return done
         attempts = self.attempts_of(task_id)
         return attempts[-1].outcome if attempts else None
 
-    def done_at_once(self, task_id: str) -> Outcome | None:
+    def done_at_first_try(self, task_id: str) -> Outcome | None:
         """The outcome of a task that has begun once and then succeeded; None for what was not so simple."""
         known = self._entries.get(task_id)
         return known[1].outcome if type(known) is tuple else None

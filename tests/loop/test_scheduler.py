@@ -225,25 +225,26 @@ def test_a_cancelled_caller_leaves_a_recorded_run_behind() -> None:
     assert types[-1] == "run_completed"
 
 
+class _FullSoon:
+    """A log with room for one commit."""
+
+    def __init__(self) -> None:
+        self.appended = 0
+
+    async def append(self, *_: object) -> None:
+        self.appended += 1
+        if self.appended > 1:
+            raise StoreError("the disk is full")
+
+
 def test_a_store_that_fails_ends_the_run_with_its_error_and_leaves_nothing_running() -> None:
-    class Broken:
-        appended = 0
-
-        async def append(self, *_: object) -> None:
-            self.appended += 1
-            if self.appended > 1:
-                raise StoreError("the disk is full")
-
-        async def events(self, *_: object) -> list[object]:
-            return []
-
     async def main() -> None:
         plan = Plan("run", [Node(f"t{i}") for i in range(9)])
         script = Script({f"t{i}": [Step(1 + i)] for i in range(9)})
         scheduler = Scheduler(Recorder(plan, Ledger()), FakeDoer(script), {})
         scheduler.recorder.emit(RunStarted, tasks=tuple(plan.graph.ids))
         with pytest.raises(StoreError, match="disk is full"):
-            await scheduler.run(Broken(), 3)  # type: ignore[arg-type]
+            await scheduler.run(_FullSoon(), 3)  # type: ignore[arg-type]
         assert script.running == 0
         assert asyncio.all_tasks() == {asyncio.current_task()}
 
@@ -251,14 +252,6 @@ def test_a_store_that_fails_ends_the_run_with_its_error_and_leaves_nothing_runni
 
 
 def test_a_store_that_fails_beside_the_slots_ends_the_run_at_once(caplog: pytest.LogCaptureFixture) -> None:
-    class Broken:
-        appended = 0
-
-        async def append(self, *_: object) -> None:
-            self.appended += 1
-            if self.appended > 1:
-                raise StoreError("the disk is full")
-
     async def main() -> None:
         loop = asyncio.get_running_loop()
         began = loop.time()
@@ -267,7 +260,7 @@ def test_a_store_that_fails_beside_the_slots_ends_the_run_at_once(caplog: pytest
         scheduler.recorder.emit(RunStarted, tasks=tuple(plan.graph.ids))
         loop.call_later(5, scheduler.cancel, "waits", "nobody wants it")
         with pytest.raises(StoreError, match="disk is full"):
-            await scheduler.run(Broken(), 1)  # type: ignore[arg-type]
+            await scheduler.run(_FullSoon(), 1)  # type: ignore[arg-type]
         assert loop.time() - began < 6
 
     run_in_virtual_time(main())
