@@ -77,7 +77,9 @@ class Ledger:
 
     def apply(self, event: Event) -> None:
         """Take note of the next event."""
-        if isinstance(event, TaskCompleted):
+        self._last = event.at
+        kind = type(event)
+        if kind is TaskCompleted:
             task_id = event.task_id
             self.succeeded.append(task_id)
             begun = self._entries.get(task_id)
@@ -85,13 +87,13 @@ class Ledger:
                 self._entries[task_id] = (begun, event)
             else:
                 self._note(task_id, event)
-        elif isinstance(event, TaskStarted) and event.task_id not in self._entries:
-            self._entries[event.task_id] = event
+        elif kind is TaskStarted:
+            if self._entries.setdefault(event.task_id, event) is not event:
+                self._note(event.task_id, event)
         elif isinstance(event, TaskEvent):
             self._note(event.task_id, event)
         else:
             self._apply_run(event)
-        self._last = event.at
 
     def _note(self, task_id: str, event: TaskEvent) -> None:
         """Take note of what is not so simple."""

@@ -236,8 +236,12 @@ class Agenda:
         return self._book.phase is _OPEN and not self.suspended and self.ready.has_room(now)
 
     def _may_start(self, i: int) -> bool:
-        is_unwanted = self.stopping is not None or self._book.cancels  # a cause may have no words
-        if i in self.held or (is_unwanted and self.cause_against(i) is not None):
+        book = self._book
+        if self.held and i in self.held:
             return False
-        state = self._book.state[i]
-        return state is _RETRYING or (state is _WAITING and self._book.may_start(i))
+        if (self.stopping is not None or book.cancels) and self.cause_against(i) is not None:  # it may have no words
+            return False
+        state = book.state[i]
+        if state is _WAITING:
+            return book.ends.verdicts[i] is _START if book.plain[i] else book.may_start(i)
+        return state is _RETRYING

@@ -79,6 +79,7 @@ class Book:
         "parent",
         "parts",
         "phase",
+        "plain",
         "run_id",
         "seq",
         "state",
@@ -109,6 +110,7 @@ class Book:
         self.attempts = array("i", bytes(4 * size))
         self.tries = array("i", bytes(4 * size))
         self.in_attempt = bytearray(size)
+        self.plain = bytearray(map(_is_plain, nodes))
         self.ends = Ends([node.run_when for node in nodes], graph.needs.lengths())
         self.conditions: dict[int, ConditionDecided] = {}
         self.approved: set[int] = set()
@@ -131,6 +133,8 @@ class Book:
         """Whether a waiting task's dependencies, its condition and the person it asks for all let it start."""
         if self.ends.verdicts[i] is not _START:
             return False
+        if self.plain[i]:
+            return True
         node = self.nodes[i]
         if node.conditional:
             condition = self.conditions.get(i)
@@ -196,16 +200,16 @@ class Book:
             counts[before] -= 1
             counts[after] += 1
             if after in FINAL:
-                self._settle(i, after, 1)
+                self.settle(i, after, 1)
             elif before in FINAL:
-                self._settle(i, before, -1)
+                self.settle(i, before, -1)
         note = _NOTES.get(type(event))
         if note is not None:
             note(self, i, event)
         if after in _LOOKED_AT_AGAIN:
             self.mark_changed(i)
 
-    def _settle(self, i: int, end: State, by: int) -> None:
+    def settle(self, i: int, end: State, by: int) -> None:
         """Count a task's end (`by` 1), or take it back (-1)."""
         if not self.nodes[i].external:
             self.left -= by
@@ -233,6 +237,7 @@ class Book:
         self.attempts.extend([0] * count)
         self.tries.extend([0] * count)
         self.in_attempt.extend(bytes(count))
+        self.plain.extend(map(_is_plain, self.nodes[first:]))
         self._is_changed.extend(bytes(count))
         self.ends.grow((self.nodes[j].run_when for j in new), (len(self.graph.needs[j]) for j in new))
         self.parts.setdefault(i, []).extend(new)
@@ -336,6 +341,11 @@ class Book:
         self.failed_fast = False
         for j in (i, *self.graph.needed_by[i]):
             self.conditions.pop(j, None)
+
+
+def _is_plain(node: Node) -> bool:
+    """Whether nothing but its dependencies keeps a task from starting."""
+    return not (node.conditional or node.approve or node.external)
 
 
 _UNSUCCESSFUL: Final = frozenset({State.FAILED, State.BLOCKED, State.CANCELLED})

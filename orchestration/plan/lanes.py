@@ -34,8 +34,8 @@ class Either:
 Key: TypeAlias = tuple[str, ...] | Either
 """What the tasks of one lane use."""
 
-IsWanted: TypeAlias = Callable[[int], bool]
-"""Whether the task at a place still waits in its lane, and may start; what does not is forgotten."""
+Wanted: TypeAlias = Callable[[int], int | None]
+"""The task at a place, where it still waits in its lane and may start; None for one that does not: it is forgotten."""
 
 _FRONT: Final = None
 _ASIDE: Final = ""
@@ -73,13 +73,12 @@ class Lanes:
 
     Args:
         limits: which are full or paused.
-        is_wanted: asked of each task before it is chosen.
+        wanted: asked for the task at each place before it is chosen.
     """
 
     __slots__ = (
         "_asked",
         "_front",
-        "_is_wanted",
         "_lanes",
         "_limits",
         "_made",
@@ -88,12 +87,13 @@ class Lanes:
         "_recheck_at",
         "_unlimited",
         "_waiting",
+        "_wanted",
     )
 
-    def __init__(self, limits: Limits, is_wanted: IsWanted) -> None:
+    def __init__(self, limits: Limits, wanted: Wanted) -> None:
         """No task waits."""
         self._limits = limits
-        self._is_wanted = is_wanted
+        self._wanted = wanted
         self._mailbox: list[str] = []
         self._asked: set[str] = set()
         self._made = 0
@@ -125,14 +125,14 @@ class Lanes:
         """Take the first task that has room.
 
         Returns:
-            Its place, who does it instead of its own agent, and the limits that it then uses.
+            The task, who does it instead of its own agent, and the limits that it then uses.
         """
         if not self._lanes:  # most runs have no limits
             free = self._unlimited
             while free:
-                place = heappop(free)
-                if self._is_wanted(place):
-                    return place, None, ()
+                i = self._wanted(heappop(free))
+                if i is not None:
+                    return i, None, ()
             return None
         found = self._take_from_only_one() if len(self._front) == 1 else None
         if found is not None:
@@ -140,17 +140,18 @@ class Lanes:
         first = self._first(now)
         if first is None:
             return None
-        lane, agent, names = first
+        lane, i, agent, names = first
         if lane is None:
-            return heappop(self._unlimited), None, ()
-        place = heappop(lane.places)
+            heappop(self._unlimited)
+            return i, None, ()
+        heappop(lane.places)
         self._limits.take(names)
         self._leave_front(lane)
         if lane.places:
             self._stand(lane)
         else:
             del self._lanes[lane.key]
-        return place, agent, names
+        return i, agent, names
 
     def _take_from_only_one(self) -> tuple[int, None, tuple[str, ...]] | None:
         """The same in fewer steps, where one lane is in front, and nothing speaks against its tasks but its limits."""
@@ -161,15 +162,15 @@ class Lanes:
         if self._unlimited or self._mailbox or limits.pauses_any or limits.full(names) is not None:
             return None
         while places:
-            place = heappop(places)
-            if not places:
+            i = self._wanted(heappop(places))
+            if places:
+                self._front[0] = (places[0], lane.number, lane)
+            else:
                 self._front.clear()
                 del self._lanes[names]
-            else:
-                self._front[0] = (places[0], lane.number, lane)
-            if self._is_wanted(place):
+            if i is not None:
                 limits.take(names)
-                return place, None, names
+                return i, None, names
         return None
 
     def has_room(self, now: float) -> bool:
@@ -178,10 +179,10 @@ class Lanes:
 
     # -- the front ----------------------------------------------------------------------------------------------
 
-    def _first(self, now: float) -> tuple[_Lane | None, str | None, tuple[str, ...]] | None:
-        """The lane whose first task has room and comes before all others, with how; None stands for the unlimited."""
-        free = self._unlimited
-        while free and not self._is_wanted(free[0]):
+    def _first(self, now: float) -> tuple[_Lane | None, int, str | None, tuple[str, ...]] | None:
+        """The task that has room and comes before all others, its lane, None for the unlimited, and how it is done."""
+        free, unlimited = self._unlimited, None
+        while free and (unlimited := self._wanted(free[0])) is None:
             heappop(free)
         if self._lanes:
             self._call(now)
@@ -189,26 +190,25 @@ class Lanes:
             place, _, lane = self._front[0]
             if lane.queue is not _FRONT or not lane.places or lane.places[0] != place:
                 heappop(self._front)
-            elif self._surface(lane) and lane.places[0] == place:
+            elif (i := self._surface(lane)) is not None and lane.places[0] == place:
                 found = self._room(lane, now)
                 if not isinstance(found, _NoRoom):
-                    return lane, *found
+                    return lane, i, *found
                 self._wait(lane, found)
-        return (None, None, ()) if free else None
+        return None if unlimited is None else (None, unlimited, None, ())
 
-    def _surface(self, lane: _Lane) -> bool:
-        """Drop tasks that went elsewhere; a lane that has no others is forgotten (False)."""
-        places = lane.places
+    def _surface(self, lane: _Lane) -> int | None:
+        """Drop tasks that went elsewhere; the first of the others. A lane that has none is forgotten."""
+        places, i = lane.places, None
         first = places[0] if places else None
-        while places and not self._is_wanted(places[0]):
+        while places and (i := self._wanted(places[0])) is None:
             heappop(places)
-        if not places:
+        if i is None:
             self._lanes.pop(lane.key, None)
             self._leave_front(lane)
-            return False
-        if places[0] != first:
+        elif places[0] != first:
             self._stand(lane)
-        return True
+        return i
 
     def _room(self, lane: _Lane, now: float) -> "tuple[str | None, tuple[str, ...]] | _NoRoom":
         """Who does its first task if not its own agent, and under which limits; or what it has to wait for."""
@@ -297,12 +297,13 @@ class Lanes:
 
     def has_any(self) -> bool:
         """Whether some task could start, were there room; not one whose account is not waited for."""
-        while self._unlimited and not self._is_wanted(self._unlimited[0]):
+        while self._unlimited and self._wanted(self._unlimited[0]) is None:
             heappop(self._unlimited)
         if self._unlimited:
             return True
         given_up = self._limits.is_given_up
-        return any(not given_up(lane.names) and self._surface(lane) for lane in tuple(self._lanes.values()))
+        lanes = tuple(self._lanes.values())
+        return any(not given_up(lane.names) and self._surface(lane) is not None for lane in lanes)
 
     def pause_ends(self, now: float) -> Iterator[float]:
         """For each lane that waits for the end of a pause, when that comes; not where it is not waited for."""

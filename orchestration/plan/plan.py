@@ -16,8 +16,9 @@ off from what was to follow them, and a million tasks: inside there are lists by
 event grows with the number of tasks.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from typing import Any, Final
 
 from orchestration.events import (
     AccountPaused,
@@ -25,11 +26,14 @@ from orchestration.events import (
     LimitsChanged,
     RunResumed,
     RunStarted,
+    TaskCompleted,
     TaskEvent,
     TaskExpanded,
+    TaskStarted,
 )
 from orchestration.graph import Graph
 from orchestration.kinds import RunStatus
+from orchestration.plan import shortcuts
 from orchestration.plan.agenda import Agenda
 from orchestration.plan.book import Book, Phase
 from orchestration.plan.limits import Limits
@@ -84,7 +88,10 @@ class Plan:
         Raises:
             IllegalEvent: as `check`.
         """
-        book = self._book
+        book, kind = self._book, type(event)
+        shortcut = _SHORTCUTS.get(kind)
+        if shortcut is not None and shortcut(book, self._agenda, event):
+            return
         if not isinstance(event, TaskEvent):
             self.check(event)
             self._apply_run(event)
@@ -295,6 +302,12 @@ class Plan:
             return f"waits for its account, which has reached its limit, until {moment}"
         full = self.limits.full(node.limits)
         return f"waits for {full}, which is in full use" if full else ""
+
+
+_SHORTCUTS: Final[Mapping[type[Event], Callable[[Book, Agenda, Any], bool]]] = {
+    TaskStarted: shortcuts.start,
+    TaskCompleted: shortcuts.complete,
+}
 
 
 def _plain_parts(event: TaskExpanded) -> list[Node]:

@@ -62,7 +62,7 @@ class Ready:
         self._elsewhere: dict[int, tuple[str, ...]] = {}
         self._where = bytearray(len(nodes))
         self._since: list[datetime | None] = [None] * len(nodes)
-        self._lanes = Lanes(limits, self._is_wanted)
+        self._lanes = Lanes(limits, self._wanted)
         self._due: dict[int, float] = {}
         self._times: list[tuple[float, int]] = []
 
@@ -76,10 +76,6 @@ class Ready:
             self._part_at[place] = i
             self._where.append(_OUT)
             self._since.append(None)
-
-    def _task_at(self, place: int) -> int:
-        part = self._part_at.get(place) if self._part_at else None
-        return self._order[place >> _PARTS] if part is None else part
 
     def push(self, i: int, since: datetime | None) -> None:
         """Queue a task that could start since then, unless it is queued or handed out already."""
@@ -115,8 +111,8 @@ class Ready:
 
     def start(self, i: int, agent: str | None = None) -> None:
         """Let a task run, whether or not it was handed out (in a replay it was not); `agent` is who does it."""
-        node = self._nodes[i]
         if self._where[i] != _HANDED_OUT:
+            node = self._nodes[i]
             names = node.limits
             if node.fallback is not None and node.fallback.agent == agent:
                 names = self._elsewhere[i] = node.fallback.limits
@@ -145,8 +141,7 @@ class Ready:
         found = self._lanes.take(now)
         if found is None:
             return None
-        place, agent, needed = found
-        i = self._task_at(place)
+        i, agent, needed = found
         self._where[i] = _HANDED_OUT
         if agent is not None:
             self._elsewhere[i] = needed
@@ -162,15 +157,17 @@ class Ready:
         """Whether some task could start, were there room; not one whose account is not waited for."""
         return self._lanes.has_any()
 
-    def _is_wanted(self, place: int) -> bool:
-        """Whether the task at a place is still queued and may start; one that may not is out from now on."""
-        i = self._task_at(place)
+    def _wanted(self, place: int) -> int | None:
+        """The task at a place, if it is still queued and may start; one that may not is out from now on."""
+        i = self._part_at.get(place) if self._part_at else None
+        if i is None:
+            i = self._order[place >> _PARTS]
         if self._where[i] != _QUEUED:
-            return False
+            return None
         if not self._may_start(i):
             self._where[i] = _OUT
-            return False
-        return True
+            return None
+        return i
 
     def _queue_what_is_due(self, now: float) -> None:
         while self._times and self._times[0][0] <= now:

@@ -10,13 +10,13 @@ An attempt that need not wait, as a step that only computes, is done and recorde
 
 import asyncio
 from collections.abc import Awaitable
-from typing import Final
+from typing import Any, Final
 
 from orchestration.errors import IllegalEvent, StoreError
 from orchestration.kinds import Failure
 from orchestration.plan import Startable
 from orchestration.protocols import Doer, Expansion
-from orchestration.results import Outcome
+from orchestration.results import Outcome, Usage
 from orchestration.scheduler.clock import clock_of
 from orchestration.scheduler.recorder import Recorder
 from orchestration.scheduler.settling import Settler
@@ -73,15 +73,14 @@ class Attempting:
             self._leave(task_id)
             raise
         if isinstance(made, Outcome) and not task.cancelling():
-            return self._ended(start, made, self._leave(task_id), began)
+            self._settler.record_end(start, made, self._leave(task_id), self._time() - began)
+            return made.abandoned
         return self._awaited(start, made, task, began)
 
     def _begun(self, start: Startable, slot: int) -> Outcome | Expansion | Awaitable[Outcome | Expansion] | None:
         """What the attempt came to, or what is to be awaited for that; None where a cancellation came out of it."""
-        task_id = start.task_id
-        reporter = self._recorder.reporter(task_id, start.attempt, self._spending.note, self._is_ending)
         try:
-            return self._doer.perform(task_id, start.attempt, slot, reporter, start.agent)
+            return self._doer.perform(start.task_id, start.attempt, slot, Reporter(self, start), start.agent)
         except asyncio.CancelledError:
             return None  # whose it was is seen later
         except (StoreError, IllegalEvent):
@@ -96,25 +95,21 @@ class Attempting:
         task: "asyncio.Task[None]",
         began: float,
     ) -> bool:
-        """The rest of an attempt that waits for something, or has met a cancellation."""
+        """The rest of an attempt that waits for something, becomes several, or has met a cancellation."""
         try:
             outcome = await self._outcome(start, made, task)
         finally:
             cause = self._leave(start.task_id)
-        return self._ended(start, outcome, cause, began)
-
-    def _leave(self, task_id: str) -> str | None:
-        """Nothing of the attempt runs any more; returns why it was to be ended, None where it was not."""
-        self.running -= 1
-        return self._stops.leave(task_id)
-
-    def _ended(self, start: Startable, outcome: Outcome | Expansion, cause: str | None, began: float) -> bool:
-        """Record how it ended; whether it was abandoned."""
         if isinstance(outcome, Expansion):
             self._settler.record_expansion(start.task_id, start.attempt, outcome)
             return False
         self._settler.record_end(start, outcome, cause, self._time() - began)
         return outcome.abandoned
+
+    def _leave(self, task_id: str) -> str | None:
+        """Nothing of the attempt runs any more; returns why it was to be ended, None where it was not."""
+        self.running -= 1
+        return self._stops.leave(task_id)
 
     async def _outcome(
         self,
@@ -136,9 +131,21 @@ class Attempting:
             return outcome
         return await self._after_cancellation(start, outcome, task)
 
-    def _is_ending(self, task_id: str) -> bool:
-        """Whether the running attempt of a task is to end."""
-        return self._stops.cause(task_id) is not None or self._slots.closing
+    # -- what it reports ----------------------------------------------------------------------------------------
+
+    def is_ending(self, start: Startable) -> bool:
+        """Whether a running attempt is to end, because it was ordered to or its run is ending."""
+        return self._stops.cause(start.task_id) is not None or self._slots.closing
+
+    def pass_on(self, start: Startable, number: int, item: Any, stream: str | None) -> Awaitable[None] | None:  # noqa: ANN401  # any item
+        """Tell whoever listens to the run of a chunk."""
+        return self._recorder.tell_chunk(start, number, item, stream)
+
+    def note_usage(self, start: Startable, usage: Usage) -> None:
+        """A running attempt has used so much so far."""
+        self._spending.note(start.task_id, start.attempt, usage)
+
+    # -- ends ---------------------------------------------------------------------------------------------------
 
     async def _after_cancellation(
         self, start: Startable, outcome: Outcome | Expansion | None, task: "asyncio.Task[None]"
@@ -159,6 +166,30 @@ class Attempting:
         left = self._doer.salvage(start.task_id, start.attempt)
         used = self._spending.last_known(start.task_id, start.attempt)
         return self._stops.cut_off(start.task_id, cause, left, used)
+
+
+class Reporter:
+    """What an executor reports to: counts an attempt's chunks and passes them on, and what it has used."""
+
+    __slots__ = ("_attempting", "_n", "_start")
+
+    def __init__(self, attempting: Attempting, start: Startable) -> None:
+        """The first chunk has `n` 1."""
+        self._attempting, self._start, self._n = attempting, start, 0
+
+    @property
+    def is_ending(self) -> bool:
+        """See `Attempting.is_ending`."""
+        return self._attempting.is_ending(self._start)
+
+    def __call__(self, item: Any, stream: str | None) -> Awaitable[None] | None:  # noqa: ANN401  # any item
+        """Pass one item on; await the answer, if there is one, before the next."""
+        self._n += 1
+        return self._attempting.pass_on(self._start, self._n, item, stream)
+
+    def spent(self, usage: Usage) -> None:
+        """The attempt has used so much so far."""
+        self._attempting.note_usage(self._start, usage)
 
 
 def _crashed(error: BaseException) -> Outcome:

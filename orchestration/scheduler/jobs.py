@@ -1,5 +1,7 @@
 """What the scheduler needs to know of a task beside its place in the plan."""
 
+from dataclasses import field
+
 from orchestration.kinds import Failure, OnCrash
 from orchestration.models import Budget, RetryPolicy
 from orchestration.records import dataclass
@@ -28,6 +30,13 @@ class Job:
     budget: Budget | None = None
     parent: str | None = None
     skips_when_failed: bool = False
+    ends_plainly: bool = field(init=False, repr=False, compare=False)
+    """Whether nothing follows from a good end: nobody is asked, no account notes it, no budget is lessened."""
+
+    def __post_init__(self) -> None:
+        """See above."""
+        is_watched = self.approve_after or self.account or self.fallback_account or self.budget or self.parent
+        object.__setattr__(self, "ends_plainly", not is_watched)
 
     def account_of(self, agent: str | None) -> str | None:
         """The account of whoever does an attempt; None is the task's own agent."""

@@ -21,7 +21,7 @@ from orchestration.ledger import Ledger
 from orchestration.plan import Plan, Startable
 from orchestration.protocols import EventLog, Listener
 from orchestration.records import maker
-from orchestration.results import Outcome, Usage
+from orchestration.results import Outcome
 from orchestration.scheduler.clock import clock_of
 from orchestration.scheduler.commits import Commits
 
@@ -62,15 +62,15 @@ class Recorder:
         self, start: Startable, agent: str | None, slot: int, queued_at: datetime | None, now: float
     ) -> None:
         """Let an attempt begin `now`: `emit` for one of the two events that nearly all events are."""
-        plan, number, at = self.plan, start.attempt, datetime.fromtimestamp(now, UTC)
+        plan, task_id, at = self.plan, start.task_id, datetime.fromtimestamp(now, UTC)
         seq = plan.seq + 1
-        self._happen(self._make_start(plan.run_id, seq, at, start.task_id, number, agent, slot, queued_at))
+        self._happen(self._make_start(plan.run_id, seq, at, task_id, start.attempt, agent, slot, queued_at))
 
     def emit_success(self, start: Startable, agent: str | None, seconds: float, outcome: Outcome) -> None:
         """Let an attempt end well: `emit` for the other one."""
-        plan, number, at = self.plan, start.attempt, self.at()
+        plan, task_id, at = self.plan, start.task_id, datetime.fromtimestamp(self._epoch + self._time(), UTC)
         seq = plan.seq + 1
-        self._happen(self._make_success(plan.run_id, seq, at, start.task_id, number, agent, seconds, outcome))
+        self._happen(self._make_success(plan.run_id, seq, at, task_id, start.attempt, agent, seconds, outcome))
 
     def _happen(self, event: Event) -> None:
         self.plan.apply(event)
@@ -113,14 +113,9 @@ class Recorder:
         """Wait until no commit is under way, whatever comes of it."""
         await self._commits.wait_for_landing()
 
-    def reporter(
-        self, task_id: str, attempt: int, spent: Callable[[str, int, Usage], None], ending: Callable[[str], bool]
-    ) -> "Reporter":
-        """What an executor reports its live output to, and what it has used; `ending` says whether it is to end."""
-        return Reporter(self, task_id, attempt, spent, ending)
-
-    def tell_chunk(self, chunk: TaskChunk) -> Awaitable[None] | None:
-        """Pass a chunk on at once; chunks are not stored among the events."""
+    def tell_chunk(self, start: Startable, number: int, item: Any, stream: str | None) -> Awaitable[None] | None:  # noqa: ANN401  # any item
+        """Pass a chunk of an attempt on at once; chunks are not stored among the events."""
+        chunk = TaskChunk(self.plan.run_id, start.task_id, start.attempt, number, self.at(), item, stream)
         return self._listener(chunk) if self._listener is not None else None
 
     def now(self) -> float:
@@ -142,37 +137,3 @@ class Recorder:
     def at(self) -> datetime:
         """Now, as events carry it."""
         return datetime.fromtimestamp(self._epoch + self._time(), UTC)
-
-
-class Reporter:
-    """Counts an attempt's chunks and passes them on."""
-
-    __slots__ = ("_attempt", "_ending", "_n", "_recorder", "_spent", "_task_id")
-
-    def __init__(
-        self,
-        recorder: Recorder,
-        task_id: str,
-        attempt: int,
-        spent: Callable[[str, int, Usage], None],
-        ending: Callable[[str], bool],
-    ) -> None:
-        """The first chunk has `n` 1."""
-        self._recorder, self._task_id, self._attempt, self._n = recorder, task_id, attempt, 0
-        self._spent, self._ending = spent, ending
-
-    @property
-    def is_ending(self) -> bool:
-        """Whether the attempt is to end, because it was ordered to or its run is ending."""
-        return self._ending(self._task_id)
-
-    def __call__(self, item: Any, stream: str | None) -> Awaitable[None] | None:  # noqa: ANN401  # any item
-        """Pass one item on; await the answer, if there is one, before the next."""
-        self._n += 1
-        recorder = self._recorder
-        chunk = TaskChunk(recorder.plan.run_id, self._task_id, self._attempt, self._n, recorder.at(), item, stream)
-        return recorder.tell_chunk(chunk)
-
-    def spent(self, usage: Usage) -> None:
-        """The attempt has used so much so far."""
-        self._spent(self._task_id, self._attempt, usage)

@@ -170,6 +170,10 @@ class Settler:
     def record_end(self, start: Startable, outcome: Outcome, cause: str | None, seconds: float) -> None:
         """Record how an attempt ended; `cause` says why it was to be ended, if that was not because its run is."""
         job = self._jobs.get(start.task_id, NO_JOB)
+        is_plain = outcome.failure is None and outcome.usage is None and not outcome.needs_input
+        if is_plain and job.ends_plainly and not self._spending.running:  # nearly always
+            self._recorder.emit_success(start, start.agent or job.agent, seconds, outcome)
+            return
         if not (outcome.metadata and outcome.metadata.get("sum_of_parts")):
             self._spending.end(start.task_id, start.attempt, outcome.usage, seconds)
         if outcome.failure is None and not outcome.needs_input:

@@ -72,6 +72,7 @@ class Spending:
         self._stop_run = stop_run
         self._make_durable = make_durable
         self._run = _Account()
+        self.running: Final[Mapping[tuple[str, int], Usage]] = self._run.running
         self._tasks: dict[str, _Account] = {}
         self._told: dict[tuple[str, int], float] = {}
         self._timers: dict[tuple[str, int], asyncio.TimerHandle] = {}

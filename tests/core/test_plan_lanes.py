@@ -54,13 +54,13 @@ class LanesMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.limits = Limits({"a": 1, "b": 2, "account x": 1})
-        self.lanes = Lanes(self.limits, self.is_wanted)
+        self.lanes = Lanes(self.limits, self.wanted)
         self.plain = Plain(self.limits)
         self.now = 0.0
         self.used: list[tuple[str, ...]] = []
 
-    def is_wanted(self, place: int) -> bool:
-        return place in self.plain.tasks
+    def wanted(self, place: int) -> int | None:
+        return place if place in self.plain.tasks else None
 
     @rule(number=st.integers(0, 50), key=st.integers(0, len(KEYS) - 1))
     def add(self, number: int, key: int) -> None:
