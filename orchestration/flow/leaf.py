@@ -15,7 +15,7 @@ from orchestration.results import Outcome
 from orchestration.retry import why_not
 from orchestration.steps.binding import Signature
 from orchestration.steps.caching import Cache, Row, files_of
-from orchestration.steps.call import Arguments, Call
+from orchestration.steps.call import Arguments, begin
 from orchestration.steps.crew import StepCrew
 from orchestration.steps.functions import FunctionLeaf, by_name, cannot_call
 from orchestration.steps.keys import key_of
@@ -86,7 +86,7 @@ class FlowLeaf(FunctionLeaf):
             return cannot_call(error)
         key = None if self._cache is None else key_of(self.function, *arguments, *self._said(durable=crew.is_durable))
         if key is None or self._cache is None:
-            outcome = await outcome_of(Call(self, seat, attempt, report, crew).begin(arguments))
+            outcome = await outcome_of(begin(self, seat, attempt, report, crew, arguments))
         else:
             outcome = await self._remembered(self._cache, key, arguments, seat, attempt, report, crew)
         if outcome.failure is None or self._stand_in is None or report.is_ending:
@@ -134,7 +134,7 @@ class FlowLeaf(FunctionLeaf):
             )
             if row is not None:
                 return self._known(row)
-            outcome = await outcome_of(Call(self, seat, attempt, report, crew).begin(arguments))
+            outcome = await outcome_of(begin(self, seat, attempt, report, crew, arguments))
             if outcome.failure is None:
                 files = await asyncio.to_thread(files_of, self._directory, self._step.files) if self._step.files else {}
                 cache.keep(key, Row(dict(outcome.outputs), outcome.output, files))

@@ -78,8 +78,7 @@ class Ledger:
     def apply(self, event: Event) -> None:
         """Take note of the next event."""
         self._last = event.at
-        kind = type(event)
-        if kind is TaskCompleted:
+        if type(event) is TaskCompleted:
             task_id = event.task_id
             self.succeeded.append(task_id)
             begun = self._entries.get(task_id)
@@ -87,7 +86,7 @@ class Ledger:
                 self._entries[task_id] = (begun, event)
             else:
                 self._note(task_id, event)
-        elif kind is TaskStarted:
+        elif type(event) is TaskStarted:
             if self._entries.setdefault(event.task_id, event) is not event:
                 self._note(event.task_id, event)
         elif isinstance(event, TaskEvent):

@@ -1,7 +1,8 @@
 """One call of a step's function, from its beginning to what came of it.
 
 It begins in the caller's own turn: a function that never waits has returned by the end of `begin`, and nothing was
-awaited for it. One that waits is driven on (`Drive`), within its limits.
+awaited for it; where it returned nothing either, there was not even a `Call`. One that waits is driven on (`Drive`),
+within its limits.
 
 Edges survived: whatever a function raises, an exit too; one that cancels itself; one that swallows its cancellation; a
 thread that outlives its deadline (it is abandoned, and its late result refused); generators of both kinds, which wait
@@ -12,7 +13,7 @@ a coroutine.
 import asyncio
 import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from contextvars import copy_context
+from contextvars import Context, copy_context
 from dataclasses import replace
 from threading import current_thread, main_thread
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
@@ -35,7 +36,7 @@ from orchestration.results import Outcome
 from orchestration.steps.crew import StepCrew
 from orchestration.steps.current import Situation, enter
 from orchestration.steps.items import Items, ListenerFault
-from orchestration.steps.logs import LivePrinted
+from orchestration.steps.logs import LivePrinted, StepLog
 from orchestration.steps.unit import Seat
 from orchestration.worker.faults import exited, explained
 
@@ -48,9 +49,14 @@ DONE: Final = Outcome()
 Arguments: TypeAlias = tuple[list[Any], dict[str, Any]]
 """Those by position, and those by name."""
 
+NO_ARGUMENTS: Final[Arguments] = ([], {})
+"""For all functions that take none; nobody writes into it."""
 
-class Call:
-    """One call.
+
+def begin(
+    leaf: "FunctionLeaf", seat: Seat, attempt: int, report: Reporting, crew: StepCrew, arguments: Arguments
+) -> Outcome | Awaitable[Outcome]:
+    """Call a function: what came of it, or what is to be awaited for that.
 
     Args:
         leaf: whose function is called.
@@ -58,42 +64,77 @@ class Call:
         attempt: the number of the attempt.
         report: takes what it yields and prints.
         crew: knows the run.
+        arguments: what it is called with.
     """
+    context, situation = copy_context(), crew.situation(seat, attempt)
+    texts = _, printed = _kept_texts(crew, seat, attempt) if crew.keeps_text else (None, Printed())
+    if not leaf.signature.only_returns:
+        return Call(leaf, seat, attempt, report, crew, context, texts).drawn(arguments, situation)
+    try:
+        coroutine, waits_for = context.run(_begun, leaf.function, arguments, situation, printed)
+    except StopIteration as stop:
+        leave_if_forked(crew.generation)
+        value = stop.value
+        if value is None and printed.parts is None and not leaf.returns and not crew.keeps_text:
+            return DONE
+        return Call(leaf, seat, attempt, report, crew, context, texts).returned(value)
+    except BaseException as error:  # noqa: BLE001  # whatever a function raises is an outcome, but for a few
+        return Call(leaf, seat, attempt, report, crew, context, texts).raised(error)
+    leave_instead_of_waiting(crew.generation)
+    return Call(leaf, seat, attempt, report, crew, context, texts).driven(coroutine, waits_for)
+
+
+Texts: TypeAlias = tuple[StepLog | None, Printed]
+"""The log of an attempt, where there is one, and what takes the text that it prints."""
+
+
+def _kept_texts(crew: StepCrew, seat: Seat, attempt: int) -> Texts:
+    """Those of an attempt whose text is logged, or has secrets to be hidden."""
+    log, hiding = crew.log_of(seat, attempt), crew.hiding
+    return log, LivePrinted(log, hiding.masker if hiding else None)
+
+
+class Call:
+    """One call that has begun in its `context`, or will; the other arguments are those of `begin`."""
 
     __slots__ = ("_attempt", "_context", "_crew", "_items", "_leaf", "_log", "_printed", "_report", "_seat")
 
-    def __init__(self, leaf: "FunctionLeaf", seat: Seat, attempt: int, report: Reporting, crew: StepCrew) -> None:
-        """Nothing runs yet."""
-        log, hiding = crew.log_of(seat, attempt), crew.hiding
+    def __init__(
+        self,
+        leaf: "FunctionLeaf",
+        seat: Seat,
+        attempt: int,
+        report: Reporting,
+        crew: StepCrew,
+        context: Context,
+        texts: Texts,
+    ) -> None:
+        """Of what came of it, nothing is known."""
         self._leaf = leaf
         self._seat = seat
         self._attempt = attempt
         self._report = report
         self._crew = crew
-        self._context = copy_context()
-        self._log = log
-        self._printed = (
-            Printed() if log is None and hiding is None else LivePrinted(log, hiding.masker if hiding else None)
-        )
+        self._context = context
+        self._log, self._printed = texts
         self._items = None if leaf.signature.only_returns else self._made_items()
 
-    def begin(self, arguments: Arguments) -> Outcome | Awaitable[Outcome]:
-        """Call it; what came of it, or what is to be awaited for that."""
-        situation = self._crew.situation(self._seat, self._attempt)
-        if self._items is not None:
-            self._context.run(_enter, situation, self._printed)
-            return self._driven(self._coroutine(self._items, arguments))
-        try:
-            coroutine, waits_for = self._context.run(_begun, self._leaf.function, arguments, situation, self._printed)
-        except StopIteration as stop:
-            leave_if_forked(self._crew.generation)
-            outcome, value = DONE, stop.value
-        except BaseException as error:  # noqa: BLE001  # whatever a function raises is an outcome, but for a few
-            self._let_out(error)
-            outcome, value = self._raised(error), None
-        else:
-            leave_instead_of_waiting(self._crew.generation)
-            return self._driven(coroutine, waits_for)
+    def drawn(self, arguments: Arguments, situation: Situation) -> Awaitable[Outcome]:
+        """Call what may yield, or needs a thread."""
+        assert self._items is not None  # noqa: S101  # as it does not only return; this tells the type checker
+        self._context.run(_enter, situation, self._printed)
+        return self.driven(self._coroutine(self._items, arguments))
+
+    def returned(self, value: Any) -> Outcome | Awaitable[Outcome]:  # noqa: ANN401  # whatever was returned
+        """It has returned without waiting for anything."""
+        return self._over(DONE, value)
+
+    def raised(self, error: BaseException) -> Outcome | Awaitable[Outcome]:
+        """It has raised without waiting for anything; what is not its own error goes on."""
+        self._let_out(error)
+        return self._over(self._raised(error), None)
+
+    def _over(self, outcome: Outcome, value: Any) -> Outcome | Awaitable[Outcome]:  # noqa: ANN401  # as above
         if self._log is not None or self._crew.hiding is not None:
             self._close()
         return self._told(outcome, value) if self._printed.parts else self._noted(outcome, value)
@@ -123,7 +164,7 @@ class Call:
             return _settled(function, positional, named, items)
         return _in_thread(self._crew, function, positional, named, items)
 
-    async def _driven(self, coroutine: Coroutine[Any, Any, Any], waits_for: Any = NOT_BEGUN) -> Outcome:  # noqa: ANN401  # whatever a loop takes
+    async def driven(self, coroutine: Coroutine[Any, Any, Any], waits_for: Any = NOT_BEGUN) -> Outcome:  # noqa: ANN401  # whatever a loop takes
         """What came of a call that waits for something, or may have to."""
         leaf, report, items = self._leaf, self._report, self._items
         needs_thread = not leaf.signature.is_async
@@ -216,7 +257,7 @@ class Call:
 
 
 def _enter(situation: Situation, printed: Printed) -> None:
-    """Called in the context of a call, before it."""
+    """Called in the context of a call, before it; `_begun` does the same."""
     enter(situation)
     printed_into.set(printed)
 
@@ -229,10 +270,14 @@ def _begun(
     Raises:
         StopIteration: it has returned already.
     """
-    _enter(situation, printed)
-    positional, named = arguments
+    enter(situation)
+    printed_into.set(printed)
     try:
-        coroutine: Coroutine[Any, Any, Any] = function(*positional, **named)
+        if arguments is NO_ARGUMENTS:
+            coroutine: Coroutine[Any, Any, Any] = function()
+        else:
+            positional, named = arguments
+            coroutine = function(*positional, **named)
     except StopIteration as stop:  # a plain function that is marked as one that makes coroutines
         raise RuntimeError("the call raised StopIteration") from stop
     return coroutine, coroutine.send(None)

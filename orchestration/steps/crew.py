@@ -34,6 +34,7 @@ from orchestration.steps.values import NotKept
 from orchestration.store.files import StateFiles
 
 _NO_OUTCOME: Final = Outcome()
+_NO_SECRETS: Final = NOTHING.secrets
 
 CAPACITY: Final = "steps at once"
 """The limit that the runs of one executor share."""
@@ -83,8 +84,7 @@ class StepCrew:
         means: Means,
     ) -> None:
         """Seat the outermost steps."""
-        self.run_id = run_id
-        self.generation = generation()
+        self.run_id, self.generation = run_id, generation()
         self.parameters = parameters
         self.ledger = ledger
         self.home, self.threads = means.home, means.threads
@@ -94,6 +94,7 @@ class StepCrew:
         self.given: dict[str, Given] = {}
         named = names_in(root)
         self.hiding = Hiding(means.home, named) if named else None
+        self.keeps_text = self.hiding is not None or self.home.state is not None
         self._setting: Setting | None = None
         self._catalog: Catalog | None = None
         self.left: dict[tuple[str, int], Outcome] = {}
@@ -260,11 +261,12 @@ class StepCrew:
 
     def situation(self, seat: Seat, attempt: int) -> Situation:
         """What the function of a step is told of when it asks."""
-        setting, home = self._setting, self.home
-        if setting is None:
-            setting = self._setting = Setting(self.run_id, self.parameters, home.directory, home.state)
-        secrets = self.given_to(seat.path).secrets if self.given else NOTHING.secrets
-        return setting, seat.path, attempt, secrets
+        path, setting = seat.path, self._setting or self._set()
+        return setting, path, attempt, self.given_to(path).secrets if self.given else _NO_SECRETS
+
+    def _set(self) -> Setting:
+        setting = self._setting = Setting(self.run_id, self.parameters, self.home.directory, self.home.state)
+        return setting
 
     def given_to(self, path: str) -> Given:
         """What the running attempt of a step was given beside its values."""

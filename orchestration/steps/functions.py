@@ -17,7 +17,7 @@ from orchestration.results import Outcome
 from orchestration.shown import shown
 from orchestration.steps import reading
 from orchestration.steps.binding import CannotBind, Signature
-from orchestration.steps.call import DONE, Arguments, Call
+from orchestration.steps.call import DONE, NO_ARGUMENTS, Arguments, begin
 from orchestration.steps.crew import StepCrew
 from orchestration.steps.hiding import bound
 from orchestration.steps.items import Items
@@ -82,10 +82,10 @@ class FunctionLeaf:
         """Call it once."""
         del slot
         try:
-            arguments = ([], {}) if self.signature.takes_nothing else self.arguments(seat)
+            arguments = NO_ARGUMENTS if self.signature.takes_nothing else self.arguments(seat)
         except OrchError as error:
             return cannot_call(error)
-        return Call(self, seat, attempt, report, crew).begin(arguments)
+        return begin(self, seat, attempt, report, crew, arguments)
 
     def override(self, changes: Mapping[str, Any], where: str) -> None:
         """Change what a call may take; raises UsageError."""
