@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from orchestration.calls import computed
 from orchestration.errors import OrchError, TemplateError, UsageError
+from orchestration.flow.backed import BackedLeaf
 from orchestration.flow.finding import Finder, is_named, names_in, references_in, value_of, wrong_references
 from orchestration.flow.flow import Flow
 from orchestration.flow.leaf import FlowLeaf
@@ -244,11 +245,12 @@ class Compiler:
     def _leaf(self, step: FlowStep, finder: Finder) -> FlowLeaf:
         function = step.function if callable(step.function) else self._tool(step.tool or "", step.id)
         fallback = self._tool(step.fallback, step.id) if isinstance(step.fallback, str) else step.fallback
-        cache = self._cache if step.cache else None
         signature = self._signatures.get(id(function))
-        leaf = FlowLeaf(
-            step, function, finder, fallback=fallback, cache=cache, directory=self._directory, signature=signature
-        )
+        leaf = FlowLeaf(step, function, finder, signature)
+        if step.cache or fallback is not None:
+            cache = self._cache if step.cache else None
+            there = self._directory
+            leaf = BackedLeaf(step, function, finder, leaf.signature, fallback=fallback, cache=cache, directory=there)
         self._signatures[id(function)] = leaf.signature
         refuse_what_nobody_takes(step, leaf.signatures)
         return leaf
