@@ -17,17 +17,29 @@ from orchestration.plan.nodes import Ask, Block, Cancel, Consequence, Decide, Jo
 from orchestration.plan.ready import Ready
 from orchestration.plan.states import FINAL, State
 from orchestration.plan.verdicts import Verdict
+from orchestration.records import maker
 
 _WAITING, _RUNNING, _RETRYING, _EXPANDED = State.WAITING, State.RUNNING, State.RETRYING, State.EXPANDED
 _WAIT, _START, _SKIP, _BLOCK = Verdict
 _OPEN, _PAUSED = Phase.OPEN, Phase.PAUSED
+_startable = maker(Startable)
 """Bound once: until Python 3.12, finding a member in its class takes longer than all that is done with it here."""
 
 
 class Agenda:
     """What follows from one book."""
 
-    __slots__ = ("_book", "_failing", "_nodes", "_told", "_unwanted", "held", "ready", "stopping", "suspended")
+    __slots__ = (
+        "_book",
+        "_failing",
+        "_nodes",
+        "_told",
+        "_unwanted",
+        "held",
+        "ready",
+        "stopping",
+        "suspended",
+    )
 
     def __init__(self, book: Book, limits: Limits) -> None:
         """Nothing is held or stopped."""
@@ -224,7 +236,7 @@ class Agenda:
         if found is None:
             return None
         i, agent = found
-        return Startable(self._nodes[i].id, self._book.attempts[i] + 1, agent)
+        return _startable(self._nodes[i].id, self._book.attempts[i] + 1, agent, self.ready.since(i))
 
     @property
     def has_ready(self) -> bool:

@@ -155,21 +155,23 @@ class Lanes:
 
     def _take_from_only_one(self) -> tuple[int, None, tuple[str, ...]] | None:
         """The same in fewer steps, where one lane is in front, and nothing speaks against its tasks but its limits."""
-        lane, limits = self._front[0][2], self._limits
+        lane = self._front[0][2]
         names, places = lane.key, lane.places
-        if lane.queue is not _FRONT or lane.called_from is not None or not isinstance(names, tuple):
+        if lane.queue is not _FRONT or lane.called_from is not None or type(names) is not tuple:
             return None
-        if self._unlimited or self._mailbox or limits.pauses_any or limits.full(names) is not None:
+        if self._unlimited or self._mailbox:
             return None
         while places:
-            i = self._wanted(heappop(places))
+            i = self._wanted(places[0])
+            if i is not None and not self._limits.take_if_free(names):
+                return None
+            heappop(places)
             if places:
                 self._front[0] = (places[0], lane.number, lane)
             else:
                 self._front.clear()
                 del self._lanes[names]
             if i is not None:
-                limits.take(names)
                 return i, None, names
         return None
 

@@ -111,6 +111,19 @@ class Limits:
         for name in names:
             self._used[name] = self._used.get(name, 0) + 1
 
+    def take_if_free(self, names: Sequence[str]) -> bool:
+        """Use one of each, if there is room in all of them and nothing was ever paused; else nothing is used."""
+        if self._pauses:
+            return False
+        caps, used = self._caps, self._used
+        for name in names:
+            cap = caps.get(name)
+            if cap is not None and used.get(name, 0) >= cap:
+                return False
+        for name in names:
+            used[name] = used.get(name, 0) + 1
+        return True
+
     def give(self, names: Sequence[str]) -> None:
         """Give one of each back."""
         if not names:

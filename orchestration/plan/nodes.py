@@ -1,5 +1,6 @@
 """What the plan knows of a task, and what it asks its caller to do. Both are plain records."""
 
+from datetime import datetime
 from typing import TypeAlias
 
 from orchestration.kinds import Priority, RunWhen
@@ -107,8 +108,12 @@ Consequence: TypeAlias = Decide | Ask | Skip | Block | Cancel | Stop | Join
 
 @dataclass(frozen=True, slots=True)
 class Startable:
-    """A task that may start now, the number that its attempt has, and who does it instead of its own agent."""
+    """A task that may start now, the number that its attempt has, and who does it instead of its own agent.
+
+    `since` is when it could first have started, as far as this process saw it.
+    """
 
     task_id: str
     attempt: int
     agent: str | None = None
+    since: datetime | None = None

@@ -269,10 +269,6 @@ class Plan:
         """The number of the attempt that has begun and not ended, None when there is none."""
         return self._book.open_attempt(self.graph.index[task_id])
 
-    def queued_since(self, task_id: str) -> datetime | None:
-        """When the task could first have started, as far as this process saw it."""
-        return self._agenda.ready.since(self.graph.index[task_id])
-
     def explain(self, task_id: str) -> str:
         """Why a task that has not ended does not go on, as the end of a sentence; empty where nothing keeps it."""
         i, book = self.graph.index[task_id], self._book

@@ -64,13 +64,16 @@ class Refusal:
 
 
 class Quota:
-    """The accounts of one run; their pauses and windows live in the plan's limits."""
+    """The accounts of one run; their pauses and windows live in the plan's limits.
+
+    `states` is what is known of each that was ever refused.
+    """
 
     def __init__(self, limits: Limits, accounts: Mapping[str, Account]) -> None:
         """Nothing was refused yet."""
         self._limits = limits
         self._accounts = accounts
-        self._states: dict[str, _State] = {}
+        self.states: dict[str, _State] = {}
 
     def recall(self, now: float) -> None:
         """Take note of the pauses that an earlier life of the run left: one that lasts too long is not waited for."""
@@ -79,7 +82,7 @@ class Quota:
             is_too_long = until - now > self._accounts.get(account, _DEFAULT).max_wait
             note = self._limits.give_up if is_too_long else self._limits.wait_again
             note(name)
-            self._states.setdefault(account, _State(began=now, until=until, episodes=1, first=now))
+            self.states.setdefault(account, _State(began=now, until=until, episodes=1, first=now))
 
     def refused(
         self, account: str, outcome: Outcome, began: float, now: float, meant: Callable[[float], float] = float
@@ -89,7 +92,7 @@ class Quota:
         `meant` translates a moment by the clock on the wall, should that be another one.
         """
         settings = self._accounts.get(account, _DEFAULT)
-        state = self._states.setdefault(account, _State())
+        state = self.states.setdefault(account, _State())
         same = bool(state.episodes) and began <= state.began
         if not same:
             self._open(account, state, now)
@@ -122,7 +125,7 @@ class Quota:
 
     def succeeded(self, account: str, began: float) -> int | None:
         """Take note of a clean end; returns the window that follows from it, None where nothing changes."""
-        state = self._states.get(account)
+        state = self.states.get(account)
         if state is None or began <= state.began:
             return None
         state.episodes = 0
@@ -138,15 +141,10 @@ class Quota:
         state.window += 1
         return state.window
 
-    @property
-    def knows_refusals(self) -> bool:
-        """Whether any account was ever refused."""
-        return bool(self._states)
-
     def due(self, now: float) -> list[tuple[str, int]]:
         """The accounts whose pause is over, each with the window with which it goes on."""
         found: list[tuple[str, int]] = []
-        for account, state in self._states.items():
+        for account, state in self.states.items():
             if state.shrinks and state.until <= now:
                 state.shrinks = False
                 through = max(1, state.in_flight - state.refused)

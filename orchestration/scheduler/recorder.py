@@ -58,12 +58,10 @@ class Recorder:
         plan = self.plan
         self._happen(kind(run_id=plan.run_id, seq=plan.seq + 1, at=self.at(), **fields))
 
-    def emit_start(
-        self, start: Startable, agent: str | None, slot: int, queued_at: datetime | None, now: float
-    ) -> None:
+    def emit_start(self, start: Startable, agent: str | None, slot: int, now: float) -> None:
         """Let an attempt begin `now`: `emit` for one of the two events that nearly all events are."""
         plan, task_id, at = self.plan, start.task_id, datetime.fromtimestamp(now, UTC)
-        seq = plan.seq + 1
+        seq, queued_at = plan.seq + 1, start.since or self.ledger.started_at
         self._happen(self._make_start(plan.run_id, seq, at, task_id, start.attempt, agent, slot, queued_at))
 
     def emit_success(self, start: Startable, agent: str | None, seconds: float, outcome: Outcome) -> None:

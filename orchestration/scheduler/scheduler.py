@@ -182,6 +182,7 @@ class Scheduler:
         assert log is not None  # noqa: S101  # slots begin in `run`; this tells the type checker
         assert me is not None  # noqa: S101  # likewise
         may_wait = self.recorder.may_wait(log)
+        slots.note_work(number)
         while not (self._finished or slots.closing):
             if self._turn.is_too_long():
                 await self._turn.give_way(slots.undisturbed)
@@ -201,16 +202,15 @@ class Scheduler:
 
     def _pull(self, number: int) -> Startable | None:
         """Take the next task and record its start; None when there is nothing to do now."""
-        self._slots.note_work(number)
-        self.settle()
-        now = self.recorder.now()
+        recorder = self.recorder
+        self.settler.settle()
+        now = recorder.now()
         start = self.plan.next_startable(now)
         if start is None:
             self._notice_the_end()
             return None
         agent = start.agent or self._jobs.get(start.task_id, NO_JOB).agent
-        queued_at = self.plan.queued_since(start.task_id) or self.recorder.ledger.started_at
-        self.recorder.emit_start(start, agent, number, queued_at, now)
+        recorder.emit_start(start, agent, number, now)
         self._attempting.running += 1
         if self._slots.may_help:
             self._have_others_work(now)

@@ -85,7 +85,7 @@ class Settler:
 
     def settle(self) -> None:
         """Let everything follow that follows without any work."""
-        if self._quota.knows_refusals:
+        if self._quota.states:
             for account, window in self._quota.due(self._recorder.now()):
                 self._set_window(account, window, "fewer at once, because the account reached its limit")
         while found := self._plan.consequences():

@@ -122,13 +122,12 @@ class StepCrew:
         """One attempt of a leaf, or the parts of a composite."""
         del agent
         seat = self._seats[task_id]
-        work = seat.unit.work
-        if task_id in self._boxes:
-            box = self._boxes[task_id]
-            return self._decision(box, seat.unit.composite.first(box))
-        if self.hiding is None and seat.unit.around is None:
-            return work.perform(seat, attempt, slot, report, self)  # type: ignore[union-attr]  # no composite, as was just seen
-        return perform(work, seat, attempt, slot, report, self)  # type: ignore[arg-type]  # as above
+        unit, boxes = seat.unit, self._boxes
+        if boxes and task_id in boxes:
+            return self._decision(boxes[task_id], unit.composite.first(boxes[task_id]))
+        if unit.around is None and self.hiding is None:
+            return unit.work.perform(seat, attempt, slot, report, self)  # type: ignore[union-attr]  # no composite, as was just seen
+        return perform(unit.work, seat, attempt, slot, report, self)  # type: ignore[arg-type]  # as above
 
     def join(self, task_id: str) -> Decision | None:
         """What becomes of a composite all of whose parts have ended, or one has failed."""

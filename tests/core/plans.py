@@ -40,6 +40,7 @@ from orchestration.plan import (
     Node,
     Plan,
     Skip,
+    Startable,
     State,
     Stop,
 )
@@ -168,6 +169,13 @@ class Player:
         return not ended({part: self.plan.state_of(part) for part in self.plan.parts_of(task_id)})
 
     # -- what a scheduler does ----------------------------------------------------------------------------------
+
+    def hand_out(self, now: float = LATER) -> Startable:
+        """What the plan would start next, which is there."""
+        self.settle()
+        found = self.plan.next_startable(now)
+        assert found is not None
+        return found
 
     def start(self, now: float = LATER) -> str | None:
         """Start what the plan would start next."""

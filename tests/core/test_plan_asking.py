@@ -40,24 +40,21 @@ def test_tasks_are_listed_by_state_in_declaration_order() -> None:
 
 def test_an_unknown_task_is_a_key_error() -> None:
     player = Player([Node("A")])
-    for ask in (player.plan.state_of, player.plan.attempts_of, player.plan.explain, player.plan.queued_since):
+    for ask in (player.plan.state_of, player.plan.attempts_of, player.plan.explain):
         with pytest.raises(KeyError):
             ask("nobody")
 
 
 def test_queueing_begins_when_the_last_thing_that_kept_the_task_was_gone() -> None:
     player = Player([Node("A"), Node("T", ("A",), approve=True)])
-    assert player.plan.queued_since("A") is None
-    player.start_all()
+    began = player.events[-1]
+    assert player.hand_out().since == began.at
+    player.happen(TaskStarted, task_id="A", attempt=1)
     done = player.happen(TaskCompleted, task_id="A", attempt=1)
     player.settle()
-    assert player.plan.queued_since("T") is None
     player.say("T", "approve")
     approved = player.events[-1]
-    player.settle()
-    assert player.plan.queued_since("T") == approved.at > done.at
-    player.start_all()
-    assert player.plan.queued_since("T") is None
+    assert player.hand_out().since == approved.at > done.at
 
 
 def test_nothing_follows_before_the_run_starts_and_after_it_ended() -> None:

@@ -133,7 +133,7 @@ def test_an_interrupted_attempt_can_be_left_to_a_person() -> None:
 
 def test_queueing_for_a_retry_begins_at_its_time() -> None:
     player = with_retry_at(50)
-    assert player.plan.queued_since("A") == moment(50)
+    assert player.hand_out().since == moment(50)
 
 
 # -- opened again ---------------------------------------------------------------------------------------------------
