@@ -101,8 +101,13 @@ class Agenda:
             return found
         phase = book.phase
         if phase is _OPEN or phase is _PAUSED:
-            for i in self._book.take_changed():
-                self._examine(i, found)
+            states, verdicts, plain = book.state, book.ends.verdicts, book.plain
+            nothing_special = not (self.held or book.cancels or self.stopping is not None)
+            for i in book.take_changed():
+                if nothing_special and states[i] is _WAITING and verdicts[i] is _START and plain[i]:
+                    self.ready.push(i, book.last_at)  # nearly always: what `_examine` would come to
+                else:
+                    self._examine(i, found)
             if self._failing and not found:
                 failing, self._failing = self._failing, {}
                 found += [Join(self._nodes[i].id) for i in failing if self._book.state[i] is State.EXPANDED]

@@ -18,6 +18,7 @@ from orchestration.plan import Startable
 from orchestration.protocols import Doer, Expansion
 from orchestration.results import Outcome, Usage
 from orchestration.scheduler.clock import clock_of
+from orchestration.scheduler.jobs import Job
 from orchestration.scheduler.recorder import Recorder
 from orchestration.scheduler.settling import Settler
 from orchestration.scheduler.slots import Slots
@@ -57,7 +58,7 @@ class Attempting:
         self._time = clock_of(asyncio.get_running_loop())
         self.running = 0
 
-    def attempt(self, start: Startable, slot: int, task: "asyncio.Task[None]") -> bool | Awaitable[bool]:
+    def attempt(self, start: Startable, job: Job, slot: int, task: "asyncio.Task[None]") -> bool | Awaitable[bool]:
         """Do and record one attempt that has been started, in the slot's own task.
 
         Returns:
@@ -66,16 +67,17 @@ class Attempting:
         """
         began, task_id = self._time(), start.task_id
         ordered = self._stops.enter(task_id, task)
-        self._spending.begin(task_id, start.attempt)
+        if not job.ends_plainly:
+            self._spending.begin(task_id, start.attempt)
         try:
             made = self._begun(start, slot) if ordered is None else self._cut_off(start, ordered)
         except BaseException:
             self._leave(task_id)
             raise
         if isinstance(made, Outcome) and not task.cancelling():
-            self._settler.record_end(start, made, self._leave(task_id), self._time() - began)
+            self._settler.record_end(start, job, made, self._leave(task_id), self._time() - began)
             return made.abandoned
-        return self._awaited(start, made, task, began)
+        return self._awaited(start, job, made, task, began)
 
     def _begun(self, start: Startable, slot: int) -> Outcome | Expansion | Awaitable[Outcome | Expansion] | None:
         """What the attempt came to, or what is to be awaited for that; None where a cancellation came out of it."""
@@ -91,6 +93,7 @@ class Attempting:
     async def _awaited(
         self,
         start: Startable,
+        job: Job,
         made: Outcome | Expansion | Awaitable[Outcome | Expansion] | None,
         task: "asyncio.Task[None]",
         began: float,
@@ -103,7 +106,7 @@ class Attempting:
         if isinstance(outcome, Expansion):
             self._settler.record_expansion(start.task_id, start.attempt, outcome)
             return False
-        self._settler.record_end(start, outcome, cause, self._time() - began)
+        self._settler.record_end(start, job, outcome, cause, self._time() - began)
         return outcome.abandoned
 
     def _leave(self, task_id: str) -> str | None:

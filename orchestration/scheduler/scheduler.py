@@ -197,7 +197,9 @@ class Scheduler:
                 if not self._finished:
                     self._alarm.set()
                     await slots.undisturbed(slots.idle)
-            elif (ended := attempt(start, number, me)) and (ended is True or await ended) and not slots.closing:
+                continue
+            ended = attempt(start, self._jobs.get(start.task_id, NO_JOB), number, me)
+            if ended and (ended is True or await ended) and not slots.closing:
                 await self._hold(number, start)
 
     def _pull(self, number: int) -> Startable | None:

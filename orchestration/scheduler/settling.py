@@ -134,7 +134,8 @@ class Settler:
         elif decision is not None:
             began = self._recorder.ledger.attempts_of(task_id)[-1].started_at
             seconds = max(0.0, self._recorder.now() - began.timestamp())
-            self.record_end(Startable(task_id, attempt), decision, None, seconds)
+            job = self._jobs.get(task_id, NO_JOB)
+            self.record_end(Startable(task_id, attempt), job, decision, None, seconds)
 
     def _drop(self, task_id: str, cause: str) -> None:
         """End a part that is not needed any more; where it has parts itself, they end first."""
@@ -167,9 +168,8 @@ class Settler:
             outcome=Outcome() if attempt is None else Outcome(failure=Failure.CANCELLED, error=cause),
         )
 
-    def record_end(self, start: Startable, outcome: Outcome, cause: str | None, seconds: float) -> None:
+    def record_end(self, start: Startable, job: Job, outcome: Outcome, cause: str | None, seconds: float) -> None:
         """Record how an attempt ended; `cause` says why it was to be ended, if that was not because its run is."""
-        job = self._jobs.get(start.task_id, NO_JOB)
         is_plain = outcome.failure is None and outcome.usage is None and not outcome.needs_input
         if is_plain and job.ends_plainly and not self._spending.running:  # nearly always
             self._recorder.emit_success(start, start.agent or job.agent, seconds, outcome)
