@@ -46,7 +46,7 @@ class Phase(Enum):
     ENDED = "ended"
 
 
-_START, _FAILED = Verdict.START, State.FAILED
+_START, _FAILED, _RETRYING = Verdict.START, State.FAILED, State.RETRYING
 """Bound once: until Python 3.12, finding a member in its class takes longer than all that is done with it here."""
 
 
@@ -63,7 +63,6 @@ class Book:
         "cancels",
         "changed",
         "conditions",
-        "counts",
         "due",
         "ends",
         "everything_changed",
@@ -84,7 +83,7 @@ class Book:
         "seq",
         "state",
         "stop_cause",
-        "tries",
+        "uncounted",
     )
 
     last_at: datetime | None
@@ -105,10 +104,9 @@ class Book:
         self.faulted = False
         self.stop_cause = None  # what an event stopped the run for; a caller's wish to stop is not in the book
         self.state = [State.WAITING] * size
-        self.counts = dict.fromkeys(State, 0) | {State.WAITING: size}
         self.left = sum(not node.external for node in nodes)
         self.attempts = array("i", bytes(4 * size))
-        self.tries = array("i", bytes(4 * size))
+        self.uncounted: dict[int, int] = {}
         self.in_attempt = bytearray(size)
         self.plain = bytearray(map(_is_plain, nodes))
         self.ends = Ends([node.run_when for node in nodes], graph.needs.lengths())
@@ -128,6 +126,14 @@ class Book:
     def open_attempt(self, i: int) -> int | None:
         """The number of the attempt that has begun and not ended, None when there is none."""
         return self.attempts[i] if self.in_attempt[i] else None
+
+    def tries(self, i: int) -> int:
+        """How many attempts count: those since the task was last reopened, without those that say nothing of it."""
+        return self.attempts[i] - self.uncounted.get(i, 0)
+
+    def _leave_out(self, i: int) -> None:
+        """Let the last attempt not count."""
+        self.uncounted[i] = self.uncounted.get(i, 0) + 1
 
     def may_start(self, i: int) -> bool:
         """Whether a waiting task's dependencies, its condition and the person it asks for all let it start."""
@@ -182,10 +188,9 @@ class Book:
         self.phase, self.fail_fast, self.faulted = Phase.OPEN, event.fail_fast, False
         if not (self.fail_fast and self.failed_fast):
             self.stop_cause, self.failed_fast = None, False
-        if self.counts[State.RETRYING]:  # a crash may have come between an attempt's end and its retry's time
-            for i, state in enumerate(self.state):
-                if state is State.RETRYING:
-                    self.due.setdefault(i, event.at)
+        for i, state in enumerate(self.state):
+            if state is _RETRYING:  # a crash may have come between an attempt's end and its retry's time
+                self.due.setdefault(i, event.at)
         self.take_changed()
         self.everything_changed = True
 
@@ -195,10 +200,7 @@ class Book:
         """Let a checked event about a task happen, which moves it from one state to another."""
         self.seq, self.last_at = event.seq, event.at
         if after is not before:
-            counts = self.counts
             self.state[i] = after
-            counts[before] -= 1
-            counts[after] += 1
             if after in FINAL:
                 self.settle(i, after, 1)
             elif before in FINAL:
@@ -224,18 +226,20 @@ class Book:
             end = State.SKIPPED
         starts = self.graph.needed_by.starts
         if starts[i] < starts[i + 1]:
-            for j in self.ends.settle(self.graph.needed_by[i], end, by):
-                self.mark_changed(j)
+            self.settle_dependants(i, end, by)
+
+    def settle_dependants(self, i: int, end: State, by: int) -> None:
+        """Count a task's end in those that depend on it, or take it back; there are some."""
+        for j in self.ends.settle(self.graph.needed_by[i], end, by):
+            self.mark_changed(j)
 
     def grow(self, i: int, count: int) -> None:
         """Keep the book of new tasks too, parts of another one, which are the last of the nodes and of the graph."""
         first = len(self.state)
         new = range(first, first + count)
         self.state.extend([State.WAITING] * count)
-        self.counts[State.WAITING] += count
         self.left += count
         self.attempts.extend([0] * count)
-        self.tries.extend([0] * count)
         self.in_attempt.extend(bytes(count))
         self.plain.extend(map(_is_plain, self.nodes[first:]))
         self._is_changed.extend(bytes(count))
@@ -282,7 +286,6 @@ class Book:
     def note_start(self, i: int, _: TaskStarted) -> None:
         """An attempt is open, and counts."""
         self.attempts[i] += 1
-        self.tries[i] += 1
         self.in_attempt[i] = True
         if self.due:
             self.due.pop(i, None)
@@ -295,7 +298,7 @@ class Book:
         """A run that fails fast stops at the first task that failed for good; waiting for a limit is no failed try."""
         self.note_end(i, event)
         if not event.final and event.outcome.failure is Failure.RATE_LIMITED:
-            self.tries[i] -= 1
+            self._leave_out(i)
         if event.final:
             self._fail_fast(i, event)
 
@@ -303,7 +306,7 @@ class Book:
         """An attempt that was cut off does not count, and the next one need not wait."""
         self.note_end(i, event)
         if event.then is OnCrash.RERUN:
-            self.tries[i] -= 1
+            self._leave_out(i)
             self.due[i] = event.at
         elif event.then is OnCrash.FAIL:
             self._fail_fast(i, event)
@@ -337,7 +340,7 @@ class Book:
 
     def _reopen(self, i: int) -> None:
         """Forget what was decided about the task, and about those that wait for it, whose grounds are gone too."""
-        self.tries[i] = 0
+        self.uncounted[i] = self.attempts[i]
         self.failed_fast = False
         for j in (i, *self.graph.needed_by[i]):
             self.conditions.pop(j, None)

@@ -10,6 +10,9 @@ with nothing else to do may end. Moments are seconds since the epoch, and who as
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+
+_UNLIMITED: Final = float("inf")
 
 
 class Limits:
@@ -117,8 +120,7 @@ class Limits:
             return False
         caps, used = self._caps, self._used
         for name in names:
-            cap = caps.get(name)
-            if cap is not None and used.get(name, 0) >= cap:
+            if used.get(name, 0) >= caps.get(name, _UNLIMITED):
                 return False
         for name in names:
             used[name] = used.get(name, 0) + 1
@@ -126,13 +128,10 @@ class Limits:
 
     def give(self, names: Sequence[str]) -> None:
         """Give one of each back."""
-        if not names:
-            return
-        was_full = False
+        caps, used, was_full = self._caps, self._used, False
         for name in names:
-            used = self._used[name] = self._used[name] - 1
-            cap = self._caps.get(name)
-            if cap is not None and used == cap - 1:
+            left = used[name] = used[name] - 1
+            if caps.get(name) == left + 1:
                 was_full = True
                 self._announce_room(name)
         if was_full:

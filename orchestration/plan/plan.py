@@ -16,9 +16,8 @@ off from what was to follow them, and a million tasks: inside there are lists by
 event grows with the number of tasks.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
-from typing import Any, Final
 
 from orchestration.events import (
     AccountPaused,
@@ -88,9 +87,11 @@ class Plan:
         Raises:
             IllegalEvent: as `check`.
         """
-        book, kind = self._book, type(event)
-        shortcut = _SHORTCUTS.get(kind)
-        if shortcut is not None and shortcut(book, self._agenda, event):
+        book = self._book
+        if type(event) is TaskCompleted:
+            if shortcuts.complete(book, self._agenda, event):
+                return
+        elif type(event) is TaskStarted and shortcuts.start(book, self._agenda, event):
             return
         if not isinstance(event, TaskEvent):
             self.check(event)
@@ -225,7 +226,7 @@ class Plan:
 
     def count(self, state: State) -> int:
         """How many tasks are in the state, those outside the selection included."""
-        return self._book.counts[state]
+        return self._book.state.count(state)
 
     def is_part(self, task_id: str) -> bool:
         """Whether the task came in as a part of another one."""
@@ -242,7 +243,7 @@ class Plan:
 
     def tasks_in(self, *states: State) -> Iterator[str]:
         """The run's own tasks in these states, in declaration order; a walk over all tasks, unless there are none."""
-        left = sum(self._book.counts[state] for state in set(states))
+        left = sum(map(self._book.state.count, set(states)))
         for i, state in enumerate(self._book.state):
             if not left:
                 return
@@ -263,7 +264,7 @@ class Plan:
 
     def tries_of(self, task_id: str) -> int:
         """How many attempts count against the task's `retry.max`: those since it was last reopened."""
-        return self._book.tries[self.graph.index[task_id]]
+        return self._book.tries(self.graph.index[task_id])
 
     def attempt_of(self, task_id: str) -> int | None:
         """The number of the attempt that has begun and not ended, None when there is none."""
@@ -298,12 +299,6 @@ class Plan:
             return f"waits for its account, which has reached its limit, until {moment}"
         full = self.limits.full(node.limits)
         return f"waits for {full}, which is in full use" if full else ""
-
-
-_SHORTCUTS: Final[Mapping[type[Event], Callable[[Book, Agenda, Any], bool]]] = {
-    TaskStarted: shortcuts.start,
-    TaskCompleted: shortcuts.complete,
-}
 
 
 def _plain_parts(event: TaskExpanded) -> list[Node]:

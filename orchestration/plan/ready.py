@@ -125,8 +125,9 @@ class Ready:
 
     def end(self, i: int) -> None:
         """Let a task run no longer."""
-        names = self._elsewhere.pop(i, None) if self._elsewhere else None
-        names = self._nodes[i].limits if names is None else names
+        names = self._nodes[i].limits
+        if self._elsewhere:
+            names = self._elsewhere.pop(i, names)
         if names:
             self._limits.give(names)
 

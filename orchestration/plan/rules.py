@@ -81,8 +81,8 @@ def _refuse_run(book: Book, event: Event) -> None:
     if isinstance(event, AccountPaused) and event.until is None:
         raise IllegalEvent(f"{event.type} names no time")
     if isinstance(event, RunPaused):
-        if book.counts[State.RUNNING]:
-            raise IllegalEvent(f"{event.type} is not possible while {book.counts[State.RUNNING]} tasks are running")
+        if running := book.state.count(State.RUNNING):
+            raise IllegalEvent(f"{event.type} is not possible while {running} tasks are running")
         if book.phase is Phase.ENDED and not book.left:
             raise IllegalEvent(f"{event.type} is not possible while the run is ended and no task was opened again")
 

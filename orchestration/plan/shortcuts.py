@@ -30,11 +30,7 @@ def start(book: Book, agenda: Agenda, event: TaskStarted) -> bool:
         return False
     book.seq, book.last_at = event.seq, event.at
     book.state[i] = _RUNNING
-    counts = book.counts
-    counts[_WAITING] -= 1
-    counts[_RUNNING] += 1
-    book.attempts[i] += 1
-    book.tries[i] += 1
+    book.attempts[i] = event.attempt
     book.in_attempt[i] = True
     if book.due:
         book.due.pop(i, None)
@@ -51,11 +47,14 @@ def complete(book: Book, agenda: Agenda, event: TaskCompleted) -> bool:
         return False
     book.seq, book.last_at = event.seq, event.at
     book.state[i] = _SUCCEEDED
-    counts = book.counts
-    counts[_RUNNING] -= 1
-    counts[_SUCCEEDED] += 1
     book.in_attempt[i] = False
-    book.settle(i, _SUCCEEDED, 1)
+    if book.parent or book.cancels or book.due:
+        book.settle(i, _SUCCEEDED, 1)
+    else:
+        book.left -= 1
+        starts = book.graph.needed_by.starts
+        if starts[i] < starts[i + 1]:
+            book.settle_dependants(i, _SUCCEEDED, 1)
     if agenda.held:
         agenda.held.pop(i, None)
     agenda.ready.end(i)

@@ -65,8 +65,9 @@ class Attempting:
             Whether it was abandoned: it still goes on in a thread, and its result will be refused. What has to be
             awaited for that where the attempt waits for something.
         """
-        began, task_id = self._time(), start.task_id
-        ordered = self._stops.enter(task_id, task)
+        began, task_id, stops = self._time(), start.task_id, self._stops
+        stops.running[task_id] = task
+        ordered = stops.cause(task_id) if stops.causes else None
         if not job.ends_plainly:
             self._spending.begin(task_id, start.attempt)
         try:

@@ -46,6 +46,7 @@ class Recorder:
         self._time = clock_of(asyncio.get_running_loop())
         self._clock = clock
         self._epoch = clock() - self._time()
+        self._apply, self._note = plan.apply, ledger.apply
         self._commits = Commits(plan.run_id, listener)
         self._make_start, self._make_success = maker(TaskStarted), maker(TaskCompleted)
 
@@ -71,8 +72,8 @@ class Recorder:
         self._happen(self._make_success(plan.run_id, seq, at, task_id, start.attempt, agent, seconds, outcome))
 
     def _happen(self, event: Event) -> None:
-        self.plan.apply(event)
-        self.ledger.apply(event)
+        self._apply(event)
+        self._note(event)
         self._commits.batch.append(event)
 
     @property

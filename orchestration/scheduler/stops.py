@@ -1,32 +1,37 @@
 """Which running attempts are to be ended, why, and as what kind of failure; the first order for each counts."""
 
-from asyncio import Task
 from dataclasses import replace
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from orchestration.kinds import Failure
 from orchestration.results import Outcome, Usage
+
+if TYPE_CHECKING:
+    from asyncio import Task
 
 BY_CALLER: Final = "the run was cancelled by its caller"
 
 
 class Stops:
-    """The orders to end attempts of one run, and the tasks in whose slots they run."""
+    """The orders to end attempts of one run, and the tasks in whose slots they run.
 
-    __slots__ = ("_causes", "_of_tasks", "failure", "running")
+    `running` has the task in whose slot each attempt runs, and `causes` why attempts are to be ended.
+    """
+
+    __slots__ = ("_of_tasks", "causes", "failure", "running")
 
     def __init__(self) -> None:
         """Nothing runs, nothing is to be ended."""
-        self.running: dict[str, Task[None]] = {}
+        self.running: dict[str, "Task[None]"] = {}
         self.failure = Failure.CANCELLED
-        self._causes: dict[str, str] = {}
+        self.causes: dict[str, str] = {}
         self._of_tasks: dict[str, Failure] = {}
 
     def order(self, task_id: str, cause: str, failure: Failure | None = None) -> None:
         """End the running attempt of a task; `failure` is what its end then is, instead of the run's own."""
-        if task_id in self._causes:
+        if task_id in self.causes:
             return
-        self._causes[task_id] = cause
+        self.causes[task_id] = cause
         if failure is not None:
             self._of_tasks[task_id] = failure
         running = self.running.get(task_id)
@@ -36,24 +41,19 @@ class Stops:
     def note_all(self, cause: str) -> None:
         """Whoever calls this ends all running attempts itself: each is cancelled once."""
         for task_id in self.running:
-            self._causes.setdefault(task_id, cause)
+            self.causes.setdefault(task_id, cause)
 
     def cause(self, task_id: str) -> str | None:
         """Why the task's attempt is to be ended, None where it is not."""
-        return self._causes.get(task_id)
-
-    def enter(self, task_id: str, task: Task[None]) -> str | None:
-        """An attempt runs; returns why it is to be ended already, None where it is not."""
-        self.running[task_id] = task
-        return self._causes.get(task_id)
+        return self.causes.get(task_id)
 
     def leave(self, task_id: str) -> str | None:
         """It does so no more; returns why it was to be ended, None where it was not."""
         del self.running[task_id]
-        if not self._causes:
+        if not self.causes:
             return None
         self._of_tasks.pop(task_id, None)
-        return self._causes.pop(task_id, None)
+        return self.causes.pop(task_id, None)
 
     def cut_off(self, task_id: str, cause: str, left: Outcome, used: Usage | None) -> Outcome:
         """What an attempt that we ended came to; what it said before, and used, counts."""
