@@ -67,6 +67,10 @@ class Rows(Sequence[Sequence[int]]):
                 free[number] += 1
         return Rows(numbers, starts)
 
+    def copy(self) -> "Rows":
+        """The same rows, which can become more by themselves."""
+        return Rows(self.numbers[:], self.starts[:])
+
     def lengths(self) -> "array[int]":
         """How many numbers each row has."""
         return array("i", map(sub, self.starts[1:], self.starts))
@@ -129,6 +133,10 @@ class Graph:
         if len(order) < len(ids):
             raise _error([cycle_problem([ids[i] for i in cycle]) for cycle in _cycles(needs, order)])
         return cls(ids, index, needs, needed_by, order)
+
+    def copy(self) -> "Graph":
+        """The same graph, which can grow by itself."""
+        return Graph(self.ids[:], self.index.copy(), self.needs.copy(), self.needed_by.copy(), self.order[:])
 
     def grow(self, edges: Sequence[tuple[str, Sequence[str]]]) -> None:
         """Add tasks that depend on nothing but earlier ones of each other.

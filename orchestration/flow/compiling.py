@@ -1,10 +1,11 @@
 """A flow as it is written → the units that the engine runs; edges and policies are those of the plan."""
 
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import field
 from pathlib import Path
 from threading import current_thread, main_thread
+from types import MappingProxyType
 from typing import Any, Final
 
 from orchestration.calls import computed
@@ -28,11 +29,15 @@ from orchestration.steps.checking import refuse
 from orchestration.steps.composites import RAISED
 from orchestration.steps.ends import failure_of
 from orchestration.steps.program import Program
+from orchestration.steps.returns import Return, Serializer
 from orchestration.steps.unit import Part, Seat, Turn, Unit
 from orchestration.steps.wanting import names_asked, words_of
 
 _WORD: Final = re.compile(r"[^\W\d]\w*")
 """What may be a name in a condition in words."""
+
+_NOBODY: Final[Sequence[Finder]] = ()
+_NOTHING: Final[Mapping[str, Serializer]] = MappingProxyType({})
 
 MAX_DEPTH: Final = 50
 """Flows inside of flows; deeper ones are a mistake."""
@@ -53,7 +58,8 @@ class Graph:
         """All steps, with what each waits for; inside of others each after those."""
         names = [*self.units]
         if box.parent is None or names == [*self.order]:
-            return tuple(Part(name, name, unit.needs) for name, unit in self.units.items()) or Outcome()
+            part = maker(Part)
+            return tuple([part(name, name, unit.needs) for name, unit in self.units.items()]) or Outcome()
         places = {name: place for place, name in enumerate(names)}
         return tuple(Part(name, name, self.units[name].needs, place=places[name]) for name in self.order)
 
@@ -206,28 +212,29 @@ class Compiler:
             raise UsageError(f"{flow!r:.80} is no flow", hint="write Flow(name, [FlowStep(…), …])")
         self._signatures = {}  # by identity: what the flow's steps call is there as long as this lasts
         root = Unit(flow.name, self._graph(flow, ()))
-        return Program(flow.name, "flow", root, check_inputs, fail_fast=flow.on_error == "fail_fast")
+        fail_fast = flow.on_error == "fail_fast"
+        return Program(flow.name, "flow", root, check_inputs, fail_fast=fail_fast, graph=flow.graph)
 
     def _graph(self, flow: Flow, around: tuple[Flow, ...]) -> Graph:
         if any(flow is one for one in around) or len(around) > MAX_DEPTH:
             raise UsageError(f"the flow {flow.name} contains itself", hint="flows inside of flows have an end")
         finders = {step.id: Finder(flow, step) for step in flow.steps}
-        problems = [problem for finder in finders.values() for problem in wrong_references(finder)]
+        problems = [problem for step in flow.steps if step.inputs for problem in wrong_references(finders[step.id])]
         if problems:
             raise UsageError(f"flow {flow.name}: {problems[0].message}", problems=problems)
         deciders: dict[str, list[Finder]] = {}
         for step in flow.steps:
             for other in step.chooses if step.branches else ():
                 deciders.setdefault(other, []).append(finders[step.id])
+        inside = (*around, flow)
         units = {
-            step.id: self._unit(step, finders[step.id], tuple(deciders.get(step.id, ())), (*around, flow))
-            for step in flow.steps
+            step.id: self._unit(step, finders[step.id], deciders.get(step.id, _NOBODY), inside) for step in flow.steps
         }
         order = tuple(flow.graph.ids[i] for i in flow.graph.order)
         return Graph(units, finders, order, flow.on_error == "fail_fast")
 
-    def _unit(self, step: FlowStep, finder: Finder, deciders: tuple[Finder, ...], around: tuple[Flow, ...]) -> Unit:
-        condition = Runs(finder, step.when, deciders) if deciders or step.when is not None else None
+    def _unit(self, step: FlowStep, finder: Finder, deciders: Sequence[Finder], around: tuple[Flow, ...]) -> Unit:
+        condition = Runs(finder, step.when, tuple(deciders)) if deciders or step.when is not None else None
         returns = step.read_returns
         return self._make_unit(
             step.id,
@@ -239,7 +246,7 @@ class Compiler:
             on_crash=step.read_on_crash,
             binds=tuple([one.name for one in returns]) if returns else (),
             around=step.around,
-            serializers={one.name: one.serializer for one in returns if one.serializer is not None},
+            serializers=serializers_of(returns) if returns else _NOTHING,
         )
 
     def _leaf(self, step: FlowStep, finder: Finder) -> FlowLeaf:
@@ -251,8 +258,10 @@ class Compiler:
             cache = self._cache if step.cache else None
             there = self._directory
             leaf = BackedLeaf(step, function, finder, leaf.signature, fallback=fallback, cache=cache, directory=there)
-        self._signatures[id(function)] = leaf.signature
-        refuse_what_nobody_takes(step, leaf.signatures)
+        if signature is None:
+            self._signatures[id(function)] = leaf.signature
+        if step.inputs or step.depends_on:
+            refuse_what_nobody_takes(step, leaf.signatures)
         return leaf
 
     def _tool(self, name: str, where: str) -> Callable[..., Any]:
@@ -261,6 +270,11 @@ class Compiler:
             hint = nearest(name, self._tools) or f"known tools: {', '.join(self._tools) or 'none'}"
             raise UsageError(f"step {where}: the executor knows no tool {name!r:.80}", hint=hint)
         return function
+
+
+def serializers_of(returns: Iterable[Return]) -> Mapping[str, Serializer]:
+    """What keeps the values of some names."""
+    return {one.name: one.serializer for one in returns if one.serializer is not None}
 
 
 def check_inputs(root: Unit, inputs: Collection[str]) -> None:
@@ -273,9 +287,9 @@ def check_inputs(root: Unit, inputs: Collection[str]) -> None:
     for unit in root.composite.units.values():
         if unit.needs or not isinstance(unit.work, FlowLeaf):
             continue
-        step = unit.work.finder.step
         for signature in unit.work.signatures:
             if signature.parameters:
+                step = unit.work.finder.step
                 known = {*inputs, *step.inputs, *step.secrets}
                 problems += [missing(signature.name, name, known) for name in signature.required if name not in known]
     refuse(problems)

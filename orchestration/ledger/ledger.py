@@ -268,15 +268,15 @@ class Ledger:
         critical = critical_path(array("d", map(self.seconds_of, self.tasks))) if critical_path else 0.0
         return replace(self.summary(critical), results=self.results())
 
-    def summary(self, critical_path_seconds: float) -> RunResult:
-        """How the run as a whole is, without its tasks."""
+    def summary(self, critical_path_seconds: float, step_seconds: float | None = None) -> RunResult:
+        """How the run as a whole is, without its tasks; who has added up what they took already says so."""
         return RunResult(
             run_id=self.run_id,
             status=self.status,
             started_at=self.started_at,
             completed_at=self.completed_at,
             wall_seconds=self.wall_seconds,
-            step_seconds=self._step_seconds(),
+            step_seconds=self._step_seconds() if step_seconds is None else step_seconds,
             critical_path_seconds=critical_path_seconds,
             reason=self.reason,
         )

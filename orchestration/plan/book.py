@@ -230,7 +230,9 @@ class Book:
 
     def settle_dependants(self, i: int, end: State, by: int) -> None:
         """Count a task's end in those that depend on it, or take it back; there are some."""
-        for j in self.ends.settle(self.graph.needed_by[i], end, by):
+        needed_by = self.graph.needed_by
+        dependants = needed_by.numbers[needed_by.starts[i] : needed_by.starts[i + 1]]
+        for j in self.ends.settle(dependants, end, by):
             self.mark_changed(j)
 
     def grow(self, i: int, count: int) -> None:

@@ -117,9 +117,13 @@ class Lanes:
         if lane is None:
             self._made += 1
             lane = self._lanes[key] = _Lane(key, [], number=self._made)
-        heappush(lane.places, place)
-        if lane.places[0] == place:
-            self._stand(lane)
+        places = lane.places
+        heappush(places, place)
+        if places[0] == place:
+            if lane.queue is _FRONT:
+                heappush(self._front, (place, lane.number, lane))
+            else:
+                self._stand(lane)
 
     def take(self, now: float) -> tuple[int, str | None, tuple[str, ...]] | None:
         """Take the first task that has room.
@@ -168,9 +172,8 @@ class Lanes:
             heappop(places)
             if places:
                 self._front[0] = (places[0], lane.number, lane)
-            else:
+            else:  # the lane stays, for most likely its next task comes soon
                 self._front.clear()
-                del self._lanes[names]
             if i is not None:
                 return i, None, names
         return None
@@ -311,6 +314,6 @@ class Lanes:
         """For each lane that waits for the end of a pause, when that comes; not where it is not waited for."""
         if self._limits.pauses_any:
             for lane in self._lanes.values():
-                until = self._limits.paused_until(lane.names, now)
+                until = self._limits.paused_until(lane.names, now) if lane.places else None
                 if until is not None and not self._limits.is_given_up(lane.names):
                     yield until

@@ -150,6 +150,11 @@ class Plan:
         """When the next retry is due or pause ends, in seconds since the epoch; None when nothing waits for a time."""
         return None if self._agenda.suspended else self._agenda.ready.wake_at(now)
 
+    @property
+    def waits_for_times(self) -> bool:
+        """Whether `wake_at` may know of a moment."""
+        return self._agenda.ready.waits_for_times or self.limits.pauses_any
+
     # -- what this process wishes -------------------------------------------------------------------------------
 
     def stop(self, cause: str) -> None:
@@ -211,6 +216,8 @@ class Plan:
     def final_status(self) -> RunStatus:
         """What the run came to, once it is over."""
         book, nodes = self._book, self.nodes
+        if not book.faulted and self.count(State.SUCCEEDED) == len(nodes):  # nearly always
+            return RunStatus.SUCCESS
         own = {
             State.SKIPPED if state is State.FAILED and nodes[i].excused else state
             for i, state in enumerate(book.state)

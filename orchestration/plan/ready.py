@@ -185,6 +185,11 @@ class Ready:
         moments += self._lanes.pause_ends(now)
         return min(moments, default=None)
 
+    @property
+    def waits_for_times(self) -> bool:
+        """Whether any task waits, or has waited, for a time."""
+        return bool(self._times)
+
     def _only_given_up(self) -> bool:
         """Whether all that waits for a time waits for an account that is not waited for."""
         limits = self._limits

@@ -60,7 +60,7 @@ def verdict(  # noqa: PLR0911  # one return for each line of the table
     return Verdict.WAIT if still_open else Verdict.START
 
 
-_ALL_SUCCEEDED, _SUCCEEDED = RunWhen.ALL_SUCCEEDED, State.SUCCEEDED
+_ALL_SUCCEEDED, _SUCCEEDED, _START = RunWhen.ALL_SUCCEEDED, State.SUCCEEDED, Verdict.START
 """Bound once: until Python 3.12, finding a member in its class takes longer than all that is done with it here."""
 
 
@@ -100,16 +100,19 @@ class Ends:
             ended = self._succeeded
         elif end is State.SKIPPED:
             ended = self._skipped
-        still_open, policies, changed = self._open, self._policies, []
-        decides_nothing_alone = end is _SUCCEEDED and by > 0
+        still_open, policies, verdicts, changed = self._open, self._policies, self.verdicts, []
+        is_success = end is _SUCCEEDED and by > 0
         for i in dependants:
             ended[i] += by
             left = still_open[i] = still_open[i] - by
-            if left and decides_nothing_alone and policies[i] is _ALL_SUCCEEDED:
-                continue
-            means = verdict(policies[i], left, self._succeeded[i], self._unsuccessful[i], self._skipped[i])
-            if means is not self.verdicts[i]:
-                self.verdicts[i] = means
+            if is_success and policies[i] is _ALL_SUCCEEDED:  # nearly always: it waits on, or is blocked, or starts
+                if left or self._unsuccessful[i]:
+                    continue
+                means = _START
+            else:
+                means = verdict(policies[i], left, self._succeeded[i], self._unsuccessful[i], self._skipped[i])
+            if means is not verdicts[i]:
+                verdicts[i] = means
                 changed.append(i)
         return changed
 

@@ -27,6 +27,8 @@ class Alarm:
 
     def set(self) -> None:
         """Ring at the plan's next moment, and at no other."""
+        if self._at is None and not self._plan.waits_for_times:
+            return  # nearly always
         wake_at = self._plan.wake_at(self._recorder.now())
         if wake_at == self._at:
             return

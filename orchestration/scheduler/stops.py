@@ -22,7 +22,7 @@ class Stops:
 
     def __init__(self) -> None:
         """Nothing runs, nothing is to be ended."""
-        self.running: dict[str, "Task[None]"] = {}
+        self.running: dict[str, Task[None]] = {}
         self.failure = Failure.CANCELLED
         self.causes: dict[str, str] = {}
         self._of_tasks: dict[str, Failure] = {}

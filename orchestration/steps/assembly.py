@@ -46,14 +46,19 @@ class StepRun:
 
     def result(self) -> RunResult:
         """The run as it is at its end; what composites took is what their parts took."""
-        return self.ledger.summary(self._critical()).with_results_later(_Books(self.ledger))
+        weights = {task_id: self.ledger.seconds_of(task_id) for task_id in self.ledger.listed()}
+        together = None if self.crew.boxes else sum(weights.values())
+        return self.ledger.summary(self._critical(weights), together).with_results_later(_Books(self.ledger))
 
-    def _critical(self) -> float:
-        """The heaviest path through the steps, in seconds; inner boxes first, so that no depth is too deep."""
+    def _critical(self, weights: dict[str, float]) -> float:
+        """The heaviest path through the steps, in seconds; inner boxes first, so that no depth is too deep.
+
+        Args:
+            weights: what each step took; gets what each composite took.
+        """
         graph, boxes = self.plan.graph, [*reversed([*self.crew.boxes.values()]), self.crew.root]
         waits = any(seat.unit.needs for box in boxes for seat in box.seats)
         rank = {graph.ids[i]: rank for rank, i in enumerate(graph.order)} if waits else {}
-        weights = {task_id: self.ledger.seconds_of(task_id) for task_id in self.ledger.listed()}
         for box in boxes:
             if box.seats:
                 weights[box.path] = _heaviest(box, weights, rank)
@@ -89,8 +94,9 @@ def assemble(
     made: dict[tuple[object, ...], Job] = {}
 
     def learn(nodes: Sequence[Node]) -> Sequence[Node]:
+        seats = crew.seats
         for node in nodes:
-            unit = crew.seats[node.id].unit
+            unit = seats[node.id].unit
             same = (unit.work.kind, id(unit.retry), unit.on_crash, unit.skips_when_failed)
             jobs[node.id] = made.get(same) or made.setdefault(same, job_of(unit))
         return nodes
@@ -99,7 +105,8 @@ def assemble(
         return learn(crew.learn(event))
 
     nodes = learn(crew.outermost)
-    graph = Graph.build([(node.id, node.needs) for node in nodes])
+    known = program.graph
+    graph = Graph.build([(node.id, node.needs) for node in nodes]) if known is None else known.copy()
     plan = Plan(run_id, nodes, means.limits, graph, expand)
     recorder = Recorder(plan, ledger, listener)
     return StepRun(run_id, plan, ledger, recorder, Scheduler(recorder, crew, jobs), crew)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Iterator
 from typing import Any, Final, Literal
 
+from orchestration.graph import Graph
 from orchestration.records import dataclass
 from orchestration.steps.unit import Unit
 
@@ -15,6 +16,7 @@ class Program:
     """Steps that can be run: the outermost composite, and how failures are answered.
 
     `check` is given the names of the parameters, and refuses what could be known to be wrong before anything runs.
+    `graph` is that of the outermost steps, where it is known already.
     """
 
     name: str
@@ -22,6 +24,7 @@ class Program:
     root: Unit
     check: Callable[[Unit, Collection[str]], None]
     fail_fast: bool = False
+    graph: Graph | None = None
 
     def shape(self) -> dict[str, dict[str, Any]]:
         """For each step as it is written, what it waits for and how it is done; those inside of others too."""

@@ -39,6 +39,7 @@ from orchestration.steps.overriding import Overriding
 from orchestration.steps.program import UNNAMED, Program
 from orchestration.steps.reading import checked_count
 from orchestration.store.memory import MemoryStore
+from orchestration.store.unseen import UnseenStore
 
 Store: TypeAlias = RunStore | str | Path
 OPEN: Final = frozenset({RunStatus.RUNNING, RunStatus.PAUSED})
@@ -132,7 +133,7 @@ async def _run(program: Program, given: dict[str, Any], options: Options) -> Run
 async def _opened(store: Store | None) -> AsyncIterator[RunStore]:
     """The store; one that was given as a folder is closed again."""
     if store is None:
-        yield MemoryStore(is_private=True)
+        yield UnseenStore()
     elif isinstance(store, str) and "://" in store:
         from orchestration.steps.plugged import store_of  # noqa: PLC0415  # only for stores of others
 
@@ -206,7 +207,7 @@ def _means(program: Program, options: Options, store: RunStore, *, shares: bool 
 
 
 async def _open(program: Program, run: StepRun, store: RunStore, options: Options) -> None:
-    shape = program.shape()
+    shape = {} if run.recorder.may_wait(store) else program.shape()  # none where nobody can ask for it
     tasks = tuple(run.plan.graph.ids)
     run.recorder.emit(
         RunStarted,

@@ -38,9 +38,8 @@ class _Run:
 class MemoryStore:
     """`protocols.RunStore` in this process's memory; it behaves as `SqliteStore` does, for one event loop at a time."""
 
-    def __init__(self, *, is_private: bool = False) -> None:
-        """Empty; `is_private` if it is for one run, and whoever made it lets nobody look into it."""
-        self.is_private = is_private
+    def __init__(self) -> None:
+        """Empty."""
         self._runs: dict[str, _Run] = {}
         self._standings: dict[str, tuple[ExecutionStatus, TaskEvent]] = {}
         self._claims: dict[str, Claim] = {}
