@@ -237,11 +237,12 @@ class Agenda:
         """The task to start next."""
         if self._book.phase is not _OPEN or self.suspended:
             return None
-        found = self.ready.pop(now)
-        if found is None:
+        ready = self.ready
+        i = ready.pop(now)
+        if i is None:
             return None
-        i, agent = found
-        return _startable(self._nodes[i].id, self._book.attempts[i] + 1, agent, self.ready.since(i))
+        agent = ready.agent_of(i) if ready.elsewhere else None
+        return _startable(self._nodes[i].id, self._book.attempts[i] + 1, agent, ready.since[i])
 
     @property
     def has_ready(self) -> bool:

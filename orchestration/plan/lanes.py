@@ -131,16 +131,6 @@ class Lanes:
         Returns:
             The task, who does it instead of its own agent, and the limits that it then uses.
         """
-        if not self._lanes:  # most runs have no limits
-            free = self._unlimited
-            while free:
-                i = self._wanted(heappop(free))
-                if i is not None:
-                    return i, None, ()
-            return None
-        found = self._take_from_only_one() if len(self._front) == 1 else None
-        if found is not None:
-            return found
         first = self._first(now)
         if first is None:
             return None
@@ -157,13 +147,21 @@ class Lanes:
             del self._lanes[lane.key]
         return i, agent, names
 
-    def _take_from_only_one(self) -> tuple[int, None, tuple[str, ...]] | None:
-        """The same in fewer steps, where one lane is in front, and nothing speaks against its tasks but its limits."""
-        lane = self._front[0][2]
-        names, places = lane.key, lane.places
-        if lane.queue is not _FRONT or lane.called_from is not None or type(names) is not tuple:
+    def take_at_once(self) -> int | None:
+        """The task that `take` would take, in fewer steps; None where that has to be asked.
+
+        There is just one lane, or one in front of all, and nothing speaks against its tasks but its limits.
+        """
+        front, free = self._front, self._unlimited
+        if len(front) != 1 or free:
+            while free and not self._lanes:  # most runs have no limits
+                i = self._wanted(heappop(free))
+                if i is not None:
+                    return i
             return None
-        if self._unlimited or self._mailbox:
+        lane = front[0][2]
+        names, places = lane.key, lane.places
+        if lane.queue is not _FRONT or lane.called_from is not None or type(names) is not tuple or self._mailbox:
             return None
         while places:
             i = self._wanted(places[0])
@@ -171,11 +169,11 @@ class Lanes:
                 return None
             heappop(places)
             if places:
-                self._front[0] = (places[0], lane.number, lane)
+                front[0] = (places[0], lane.number, lane)
             else:  # the lane stays, for most likely its next task comes soon
-                self._front.clear()
+                front.clear()
             if i is not None:
-                return i, None, names
+                return i
         return None
 
     def has_room(self, now: float) -> bool:

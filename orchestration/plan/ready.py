@@ -26,11 +26,15 @@ _PARTS: Final = 24
 
 
 class Ready:
-    """The lanes of tasks by their place in the order, and a heap of times that tasks wait for."""
+    """The lanes of tasks by their place in the order, and a heap of times that tasks wait for.
+
+    Attributes:
+        since: since when each task has been able to start; a time to come where it waits for that.
+        elsewhere: the limits that a task uses which somebody else does than its own agent.
+    """
 
     __slots__ = (
         "_due",
-        "_elsewhere",
         "_lanes",
         "_limits",
         "_may_start",
@@ -39,9 +43,10 @@ class Ready:
         "_part_at",
         "_parts_of",
         "_place",
-        "_since",
         "_times",
         "_where",
+        "elsewhere",
+        "since",
     )
 
     def __init__(
@@ -59,9 +64,9 @@ class Ready:
             self._place[i] = place << _PARTS
         self._part_at: dict[int, int] = {}
         self._parts_of: dict[int, int] = {}
-        self._elsewhere: dict[int, tuple[str, ...]] = {}
+        self.elsewhere: dict[int, tuple[str, ...]] = {}
         self._where = bytearray(len(nodes))
-        self._since: list[datetime | None] = [None] * len(nodes)
+        self.since: list[datetime | None] = [None] * len(nodes)
         self._lanes = Lanes(limits, self._wanted)
         self._due: dict[int, float] = {}
         self._times: list[tuple[float, int]] = []
@@ -75,21 +80,21 @@ class Ready:
             self._place.append(place)
             self._part_at[place] = i
             self._where.append(_OUT)
-            self._since.append(None)
+            self.since.append(None)
 
     def push(self, i: int, since: datetime | None) -> None:
         """Queue a task that could start since then, unless it is queued or handed out already."""
         if self._where[i] != _OUT:
             return
         self._where[i] = _QUEUED
-        self._since[i] = since
+        self.since[i] = since
         node = self._nodes[i]
         self._lanes.add(node.limits if node.fallback is None else Either(node.limits, node.fallback), self._place[i])
 
     def push_at(self, i: int, due_at: datetime) -> None:
         """Queue a task when its time has come; a time given earlier no longer counts."""
         self.drop(i)
-        self._since[i] = due_at
+        self.since[i] = due_at
         self._due[i] = due_at.timestamp()
         heappush(self._times, (self._due[i], i))
 
@@ -115,38 +120,40 @@ class Ready:
             node = self._nodes[i]
             names = node.limits
             if node.fallback is not None and node.fallback.agent == agent:
-                names = self._elsewhere[i] = node.fallback.limits
+                names = self.elsewhere[i] = node.fallback.limits
             if names:
                 self._limits.take(names)
         self._where[i] = _OUT
-        self._since[i] = None
         if self._due:
             self._due.pop(i, None)
 
     def end(self, i: int) -> None:
         """Let a task run no longer."""
         names = self._nodes[i].limits
-        if self._elsewhere:
-            names = self._elsewhere.pop(i, names)
+        if self.elsewhere:
+            names = self.elsewhere.pop(i, names)
         if names:
             self._limits.give(names)
 
-    def pop(self, now: float) -> tuple[int, str | None] | None:
-        """Hand out the first task that still may start and whose limits have room; None when there is none.
-
-        Returns:
-            The task, and who is to do it instead of its own agent.
-        """
+    def pop(self, now: float) -> int | None:
+        """Hand out the first task that still may start and whose limits have room; None when there is none."""
         if self._times:
             self._queue_what_is_due(now)
-        found = self._lanes.take(now)
-        if found is None:
-            return None
-        i, agent, needed = found
+        i = self._lanes.take_at_once()
+        if i is None:
+            found = self._lanes.take(now)
+            if found is None:
+                return None
+            i, agent, needed = found
+            if agent is not None:
+                self.elsewhere[i] = needed
         self._where[i] = _HANDED_OUT
-        if agent is not None:
-            self._elsewhere[i] = needed
-        return i, agent
+        return i
+
+    def agent_of(self, i: int) -> str | None:
+        """Who is to do a task that was handed out, instead of its own agent."""
+        fallback = self._nodes[i].fallback
+        return fallback.agent if fallback is not None and i in self.elsewhere else None
 
     def has_room(self, now: float) -> bool:
         """Whether `pop` would hand a task out."""
@@ -175,7 +182,7 @@ class Ready:
             due, i = heappop(self._times)
             if self._due.get(i) == due:
                 del self._due[i]
-                self.push(i, self._since[i])
+                self.push(i, self.since[i])
 
     def wake_at(self, now: float = 0.0) -> float | None:
         """When the next time has come or pause ends, in seconds since the epoch; None when none is waited for."""
@@ -202,7 +209,3 @@ class Ready:
     def waits_for_time(self, i: int) -> bool:
         """Whether the task is to be queued at a time that, as far as anybody asked, has not come."""
         return i in self._due
-
-    def since(self, i: int) -> datetime | None:
-        """Since when the task has been able to start; a time to come where it waits for that."""
-        return self._since[i]

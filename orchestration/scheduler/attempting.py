@@ -76,7 +76,8 @@ class Attempting:
             self._leave(task_id)
             raise
         if isinstance(made, Outcome) and not task.cancelling():
-            self._settler.record_end(start, job, made, self._leave(task_id), self._time() - began)
+            self.running -= 1
+            self._settler.record_end(start, job, made, stops.leave(task_id), self._time() - began)
             return made.abandoned
         return self._awaited(start, job, made, task, began)
 

@@ -32,6 +32,7 @@ class Box:
     Attributes:
         seats: its parts so far.
         returned: what its composite keeps here of what they returned.
+        limits: what its parts use, by their kind, where the crew has found that out.
         is_fatal: whether the failure of a part is one of all that is around it, for nothing there goes on without it.
     """
 
@@ -43,6 +44,7 @@ class Box:
         "_shares",
         "crew",
         "is_fatal",
+        "limits",
         "parent",
         "path",
         "returned",
@@ -66,6 +68,7 @@ class Box:
         self.parent = parent
         self.seats: list[Seat] = []
         self.returned: Any = None
+        self.limits: dict[int, tuple[str, ...]] = {}
         goes_on = unit.skips_when_failed or unit.excused or not (parent is None or parent.is_fatal)
         self.is_fatal: bool = unit.ends_early and not goes_on
         self._part = part

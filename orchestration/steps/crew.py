@@ -103,7 +103,6 @@ class StepCrew:
         self._overridden = means.overridden
         self._shares_capacity = means.limits.is_limited(CAPACITY)
         self._in_threads = (means.in_threads,) if means.limits.is_limited(means.in_threads) else ()
-        self._limits_of_parts: dict[tuple[str, bool, bool], tuple[str, ...]] = {}
         self._make_node, self._make_seat = maker(Node), maker(Seat)
         self._read = 0
         self._unread: dict[str, list[Seat]] = {}
@@ -209,15 +208,16 @@ class StepCrew:
 
     def _limits_in(self, box: Box, unit: Unit, *, is_composite: bool) -> tuple[str, ...]:
         """What a part of a composite uses; the same tuple for all that use the same."""
-        in_thread = bool(self._in_threads) and getattr(unit.work, "is_in_thread", False)
-        kept = self._limits_of_parts.get((box.path, is_composite, in_thread))
+        in_thread = bool(self._in_threads and getattr(unit.work, "is_in_thread", False))
+        kind = 2 * is_composite + in_thread
+        kept = box.limits.get(kind)
         if kept is None:
             kept = () if box.unit.at_once is None else (self._limit_of(box),)
             if self._shares_capacity and not is_composite:
                 kept = (*kept, CAPACITY)
             if in_thread:
                 kept += self._in_threads
-            self._limits_of_parts[box.path, is_composite, in_thread] = kept
+            box.limits[kind] = kept
         return kept
 
     def _unit_of(self, box: Box, part: Part) -> Unit:

@@ -75,7 +75,9 @@ class LanesMachine(RuleBasedStateMachine):
         if expected is not None:
             self.plain.tasks[expected[0]] = KEYS[expected[0] % len(KEYS)]
             self.used.append(expected[2])
-        assert self.lanes.take(self.now) == expected
+        at_once = self.lanes.take_at_once()
+        taken = self.lanes.take(self.now) if at_once is None else (at_once, None, KEYS[at_once % len(KEYS)])
+        assert taken == expected
         if expected is not None:
             del self.plain.tasks[expected[0]]
 
