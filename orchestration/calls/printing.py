@@ -27,13 +27,9 @@ MAX_PRINTED: Final = 1024 * 1024
 class Printed:
     """The text that one call has printed."""
 
-    __slots__ = ("_size", "dropped", "parts")
-
-    def __init__(self) -> None:
-        """Nothing yet."""
-        self.parts: deque[str] | None = None  # most calls print nothing
-        self._size = 0
-        self.dropped = 0
+    parts: deque[str] | None = None  # of the class, as most calls print nothing
+    dropped = 0
+    _size = 0
 
     def add(self, text: str) -> None:
         """Keep some text; called from any thread."""

@@ -256,6 +256,13 @@ class StepCrew:
         """Every composite of the run that is known so far, by path; each after the one that it is in."""
         return self._boxes
 
+    def let_go(self) -> None:
+        """The run is over: let its steps be freed now, and not when the collector of garbage finds them."""
+        for box in (self.root, *self._boxes.values()):
+            box.seats.clear()
+        self._boxes.clear()
+        self._seats.clear()
+
     # -- around a step ------------------------------------------------------------------------------------------
 
     def situation(self, seat: Seat, attempt: int) -> Situation:

@@ -89,11 +89,8 @@ class StepLog:
 class LivePrinted(Printed):
     """What an attempt prints, without secrets, and in its log as it comes."""
 
-    __slots__ = ("_live", "_log", "_mask")
-
     def __init__(self, log: StepLog | None, masker: Masker | None) -> None:
         """Nothing was printed yet."""
-        super().__init__()
         self._log = log
         self._mask = masker.stream() if masker else None
         self._live = threading.Lock()

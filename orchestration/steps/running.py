@@ -241,6 +241,13 @@ def _leave(run: StepRun, options: Options) -> None:
 
 
 async def _go(run: StepRun, store: RunStore, options: Options) -> RunResult:
+    try:
+        return await _driven(run, store, options)
+    finally:
+        run.crew.let_go()
+
+
+async def _driven(run: StepRun, store: RunStore, options: Options) -> RunResult:
     alarm, loop = None, asyncio.get_running_loop()
     if options.deadline is not None:
         alarm = loop.call_later(max(0.0, options.deadline), run.scheduler.stop, "timeout")
