@@ -232,8 +232,11 @@ class Book:
         """Count a task's end in those that depend on it, or take it back; there are some."""
         needed_by = self.graph.needed_by
         dependants = needed_by.numbers[needed_by.starts[i] : needed_by.starts[i + 1]]
+        changed, is_changed = self.changed, self._is_changed
         for j in self.ends.settle(dependants, end, by):
-            self.mark_changed(j)
+            if not is_changed[j]:
+                is_changed[j] = True
+                changed.append(j)
 
     def grow(self, i: int, count: int) -> None:
         """Keep the book of new tasks too, parts of another one, which are the last of the nodes and of the graph."""

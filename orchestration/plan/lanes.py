@@ -178,6 +178,8 @@ class Lanes:
 
     def has_room(self, now: float) -> bool:
         """Whether a task could be taken now."""
+        if not (self._front or self._unlimited or self._waiting):
+            return False  # no task waits, as in a chain
         return self._first(now) is not None
 
     # -- the front ----------------------------------------------------------------------------------------------
