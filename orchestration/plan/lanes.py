@@ -110,7 +110,7 @@ class Lanes:
 
     def add(self, key: Key, place: int) -> None:
         """Queue a task."""
-        if key == ():
+        if not key:
             heappush(self._unlimited, place)
             return
         lane = self._lanes.get(key)
@@ -178,9 +178,12 @@ class Lanes:
 
     def has_room(self, now: float) -> bool:
         """Whether a task could be taken now."""
-        if not (self._front or self._unlimited or self._waiting):
-            return False  # no task waits, as in a chain
-        return self._first(now) is not None
+        return self.has_waiting and self._first(now) is not None
+
+    @property
+    def has_waiting(self) -> bool:
+        """Whether any task may wait; one that went elsewhere counts until somebody looks."""
+        return bool(self._front or self._unlimited or self._waiting)
 
     # -- the front ----------------------------------------------------------------------------------------------
 

@@ -151,6 +151,11 @@ class Plan:
         return None if self._agenda.suspended else self._agenda.ready.wake_at(now)
 
     @property
+    def has_waiting(self) -> bool:
+        """Whether any task may wait for room in its limits, or for a time."""
+        return self._agenda.ready.has_waiting
+
+    @property
     def waits_for_times(self) -> bool:
         """Whether `wake_at` may know of a moment."""
         return self._agenda.ready.waits_for_times or self.limits.pauses_any

@@ -193,6 +193,11 @@ class Ready:
         return min(moments, default=None)
 
     @property
+    def has_waiting(self) -> bool:
+        """Whether any task may be queued, or wait for a time."""
+        return bool(self._times) or self._lanes.has_waiting
+
+    @property
     def waits_for_times(self) -> bool:
         """Whether any task waits, or has waited, for a time."""
         return bool(self._times)

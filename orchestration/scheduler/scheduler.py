@@ -214,7 +214,7 @@ class Scheduler:
         agent = start.agent or self._jobs.get(start.task_id, NO_JOB).agent
         recorder.emit_start(start, agent, number, now)
         self._attempting.running += 1
-        if self._slots.may_help:
+        if self.plan.has_waiting and self._slots.may_help:
             self._have_others_work(now)
         return start
 
