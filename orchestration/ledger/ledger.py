@@ -77,22 +77,32 @@ class Ledger:
 
     def apply(self, event: Event) -> None:
         """Take note of the next event."""
-        self._last = event.at
         if type(event) is TaskCompleted:
-            task_id = event.task_id
-            self.succeeded.append(task_id)
-            begun = self._entries.get(task_id)
-            if type(begun) is TaskStarted:
-                self._entries[task_id] = (begun, event)
-            else:
-                self._note(task_id, event)
+            self.complete(event)
         elif type(event) is TaskStarted:
-            if self._entries.setdefault(event.task_id, event) is not event:
-                self._note(event.task_id, event)
-        elif isinstance(event, TaskEvent):
-            self._note(event.task_id, event)
+            self.start(event)
         else:
-            self._apply_run(event)
+            self._last = event.at
+            if isinstance(event, TaskEvent):
+                self._note(event.task_id, event)
+            else:
+                self._apply_run(event)
+
+    def start(self, event: TaskStarted) -> None:
+        """`apply` for one of the two events that nearly all are."""
+        self._last = event.at
+        if self._entries.setdefault(event.task_id, event) is not event:
+            self._note(event.task_id, event)
+
+    def complete(self, event: TaskCompleted) -> None:
+        """`apply` for the other one."""
+        self._last, task_id = event.at, event.task_id
+        self.succeeded.append(task_id)
+        begun = self._entries.get(task_id)
+        if type(begun) is TaskStarted:
+            self._entries[task_id] = (begun, event)
+        else:
+            self._note(task_id, event)
 
     def _note(self, task_id: str, event: TaskEvent) -> None:
         """Take note of what is not so simple."""

@@ -226,17 +226,8 @@ class Book:
             end = State.SKIPPED
         starts = self.graph.needed_by.starts
         if starts[i] < starts[i + 1]:
-            self.settle_dependants(i, end, by)
-
-    def settle_dependants(self, i: int, end: State, by: int) -> None:
-        """Count a task's end in those that depend on it, or take it back; there are some."""
-        needed_by = self.graph.needed_by
-        dependants = needed_by.numbers[needed_by.starts[i] : needed_by.starts[i + 1]]
-        changed, is_changed = self.changed, self._is_changed
-        for j in self.ends.settle(dependants, end, by):
-            if not is_changed[j]:
-                is_changed[j] = True
-                changed.append(j)
+            for j in self.ends.settle(self.graph.needed_by[i], end, by):
+                self.mark_changed(j)
 
     def grow(self, i: int, count: int) -> None:
         """Keep the book of new tasks too, parts of another one, which are the last of the nodes and of the graph."""

@@ -87,16 +87,28 @@ class Plan:
         Raises:
             IllegalEvent: as `check`.
         """
-        book = self._book
         if type(event) is TaskCompleted:
-            if shortcuts.complete(book, self._agenda, event):
-                return
-        elif type(event) is TaskStarted and shortcuts.start(book, self._agenda, event):
-            return
-        if not isinstance(event, TaskEvent):
+            self.complete(event)
+        elif type(event) is TaskStarted:
+            self.start(event)
+        elif isinstance(event, TaskEvent):
+            self._apply_task(event)
+        else:
             self.check(event)
             self._apply_run(event)
-            return
+
+    def start(self, event: TaskStarted) -> None:
+        """`apply` for one of the two events that nearly all are."""
+        if not shortcuts.start(self._book, self._agenda, event):
+            self._apply_task(event)
+
+    def complete(self, event: TaskCompleted) -> None:
+        """`apply` for the other one."""
+        if not shortcuts.complete(self._book, self._agenda, event):
+            self._apply_task(event)
+
+    def _apply_task(self, event: TaskEvent) -> None:
+        book = self._book
         i, before, after = legal_move(book, event)
         book.record_task(i, before, after, event)
         self._agenda.follow(i, before, after, event)

@@ -48,14 +48,18 @@ def complete(book: Book, agenda: Agenda, event: TaskCompleted) -> bool:
     book.seq, book.last_at = event.seq, event.at
     book.state[i] = _SUCCEEDED
     book.in_attempt[i] = False
-    if book.parent or book.cancels or book.due:
-        book.settle(i, _SUCCEEDED, 1)
-    else:
-        book.left -= 1
-        starts = book.graph.needed_by.starts
-        if starts[i] < starts[i + 1]:
-            book.settle_dependants(i, _SUCCEEDED, 1)
-    if agenda.held:
-        agenda.held.pop(i, None)
     agenda.ready.end(i)
+    if book.parent or book.cancels or book.due or agenda.held or agenda.stopping is not None:
+        book.settle(i, _SUCCEEDED, 1)
+        agenda.held.pop(i, None)
+        return True
+    book.left -= 1
+    needed_by = book.graph.needed_by
+    first, end = needed_by.starts[i], needed_by.starts[i + 1]
+    if first < end:
+        for j in book.ends.settle(needed_by.numbers[first:end], _SUCCEEDED, 1):
+            if book.plain[j] and book.ends.verdicts[j] is _START and book.state[j] is _WAITING:
+                agenda.ready.push(j, event.at)  # what `consequences` would come to
+            else:
+                book.mark_changed(j)
     return True

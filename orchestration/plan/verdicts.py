@@ -95,17 +95,15 @@ class Ends:
         Returns:
             The dependants for which it means something else now.
         """
-        ended = self._unsuccessful
-        if end is _SUCCEEDED:
-            ended = self._succeeded
-        elif end is State.SKIPPED:
-            ended = self._skipped
+        is_success = end is _SUCCEEDED
+        ended = self._succeeded if is_success else self._skipped if end is State.SKIPPED else self._unsuccessful
         still_open, policies, verdicts, changed = self._open, self._policies, self.verdicts, []
-        is_success = end is _SUCCEEDED and by > 0
         for i in dependants:
             ended[i] += by
             left = still_open[i] = still_open[i] - by
-            if is_success and policies[i] is _ALL_SUCCEEDED:  # nearly always: it waits on, or is blocked, or starts
+            if (
+                is_success and by > 0 and policies[i] is _ALL_SUCCEEDED
+            ):  # nearly always: it waits, is blocked, or starts
                 if left or self._unsuccessful[i]:
                     continue
                 means = _START

@@ -67,11 +67,21 @@ class Attempting:
         """
         began, task_id, stops = self._time(), start.task_id, self._stops
         stops.running[task_id] = task
-        ordered = stops.cause(task_id) if stops.causes else None
         if not job.ends_plainly:
             self._spending.begin(task_id, start.attempt)
+        made: Outcome | Expansion | Awaitable[Outcome | Expansion] | None
         try:
-            made = self._begun(start, slot) if ordered is None else self._cut_off(start, ordered)
+            if stops.causes and (ordered := stops.cause(task_id)) is not None:
+                made = self._cut_off(start, ordered)
+            else:
+                made = self._doer.perform(task_id, start.attempt, slot, Reporter(self, start), start.agent)
+        except asyncio.CancelledError:
+            made = None  # whose it was is seen later
+        except _RAISED as error:
+            if isinstance(error, StoreError | IllegalEvent):
+                self._leave(task_id)
+                raise
+            made = _crashed(error)
         except BaseException:
             self._leave(task_id)
             raise
@@ -80,17 +90,6 @@ class Attempting:
             self._settler.record_end(start, job, made, stops.leave(task_id), self._time() - began)
             return made.abandoned
         return self._awaited(start, job, made, task, began)
-
-    def _begun(self, start: Startable, slot: int) -> Outcome | Expansion | Awaitable[Outcome | Expansion] | None:
-        """What the attempt came to, or what is to be awaited for that; None where a cancellation came out of it."""
-        try:
-            return self._doer.perform(start.task_id, start.attempt, slot, Reporter(self, start), start.agent)
-        except asyncio.CancelledError:
-            return None  # whose it was is seen later
-        except (StoreError, IllegalEvent):
-            raise
-        except _RAISED as error:
-            return _crashed(error)
 
     async def _awaited(
         self,

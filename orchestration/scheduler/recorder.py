@@ -46,7 +46,6 @@ class Recorder:
         self._time = clock_of(asyncio.get_running_loop())
         self._clock = clock
         self._epoch = clock() - self._time()
-        self._apply, self._note = plan.apply, ledger.apply
         self._commits = Commits(plan.run_id, listener)
         self._make_start, self._make_success = maker(TaskStarted), maker(TaskCompleted)
 
@@ -57,23 +56,27 @@ class Recorder:
             IllegalEvent: it cannot happen now; nothing has changed.
         """
         plan = self.plan
-        self._happen(kind(run_id=plan.run_id, seq=plan.seq + 1, at=self.at(), **fields))
+        event = kind(run_id=plan.run_id, seq=plan.seq + 1, at=self.at(), **fields)
+        plan.apply(event)
+        self.ledger.apply(event)
+        self._commits.batch.append(event)
 
     def emit_start(self, start: Startable, agent: str | None, slot: int, now: float) -> None:
         """Let an attempt begin `now`: `emit` for one of the two events that nearly all events are."""
-        plan, task_id, at = self.plan, start.task_id, datetime.fromtimestamp(now, UTC)
-        seq, queued_at = plan.seq + 1, start.since or self.ledger.started_at
-        self._happen(self._make_start(plan.run_id, seq, at, task_id, start.attempt, agent, slot, queued_at))
+        plan, ledger, task_id, at = self.plan, self.ledger, start.task_id, datetime.fromtimestamp(now, UTC)
+        seq, queued_at = plan.seq + 1, start.since or ledger.started_at
+        event = self._make_start(plan.run_id, seq, at, task_id, start.attempt, agent, slot, queued_at)
+        plan.start(event)
+        ledger.start(event)
+        self._commits.batch.append(event)
 
     def emit_success(self, start: Startable, agent: str | None, seconds: float, outcome: Outcome) -> None:
         """Let an attempt end well: `emit` for the other one."""
         plan, task_id, at = self.plan, start.task_id, datetime.fromtimestamp(self._epoch + self._time(), UTC)
         seq = plan.seq + 1
-        self._happen(self._make_success(plan.run_id, seq, at, task_id, start.attempt, agent, seconds, outcome))
-
-    def _happen(self, event: Event) -> None:
-        self._apply(event)
-        self._note(event)
+        event = self._make_success(plan.run_id, seq, at, task_id, start.attempt, agent, seconds, outcome)
+        plan.complete(event)
+        self.ledger.complete(event)
         self._commits.batch.append(event)
 
     @property

@@ -178,7 +178,8 @@ class Scheduler:
     # -- slots --------------------------------------------------------------------------------------------------
 
     async def _slot(self, number: int) -> None:
-        slots, log, me, attempt = self._slots, self._log, asyncio.current_task(), self._attempting.attempt
+        slots, log, jobs, attempt = self._slots, self._log, self._jobs, self._attempting.attempt
+        me = asyncio.current_task()
         assert log is not None  # noqa: S101  # slots begin in `run`; this tells the type checker
         assert me is not None  # noqa: S101  # likewise
         may_wait = self.recorder.may_wait(log)
@@ -198,7 +199,7 @@ class Scheduler:
                     self._alarm.set()
                     await slots.undisturbed(slots.idle)
                 continue
-            ended = attempt(start, self._jobs.get(start.task_id, NO_JOB), number, me)
+            ended = attempt(start, jobs.get(start.task_id, NO_JOB), number, me)
             if ended and (ended is True or await ended) and not slots.closing:
                 await self._hold(number, start)
 

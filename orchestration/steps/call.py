@@ -36,7 +36,7 @@ from orchestration.results import Outcome
 from orchestration.steps.crew import StepCrew
 from orchestration.steps.current import Situation, enter
 from orchestration.steps.items import Items, ListenerFault
-from orchestration.steps.logs import LivePrinted, StepLog
+from orchestration.steps.logs import LivePrinted
 from orchestration.steps.unit import Seat
 from orchestration.worker.faults import exited, explained
 
@@ -67,9 +67,9 @@ def begin(
         arguments: what it is called with.
     """
     context, situation = copy_context(), crew.situation(seat, attempt)
-    texts = _, printed = _kept_texts(crew, seat, attempt) if crew.keeps_text else (None, Printed())
+    printed = _kept_text(crew, seat, attempt) if crew.keeps_text else Printed()
     if not leaf.signature.only_returns:
-        return Call(leaf, seat, attempt, report, crew, context, texts).drawn(arguments, situation)
+        return Call(leaf, seat, attempt, report, crew, context, printed).drawn(arguments, situation)
     try:
         coroutine, waits_for = context.run(_begun, leaf.function, arguments, situation, printed)
     except StopIteration as stop:
@@ -77,21 +77,17 @@ def begin(
         value = stop.value
         if value is None and printed.parts is None and not leaf.returns and not crew.keeps_text:
             return DONE
-        return Call(leaf, seat, attempt, report, crew, context, texts).returned(value)
+        return Call(leaf, seat, attempt, report, crew, context, printed).returned(value)
     except BaseException as error:  # noqa: BLE001  # whatever a function raises is an outcome, but for a few
-        return Call(leaf, seat, attempt, report, crew, context, texts).raised(error)
+        return Call(leaf, seat, attempt, report, crew, context, printed).raised(error)
     leave_instead_of_waiting(crew.generation)
-    return Call(leaf, seat, attempt, report, crew, context, texts).driven(coroutine, waits_for)
+    return Call(leaf, seat, attempt, report, crew, context, printed).driven(coroutine, waits_for)
 
 
-Texts: TypeAlias = tuple[StepLog | None, Printed]
-"""The log of an attempt, where there is one, and what takes the text that it prints."""
-
-
-def _kept_texts(crew: StepCrew, seat: Seat, attempt: int) -> Texts:
-    """Those of an attempt whose text is logged, or has secrets to be hidden."""
-    log, hiding = crew.log_of(seat, attempt), crew.hiding
-    return log, LivePrinted(log, hiding.masker if hiding else None)
+def _kept_text(crew: StepCrew, seat: Seat, attempt: int) -> LivePrinted:
+    """What takes the text that an attempt prints, where it is logged or has secrets to be hidden."""
+    hiding = crew.hiding
+    return LivePrinted(crew.log_of(seat, attempt), hiding.masker if hiding else None)
 
 
 class Call:
@@ -107,7 +103,7 @@ class Call:
         report: Reporting,
         crew: StepCrew,
         context: Context,
-        texts: Texts,
+        printed: Printed,
     ) -> None:
         """Of what came of it, nothing is known."""
         self._leaf = leaf
@@ -116,7 +112,8 @@ class Call:
         self._report = report
         self._crew = crew
         self._context = context
-        self._log, self._printed = texts
+        self._printed = printed
+        self._log = printed.log if isinstance(printed, LivePrinted) else None
         self._items = None if leaf.signature.only_returns else self._made_items()
 
     def drawn(self, arguments: Arguments, situation: Situation) -> Awaitable[Outcome]:

@@ -91,7 +91,7 @@ class LivePrinted(Printed):
 
     def __init__(self, log: StepLog | None, masker: Masker | None) -> None:
         """Nothing was printed yet."""
-        self._log = log
+        self.log = log
         self._mask = masker.stream() if masker else None
         self._live = threading.Lock()
 
@@ -112,8 +112,8 @@ class LivePrinted(Printed):
     def _keep(self, text: str) -> None:
         if text:
             super().add(text)
-            if self._log is not None:
-                self._log.keep_printed(text)
+            if self.log is not None:
+                self.log.keep_printed(text)
 
 
 def _encoded(text: str) -> bytes:
