@@ -4,7 +4,7 @@ from orchestration.calls.computing import computed
 from orchestration.calls.drive import NO_LIMITS, NOT_BEGUN, Drive, Limits
 from orchestration.calls.handing import HandOver, ended_with_thread, in_thread
 from orchestration.calls.naming import is_async, is_async_generator, name_of
-from orchestration.calls.printing import Printed, listening_to_prints, printed_into
+from orchestration.calls.printing import Beside, Printed, listening_to_prints, printed_into
 from orchestration.calls.threads import MAX_THREADS, Ended, Threads, giving_way, refuse_late
 from orchestration.forked import begin_anew_in_children, generation, leave_if_forked, leave_instead_of_waiting
 
@@ -12,6 +12,7 @@ __all__ = [
     "MAX_THREADS",
     "NOT_BEGUN",
     "NO_LIMITS",
+    "Beside",
     "Drive",
     "Ended",
     "HandOver",

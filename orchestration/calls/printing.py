@@ -25,8 +25,12 @@ MAX_PRINTED: Final = 1024 * 1024
 
 
 class Printed:
-    """The text that one call has printed."""
+    """The text that one call has printed, and whatever is to be known to all that it calls: its `situation`.
 
+    Both stand in one context variable, for to set one takes as long as to begin a call.
+    """
+
+    situation: Any = None
     parts: deque[str] | None = None  # of the class, as most calls print nothing
     dropped = 0
     _size = 0
@@ -49,6 +53,15 @@ class Printed:
         return "".join(self.parts or ())
 
 
+class Beside(Printed):
+    """Another situation in the middle of a call, or of none: what is printed goes where it would go without it."""
+
+    def __init__(self, around: Printed | None, situation: Any) -> None:  # noqa: ANN401  # whatever it is
+        """It is `around` that text goes to, None for where it always goes."""
+        self.around = around
+        self.situation = situation
+
+
 printed_into: Final[ContextVar[Printed | None]] = ContextVar("orchestration_printed", default=None)
 """Where what is printed in this context goes; None for where it always goes."""
 
@@ -63,7 +76,9 @@ class _Listening:
     def begin_anew(self) -> None:
         """See `BeginsAnew`: of what is printed in a child, nobody here would hear."""
         self.lock = threading.Lock()
-        printed_into.set(None)
+        here = printed_into.get()
+        if here is not None:
+            printed_into.set(Beside(None, here.situation))
 
 
 _LISTENING: Final = _Listening()
@@ -108,6 +123,8 @@ def _end(stream: Any) -> None:  # noqa: ANN401  # as above
 def _in_front_of(write: Callable[[str], int]) -> Callable[[str], int]:
     def listened(text: str) -> int:
         into = printed_into.get()
+        while isinstance(into, Beside):
+            into = into.around
         if into is None or not isinstance(text, str):
             return write(text)
         into.add(text)

@@ -22,7 +22,7 @@ from orchestration.protocols import Expansion, Reporting
 from orchestration.results import Outcome
 from orchestration.shown import shown
 from orchestration.steps.crew import StepCrew
-from orchestration.steps.current import enter, leave
+from orchestration.steps.current import within
 from orchestration.steps.home import Home
 from orchestration.steps.reading import checked_mapping, seconds
 from orchestration.steps.returns import BadReturn, Return, Returned, bind
@@ -70,14 +70,12 @@ class AgentLeaf:
         secrets = {} if crew.hiding is None else {**crew.hiding.known, **own}
         place = crew.home.place(crew.run_id, {**known, "_texts": {**texts, **more}}, secrets)
         attempts = Crew(crew.run_id, place, {seat.path: assignment}, _nobody, crew.ledger)
-        entered = enter(crew.situation(seat, attempt))  # for agents that are functions
         try:
-            outcome = await attempts.perform(seat.path, attempt, slot, report)
+            with within(crew.situation(seat, attempt)):  # for agents that are functions
+                outcome = await attempts.perform(seat.path, attempt, slot, report)
         except asyncio.CancelledError:
             self._leave(attempts.salvage(seat.path, attempt), seat.path, attempt, attempts, crew)
             raise
-        finally:
-            leave(entered)
         if isinstance(outcome, Expansion):
             told = "a hybrid agent does tasks of a backlog, not steps; make a Parallel or a chain of steps of it"
             return Outcome(failure=Failure.AGENT_MISSING, error=told)

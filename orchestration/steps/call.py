@@ -34,7 +34,6 @@ from orchestration.kinds import Failure
 from orchestration.protocols import Reporting
 from orchestration.results import Outcome
 from orchestration.steps.crew import StepCrew
-from orchestration.steps.current import Situation, enter
 from orchestration.steps.items import Items, ListenerFault
 from orchestration.steps.logs import LivePrinted
 from orchestration.steps.unit import Seat
@@ -66,12 +65,12 @@ def begin(
         crew: knows the run.
         arguments: what it is called with.
     """
-    context, situation = copy_context(), crew.situation(seat, attempt)
-    printed = _kept_text(crew, seat, attempt) if crew.keeps_text else Printed()
+    context, printed = copy_context(), _kept_text(crew, seat, attempt) if crew.keeps_text else Printed()
+    printed.situation = crew.situation(seat, attempt)
     if not leaf.signature.only_returns:
-        return Call(leaf, seat, attempt, report, crew, context, printed).drawn(arguments, situation)
+        return Call(leaf, seat, attempt, report, crew, context, printed).drawn(arguments)
     try:
-        coroutine, waits_for = context.run(_begun, leaf.function, arguments, situation, printed)
+        coroutine, waits_for = context.run(_begun, leaf.function, arguments, printed)
     except StopIteration as stop:
         leave_if_forked(crew.generation)
         value = stop.value
@@ -116,10 +115,10 @@ class Call:
         self._log = printed.log if isinstance(printed, LivePrinted) else None
         self._items = None if leaf.signature.only_returns else self._made_items()
 
-    def drawn(self, arguments: Arguments, situation: Situation) -> Awaitable[Outcome]:
+    def drawn(self, arguments: Arguments) -> Awaitable[Outcome]:
         """Call what may yield, or needs a thread."""
         assert self._items is not None  # noqa: S101  # as it does not only return; this tells the type checker
-        self._context.run(_enter, situation, self._printed)
+        self._context.run(printed_into.set, self._printed)
         return self.driven(self._coroutine(self._items, arguments))
 
     def returned(self, value: Any) -> Outcome | Awaitable[Outcome]:  # noqa: ANN401  # whatever was returned
@@ -253,21 +252,14 @@ class Call:
         return outcome if self._log is None else self._log.noted(outcome)
 
 
-def _enter(situation: Situation, printed: Printed) -> None:
-    """Called in the context of a call, before it; `_begun` does the same."""
-    enter(situation)
-    printed_into.set(printed)
-
-
 def _begun(
-    function: Callable[..., Any], arguments: Arguments, situation: Situation, printed: Printed
+    function: Callable[..., Any], arguments: Arguments, printed: Printed
 ) -> tuple[Coroutine[Any, Any, Any], Any]:
     """An async function that was called, and what it waits for; called in the context of the call.
 
     Raises:
         StopIteration: it has returned already.
     """
-    enter(situation)
     printed_into.set(printed)
     try:
         if arguments is NO_ARGUMENTS:

@@ -1,11 +1,12 @@
 """Which step is running here: known to the function of a step, and to all that it calls, by a context variable."""
 
-from collections.abc import Mapping
-from contextvars import ContextVar
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import field
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Any, TypeAlias
 
+from orchestration.calls import Beside, printed_into
 from orchestration.records import dataclass
 
 
@@ -51,20 +52,22 @@ class Setting:
 Situation: TypeAlias = tuple[Setting, str, int, Mapping[str, str]]
 """What a step is told of when it asks: the setting, its path, the number of its attempt, its secrets."""
 
-_CURRENT: Final[ContextVar[Situation | None]] = ContextVar("orchestration_step", default=None)
-
 
 def current_step() -> CurrentStep | None:
     """The step that the caller is a part of; None outside of steps."""
-    found = _CURRENT.get()
+    here = printed_into.get()
+    found: Situation | None = None if here is None else here.situation
     if found is None:
         return None
     setting, path, attempt, secrets = found
     return CurrentStep(setting.run_id, path, attempt, setting.parameters, setting.directory, secrets, setting.logs)
 
 
-enter = _CURRENT.set
-"""Say which step runs in this context; called inside the context of the step."""
-
-leave = _CURRENT.reset
-"""Take that back, where the context is not the step's own."""
+@contextmanager
+def within(situation: Situation) -> Iterator[None]:
+    """Say which step runs, where nothing that is printed is kept for it."""
+    entered = printed_into.set(Beside(printed_into.get(), situation))
+    try:
+        yield
+    finally:
+        printed_into.reset(entered)
