@@ -176,6 +176,10 @@ class Graph:
                 remaining[i] += max([remaining[j] for j in numbers[first:end]])
         return remaining
 
+    def heaviest(self, weights: Sequence[float]) -> float:
+        """The weight of the heaviest path."""
+        return max(self._remaining(weights), default=0.0)
+
     def critical_path(self, weights: Sequence[float]) -> tuple[list[int], float]:
         """The heaviest path through the graph, as indices from its first task on, and its weight."""
         if not self.ids:

@@ -260,7 +260,7 @@ class Compiler:
             leaf = BackedLeaf(step, function, finder, leaf.signature, fallback=fallback, cache=cache, directory=there)
         if signature is None:
             self._signatures[id(function)] = leaf.signature
-        if step.inputs or step.depends_on:
+        if step.inputs or fallback is not None or not leaf.signature.is_known:
             refuse_what_nobody_takes(step, leaf.signatures)
         return leaf
 

@@ -75,8 +75,8 @@ class Finder:
     def __init__(self, flow: Flow, step: FlowStep) -> None:
         """Nothing is looked for."""
         self.step = step
-        self.direct: tuple[str, ...] = ()
-        if step.depends_on:
+        self.direct: tuple[str, ...] = tuple(step.depends_on)
+        if len(self.direct) > 1:
             place = flow.graph.index.__getitem__
             self.direct = tuple(sorted(dict.fromkeys(step.depends_on), key=place, reverse=True))
         self._flow = flow

@@ -57,7 +57,7 @@ def complete(book: Book, agenda: Agenda, event: TaskCompleted) -> bool:
     needed_by = book.graph.needed_by
     first, end = needed_by.starts[i], needed_by.starts[i + 1]
     if first < end:
-        for j in book.ends.settle(needed_by.numbers[first:end], _SUCCEEDED, 1):
+        for j in book.ends.succeed(needed_by.numbers[first:end]):
             if book.plain[j] and book.ends.verdicts[j] is _START and book.state[j] is _WAITING:
                 agenda.ready.push(j, event.at)  # what `consequences` would come to
             else:

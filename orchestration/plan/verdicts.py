@@ -95,24 +95,41 @@ class Ends:
         Returns:
             The dependants for which it means something else now.
         """
-        is_success = end is _SUCCEEDED
-        ended = self._succeeded if is_success else self._skipped if end is State.SKIPPED else self._unsuccessful
-        still_open, policies, verdicts, changed = self._open, self._policies, self.verdicts, []
+        if end is _SUCCEEDED and by > 0:
+            return self.succeed(dependants)
+        ended = self._unsuccessful
+        if end is _SUCCEEDED:
+            ended = self._succeeded
+        elif end is State.SKIPPED:
+            ended = self._skipped
+        changed: list[int] = []
         for i in dependants:
             ended[i] += by
-            left = still_open[i] = still_open[i] - by
-            if (
-                is_success and by > 0 and policies[i] is _ALL_SUCCEEDED
-            ):  # nearly always: it waits, is blocked, or starts
-                if left or self._unsuccessful[i]:
-                    continue
-                means = _START
-            else:
-                means = verdict(policies[i], left, self._succeeded[i], self._unsuccessful[i], self._skipped[i])
-            if means is not verdicts[i]:
-                verdicts[i] = means
+            self._open[i] -= by
+            self._look_at(i, changed)
+        return changed
+
+    def succeed(self, dependants: Iterable[int]) -> list[int]:
+        """`settle` for one dependency that has succeeded, as nearly all do."""
+        succeeded, still_open, policies = self._succeeded, self._open, self._policies
+        changed: list[int] = []
+        for i in dependants:
+            succeeded[i] += 1
+            left = still_open[i] = still_open[i] - 1
+            if policies[i] is not _ALL_SUCCEEDED:
+                self._look_at(i, changed)
+            elif not (left or self._unsuccessful[i]):  # else it waits on, or is blocked as before
+                self.verdicts[i] = _START
                 changed.append(i)
         return changed
+
+    def _look_at(self, i: int, changed: list[int]) -> None:
+        """See what the ends of a task's dependencies mean for it now; one for which that is new is noted."""
+        counts = self._open[i], self._succeeded[i], self._unsuccessful[i], self._skipped[i]
+        means = verdict(self._policies[i], *counts)
+        if means is not self.verdicts[i]:
+            self.verdicts[i] = means
+            changed.append(i)
 
     def are_open(self, i: int) -> bool:
         """Whether some dependency has not ended."""

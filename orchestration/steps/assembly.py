@@ -46,16 +46,18 @@ class StepRun:
 
     def result(self) -> RunResult:
         """The run as it is at its end; what composites took is what their parts took."""
-        weights = {task_id: self.ledger.seconds_of(task_id) for task_id in self.ledger.listed()}
-        together = None if self.crew.boxes else sum(weights.values())
-        return self.ledger.summary(self._critical(weights), together).with_results_later(_Books(self.ledger))
+        ledger = self.ledger
+        if self.crew.boxes:
+            return ledger.summary(self._critical()).with_results_later(_Books(ledger))
+        seconds = [*map(ledger.seconds_of, ledger.tasks)]
+        return ledger.summary(self.plan.graph.heaviest(seconds), sum(seconds)).with_results_later(_Books(ledger))
 
-    def _critical(self, weights: dict[str, float]) -> float:
-        """The heaviest path through the steps, in seconds; inner boxes first, so that no depth is too deep.
+    def _critical(self) -> float:
+        """The heaviest path through steps of which some are in others, in seconds.
 
-        Args:
-            weights: what each step took; gets what each composite took.
+        Inner boxes come first, so that no depth is too deep.
         """
+        weights = {task_id: self.ledger.seconds_of(task_id) for task_id in self.ledger.listed()}
         graph, boxes = self.plan.graph, [*reversed([*self.crew.boxes.values()]), self.crew.root]
         waits = any(seat.unit.needs for box in boxes for seat in box.seats)
         rank = {graph.ids[i]: rank for rank, i in enumerate(graph.order)} if waits else {}

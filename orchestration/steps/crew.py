@@ -226,8 +226,10 @@ class StepCrew:
         return unit if self._overridden is None else self._overridden(box.path_of(part), unit)
 
     def _seated(self, box: Box, part: Part) -> Node:
-        unit, path = self._unit_of(box, part), box.path_of(part)
-        is_composite = unit.is_composite
+        unit = box.unit.composite.units[part.unit] if self._overridden is None else self._unit_of(box, part)
+        path, needs, is_composite = box.path_of(part), part.needs, unit.is_composite
+        if needs and box.path:
+            needs = tuple([box.path_of_need(need) for need in needs])
         seat = self._make_seat(path, unit, box)
         self._seats[path] = seat
         box.seats.append(seat)
@@ -235,7 +237,7 @@ class StepCrew:
             self._boxes[path] = Box(path, unit, self, box, part)
         return self._make_node(
             id=path,
-            needs=tuple([box.path_of_need(need) for need in part.needs]) if part.needs else (),
+            needs=needs,
             run_when=unit.run_when,
             conditional=unit.condition is not None,
             limits=self._limits_in(box, unit, is_composite=is_composite),
