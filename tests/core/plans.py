@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
+
 from orchestration.errors import IllegalEvent
 from orchestration.events import (
     ConditionDecided,
@@ -43,6 +45,7 @@ from orchestration.plan import (
     Startable,
     State,
     Stop,
+    shortcuts,
 )
 
 RUN = "run"
@@ -121,12 +124,12 @@ class Player:
     def offer(self, event: Event) -> bool:
         """Let an event happen if it is legal; one that is not must leave the plan as it was."""
         before = pickle.dumps(self.plan)
-        try:
-            self.plan.check(event)
-        except IllegalEvent:
-            assert pickle.dumps(self.plan) == before
-            return False
+        refused = _refused(self.plan.check, event)
+        if refused:
+            assert _refused(self.plan.apply, event) == refused
         assert pickle.dumps(self.plan) == before
+        if refused:
+            return False
         self._apply(event)
         return True
 
@@ -252,6 +255,13 @@ class Player:
         said = [event for event in self.events if getattr(event, "task_id", None) == task_id]
         return next(reason for event in reversed(said) if (reason := _reason(event)))
 
+    def replayed_the_long_way(self, limits: Limits | None = None, stopping: str | None = None) -> "Player":
+        """The same as `replayed`, with every event applied as any event is."""
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(shortcuts, "start", _no_shortcut)
+            patch.setattr(shortcuts, "complete", _no_shortcut)
+            return self.replayed(limits, stopping)
+
     def replayed(self, limits: Limits | None = None, stopping: str | None = None) -> "Player":
         """A fresh plan to which the same events happened, by way of their JSON; no event says that a caller stopped."""
         again = Player(self.nodes, limits=limits, conditions=self.conditions, begun=False, joins=self.joins)
@@ -284,6 +294,19 @@ class Player:
             if state in {State.WAITING, State.RETRYING} and task_id not in self.plan.held:
                 self.plan.hold(task_id, "put back")
                 self.plan.release(task_id)
+
+
+def _no_shortcut(*_: object) -> bool:
+    return False
+
+
+def _refused(asked: Callable[[Event], None], event: Event) -> str:
+    """Why an event is refused; empty where it is not."""
+    try:
+        asked(event)
+    except IllegalEvent as refused:
+        return str(refused)
+    return ""
 
 
 def _reason(event: Event) -> str:
