@@ -43,7 +43,7 @@ def complete(book: Book, agenda: Agenda, event: TaskCompleted) -> bool:
     i: Final = book.graph.index.get(event.task_id)
     if i is None or event.seq != book.seq + 1 or event.run_id != book.run_id or book.phase is not _OPEN:
         return False
-    if book.state[i] is not _RUNNING or not book.in_attempt[i] or event.attempt != book.attempts[i]:
+    if book.state[i] is not _RUNNING or event.attempt != book.attempts[i]:
         return False
     book.seq, book.last_at = event.seq, event.at
     book.state[i] = _SUCCEEDED
