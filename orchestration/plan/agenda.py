@@ -29,17 +29,7 @@ _startable = maker(Startable)
 class Agenda:
     """What follows from one book."""
 
-    __slots__ = (
-        "_book",
-        "_failing",
-        "_nodes",
-        "_told",
-        "_unwanted",
-        "held",
-        "ready",
-        "stopping",
-        "suspended",
-    )
+    __slots__ = ("_book", "_failing", "_nodes", "_told", "_unwanted", "held", "ready", "stopping", "suspended")
 
     def __init__(self, book: Book, limits: Limits) -> None:
         """Nothing is held or stopped."""

@@ -35,8 +35,9 @@ class Job:
 
     def __post_init__(self) -> None:
         """See above."""
-        is_watched = self.approve_after or self.account or self.fallback_account or self.budget or self.parent
-        object.__setattr__(self, "ends_plainly", not is_watched)
+        watching = (self.account, self.fallback_account, self.budget, self.parent)
+        is_plain = not self.approve_after and all(one is None for one in watching)
+        object.__setattr__(self, "ends_plainly", is_plain)
 
     def account_of(self, agent: str | None) -> str | None:
         """The account of whoever does an attempt; None is the task's own agent."""
