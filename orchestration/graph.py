@@ -172,7 +172,9 @@ class Graph:
         numbers, starts = self.needed_by.numbers, self.needed_by.starts
         for i in reversed(self.order):
             first, end = starts[i], starts[i + 1]
-            if first < end:
+            if end - first == 1:  # as in a chain
+                remaining[i] += remaining[numbers[first]]
+            elif first < end:
                 remaining[i] += max([remaining[j] for j in numbers[first:end]])
         return remaining
 

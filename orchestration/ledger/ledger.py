@@ -21,19 +21,18 @@ from orchestration.events import (
     RunPaused,
     RunResumed,
     RunStarted,
-    TaskAdopted,
     TaskCompleted,
     TaskEvent,
     TaskExpanded,
     TaskStarted,
 )
-from orchestration.kinds import ExecutionStatus, Failure, RunStatus
+from orchestration.kinds import ExecutionStatus, RunStatus
 from orchestration.ledger.entries import NOTES, Entry
+from orchestration.ledger.telling import adopted_result, failure_of, metadata_of, used_of
 from orchestration.nothing import nothing
-from orchestration.results import ADOPTED_FROM, AttemptRecord, ExecutionResult, Outcome, RunResult, Usage
+from orchestration.results import AttemptRecord, ExecutionResult, Outcome, RunResult
 
-_CANCELLED, _IN_PROGRESS = ExecutionStatus.CANCELLED, ExecutionStatus.IN_PROGRESS
-_SUCCESS = ExecutionStatus.SUCCESS
+_IN_PROGRESS, _SUCCESS = ExecutionStatus.IN_PROGRESS, ExecutionStatus.SUCCESS
 """Bound once: until Python 3.12, finding a member in its class takes longer than all that is done with it here."""
 
 _NO_OUTCOME: Final = Outcome()
@@ -218,11 +217,11 @@ class Ledger:
         """How the task ended, or how far it is."""
         entry = self._entry(task_id) or Entry()
         if entry.adopted is not None and len(entry.attempts) <= entry.history:
-            return _adopted_result(task_id, entry.adopted, entry)
+            return adopted_result(task_id, entry.adopted, entry)
         attempts = entry.attempts
         last = attempts[-1] if len(attempts) > entry.history else None
         outcome = last.outcome if last else _NO_OUTCOME
-        failure, error = _failure(entry, outcome)
+        failure, error = failure_of(entry, outcome)
         return ExecutionResult(
             task_id=task_id,
             agent=entry.agent or self._agents.get(task_id),
@@ -238,7 +237,7 @@ class Ledger:
             exit_code=outcome.exit_code,
             outputs=outcome.outputs,
             checks=outcome.checks,
-            usage=_used(attempts),
+            usage=used_of(attempts),
             session_id=outcome.session_id,
             attempts=attempts,
             log_path=outcome.log_path,
@@ -264,7 +263,7 @@ class Ledger:
 
     def _metadata(self, entry: Entry, outcome: Outcome) -> dict[str, Any]:
         """What is known beside; also what came of the parts of the task, each as a result of its own."""
-        metadata = _metadata(entry, outcome)
+        metadata = metadata_of(entry, outcome)
         if entry.parts and not self._parts_are_results:
             metadata["legs"] = [self.result(part).to_dict() for part in entry.parts]
         return metadata
@@ -275,7 +274,7 @@ class Ledger:
         Args:
             critical_path: given each task's measured seconds in declaration order, the heaviest path's seconds.
         """
-        critical = critical_path(array("d", map(self.seconds_of, self.tasks))) if critical_path else 0.0
+        critical = critical_path(array("d", self.seconds())) if critical_path else 0.0
         return replace(self.summary(critical), results=self.results())
 
     def summary(self, critical_path_seconds: float, step_seconds: float | None = None) -> RunResult:
@@ -313,6 +312,14 @@ class Ledger:
         entry = self._entry(task_id)
         return sum([one.duration_seconds for one in entry.attempts]) if entry else 0
 
+    def seconds(self) -> list[float]:
+        """The same of each task, in their order."""
+        entries = self._entries
+        return [
+            known[1].duration_seconds if type(known := entries.get(task_id)) is tuple else self.seconds_of(task_id)
+            for task_id in self.tasks
+        ]
+
     def listed(self) -> Iterator[str]:
         """The tasks of which the run has results, in order: where parts are results, each task before its parts."""
         return self._with_parts() if self._lists_parts else iter(self.tasks)
@@ -345,55 +352,3 @@ class Ledger:
         entry = self._entry(task_id)
         ended = [a for a in entry.attempts if a.completed_at is not None] if entry else []
         return ended[-1].outcome if ended and ended[-1].outcome.failure else None
-
-
-def _used(attempts: Sequence[AttemptRecord]) -> Usage | None:
-    """What all attempts used together; None where nothing was reported."""
-    if len(attempts) == 1:
-        return attempts[0].outcome.usage
-    used = [attempt.outcome.usage for attempt in attempts if attempt.outcome.usage is not None]
-    return sum(used[1:], used[0]) if used else None
-
-
-def _failure(entry: Entry, outcome: Outcome) -> tuple[Failure | None, str | None]:
-    """The failure of a task, and what is said of it."""
-    if entry.status is _SUCCESS:
-        return None, None
-    if entry.status is _CANCELLED:  # between two attempts, the latest one says nothing of it
-        said = outcome.error if outcome.failure is Failure.CANCELLED else None
-        return Failure.CANCELLED, said or entry.cause or outcome.error
-    return outcome.failure, outcome.error
-
-
-def _metadata(entry: Entry, outcome: Outcome) -> dict[str, Any]:
-    metadata = dict(outcome.metadata)
-    if outcome.output_file:
-        metadata["output_file"] = outcome.output_file
-    if outcome.abandoned:
-        metadata["abandoned"] = True
-    if entry.prompt is not None:
-        metadata["prompt"] = entry.prompt
-    if entry.by:
-        metadata["blocked_by"] = list(entry.by)
-    if entry.given is not None:
-        metadata["input"] = {"action": entry.given.action, "by": entry.given.by, "note": entry.given.note}
-    return metadata
-
-
-def _adopted_result(task_id: str, event: TaskAdopted, entry: Entry) -> ExecutionResult:
-    return ExecutionResult(
-        task_id=task_id,
-        agent=event.agent,
-        status=entry.status,
-        failure=event.failure,
-        reason=entry.reason,
-        completed_at=event.at,
-        output=event.output,
-        error=event.error,
-        exit_code=event.exit_code,
-        log_path=event.log_path,
-        outputs=event.outputs,
-        usage=_used(entry.attempts),
-        attempts=entry.attempts,
-        metadata={ADOPTED_FROM: event.from_run},
-    )

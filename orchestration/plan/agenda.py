@@ -36,8 +36,8 @@ class Agenda:
         remaining = book.graph.longest_remaining([node.weight for node in book.nodes])
         self._book = book
         self._nodes = book.nodes
-        self.ready = Ready(book.nodes, remaining, limits, self._may_start)
         self.held: dict[int, str] = {}
+        self.ready = Ready(book, remaining, limits, self.held, self._is_hindered)
         self.stopping: str | None = None
         self.suspended = False
         self._unwanted: dict[int, None] = {}
@@ -49,7 +49,7 @@ class Agenda:
     def begin(self) -> None:
         """Look at everything anew, because the run started or goes on."""
         self.ready.clear()
-        self.stopping, self.suspended = None, False
+        self.stopping, self.suspended, self.ready.is_careful = None, False, False
         self._unwanted.clear()
         self._failing.clear()
         self._told.clear()
@@ -206,7 +206,7 @@ class Agenda:
     def stop(self, cause: str) -> None:
         """Let nothing new start and end what runs, except tasks that always run."""
         if self.stopping is None:
-            self.stopping = cause
+            self.stopping, self.ready.is_careful = cause, True  # a cause may have no words
             self._unwanted |= dict.fromkeys(i for i, state in enumerate(self._book.state) if state not in FINAL)
 
     def hold(self, i: int, reason: str) -> None:
@@ -244,13 +244,5 @@ class Agenda:
         """Whether `next_startable` would find a task."""
         return self._book.phase is _OPEN and not self.suspended and self.ready.has_room(now)
 
-    def _may_start(self, i: int) -> bool:
-        book = self._book
-        if self.held and i in self.held:
-            return False
-        if (self.stopping is not None or book.cancels) and self.cause_against(i) is not None:  # it may have no words
-            return False
-        state = book.state[i]
-        if state is _WAITING:
-            return book.ends.verdicts[i] is _START if book.plain[i] else book.may_start(i)
-        return state is _RETRYING
+    def _is_hindered(self, i: int) -> bool:
+        return i in self.held or self.cause_against(i) is not None

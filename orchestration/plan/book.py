@@ -7,7 +7,7 @@ tasks, except when a run starts or is resumed.
 """
 
 from array import array
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from enum import Enum
 from typing import Any, Final
@@ -108,7 +108,7 @@ class Book:
         self.attempts = array("i", bytes(4 * size))
         self.uncounted: dict[int, int] = {}
         self.in_attempt = bytearray(size)
-        self.plain = bytearray(map(_is_plain, nodes))
+        self.plain = _are_plain(nodes)
         self.ends = Ends([node.run_when for node in nodes], graph.needs.lengths())
         self.conditions: dict[int, ConditionDecided] = {}
         self.approved: set[int] = set()
@@ -237,7 +237,7 @@ class Book:
         self.left += count
         self.attempts.extend([0] * count)
         self.in_attempt.extend(bytes(count))
-        self.plain.extend(map(_is_plain, self.nodes[first:]))
+        self.plain.extend(_are_plain(self.nodes[first:]))
         self._is_changed.extend(bytes(count))
         self.ends.grow((self.nodes[j].run_when for j in new), (len(self.graph.needs[j]) for j in new))
         self.parts.setdefault(i, []).extend(new)
@@ -342,9 +342,9 @@ class Book:
             self.conditions.pop(j, None)
 
 
-def _is_plain(node: Node) -> bool:
-    """Whether nothing but its dependencies keeps a task from starting."""
-    return not (node.conditional or node.approve or node.external)
+def _are_plain(nodes: Iterable[Node]) -> bytearray:
+    """For each task, whether nothing but its dependencies keeps it from starting."""
+    return bytearray([not (node.conditional or node.approve or node.external) for node in nodes])
 
 
 _UNSUCCESSFUL: Final = frozenset({State.FAILED, State.BLOCKED, State.CANCELLED})

@@ -10,14 +10,19 @@ that came back meanwhile may have two, and the second one to surface finds it no
 """
 
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from heapq import heappop, heappush
 from typing import Final
 
+from orchestration.plan.book import Book
 from orchestration.plan.lanes import Either, Lanes
 from orchestration.plan.limits import Limits
-from orchestration.plan.nodes import Node
+from orchestration.plan.states import State
+from orchestration.plan.verdicts import Verdict
+
+_WAITING, _RETRYING, _START = State.WAITING, State.RETRYING, Verdict.START
+"""Bound once: until Python 3.12, finding a member in its class takes longer than all that is done with it here."""
 
 _OUT, _QUEUED, _HANDED_OUT = range(3)
 
@@ -29,15 +34,18 @@ class Ready:
     """The lanes of tasks by their place in the order, and a heap of times that tasks wait for.
 
     Attributes:
+        is_careful: whether somebody wants nothing more to start, so that each task is asked about.
         since: since when each task has been able to start; a time to come where it waits for that.
         elsewhere: the limits that a task uses which somebody else does than its own agent.
     """
 
     __slots__ = (
+        "_book",
         "_due",
+        "_held",
+        "_is_hindered",
         "_lanes",
         "_limits",
-        "_may_start",
         "_nodes",
         "_order",
         "_part_at",
@@ -46,18 +54,31 @@ class Ready:
         "_times",
         "_where",
         "elsewhere",
+        "is_careful",
         "since",
     )
 
     def __init__(
-        self, nodes: Sequence[Node], remaining: Sequence[float], limits: Limits, may_start: Callable[[int], bool]
+        self,
+        book: Book,
+        remaining: Sequence[float],
+        limits: Limits,
+        held: Mapping[int, str],
+        is_hindered: Callable[[int], bool],
     ) -> None:
-        """`remaining` is each task's longest remaining path; `limits` and `may_start` are consulted at every `pop`."""
+        """`remaining` is each task's longest remaining path; the others are consulted at every `pop`.
+
+        `is_hindered` is asked about a task that could start where tasks are held, or cancelled, or `is_careful`.
+        """
+        nodes = book.nodes
         order = sorted(range(len(nodes)), key=remaining.__getitem__, reverse=True)
         order.sort(key=[node.rank for node in nodes].__getitem__)  # both sorts keep the order of equals
         self._nodes = nodes
         self._limits = limits
-        self._may_start = may_start
+        self._book = book
+        self._held = held
+        self._is_hindered = is_hindered
+        self.is_careful = False
         self._order = array("i", order)
         self._place = array("q", order)
         for place, i in enumerate(order):
@@ -172,7 +193,12 @@ class Ready:
             i = self._order[place >> _PARTS]
         if self._where[i] != _QUEUED:
             return None
-        if not self._may_start(i):
+        book = self._book
+        if book.state[i] is _WAITING:
+            may_start = book.ends.verdicts[i] is _START if book.plain[i] else book.may_start(i)
+        else:
+            may_start = book.state[i] is _RETRYING
+        if not may_start or ((self.is_careful or self._held or book.cancels) and self._is_hindered(i)):
             self._where[i] = _OUT
             return None
         return i

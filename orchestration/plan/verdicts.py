@@ -60,7 +60,8 @@ def verdict(  # noqa: PLR0911  # one return for each line of the table
     return Verdict.WAIT if still_open else Verdict.START
 
 
-_ALL_SUCCEEDED, _SUCCEEDED, _START = RunWhen.ALL_SUCCEEDED, State.SUCCEEDED, Verdict.START
+_ALL_SUCCEEDED, _SUCCEEDED = RunWhen.ALL_SUCCEEDED, State.SUCCEEDED
+_WAIT, _START = Verdict.WAIT, Verdict.START
 """Bound once: until Python 3.12, finding a member in its class takes longer than all that is done with it here."""
 
 
@@ -78,7 +79,10 @@ class Ends:
         self._policies = list(policies)
         self._open = array("i", needs)
         self._succeeded, self._unsuccessful, self._skipped = (array("i", bytes(4 * len(self._open))) for _ in range(3))
-        self.verdicts = [verdict(policy, n, 0, 0, 0) for policy, n in zip(self._policies, self._open, strict=True)]
+        self.verdicts = [
+            (_WAIT if n else _START) if policy is _ALL_SUCCEEDED else verdict(policy, n, 0, 0, 0)
+            for policy, n in zip(self._policies, self._open, strict=True)
+        ]
 
     def grow(self, policies: Iterable[RunWhen], needs: Iterable[int]) -> None:
         """Count for more tasks, whose dependencies have not ended."""

@@ -49,7 +49,7 @@ class StepRun:
         ledger = self.ledger
         if self.crew.boxes:
             return ledger.summary(self._critical()).with_results_later(_Books(ledger))
-        seconds = [*map(ledger.seconds_of, ledger.tasks)]
+        seconds = ledger.seconds()
         return ledger.summary(self.plan.graph.heaviest(seconds), sum(seconds)).with_results_later(_Books(ledger))
 
     def _critical(self) -> float:
