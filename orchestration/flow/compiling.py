@@ -213,7 +213,8 @@ class Compiler:
         self._signatures = {}  # by identity: what the flow's steps call is there as long as this lasts
         root = Unit(flow.name, self._graph(flow, ()))
         fail_fast = flow.on_error == "fail_fast"
-        return Program(flow.name, "flow", root, check_inputs, fail_fast=fail_fast, graph=flow.graph)
+        graph = flow.graph if flow.is_as_written else None
+        return Program(flow.name, "flow", root, check_inputs, fail_fast=fail_fast, graph=graph)
 
     def _graph(self, flow: Flow, around: tuple[Flow, ...]) -> Graph:
         if any(flow is one for one in around) or len(around) > MAX_DEPTH:

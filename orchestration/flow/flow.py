@@ -43,6 +43,7 @@ class Flow:
             _check_step(step)
         if on_error not in ON_ERROR:
             raise UsageError(f"flow {name}: on_error is {on_error!r:.40}; it is one of {', '.join(ON_ERROR)}")
+        self._waits = self._written_waits()
         self.graph = Graph.build((step.id, step.depends_on) for step in self.steps)
         self.upstream = Upstream(self.graph)
         self._check_branches()
@@ -61,6 +62,14 @@ class Flow:
         ]
         if problems:
             raise GraphError(problems[0].message, hint=problems[0].hint, problems=problems)
+
+    def _written_waits(self) -> list[Sequence[str] | str]:
+        return [step.depends_on for step in self.steps]
+
+    @property
+    def is_as_written(self) -> bool:
+        """Whether all steps still wait for what they waited for when this was made, as `graph` has it."""
+        return self._waits == self._written_waits()
 
     def __repr__(self) -> str:
         """Name and number of steps."""

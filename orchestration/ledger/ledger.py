@@ -81,11 +81,11 @@ class Ledger:
         elif type(event) is TaskStarted:
             self.start(event)
         else:
-            self._last = event.at
             if isinstance(event, TaskEvent):
                 self._note(event.task_id, event)
             else:
-                self._apply_run(event)
+                self._apply_run(event)  # which needs to know of the last one before it
+            self._last = event.at
 
     def start(self, event: TaskStarted) -> None:
         """`apply` for one of the two events that nearly all are."""

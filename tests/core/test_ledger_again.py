@@ -6,8 +6,10 @@ import pytest
 
 from orchestration.events import (
     RetryScheduled,
+    RunResumed,
     TaskBlocked,
     TaskCancelled,
+    TaskCompleted,
     TaskError,
     TaskInputGiven,
     TaskSkipped,
@@ -69,3 +71,17 @@ def test_what_cancelled_a_task_between_two_attempts_is_said() -> None:
     fed.happen(TaskCancelled, task_id="a", reason="stopped", cause="timeout")
     result = fed.ledger.result("a")
     assert (result.status, result.failure, result.error) == (ExecutionStatus.CANCELLED, Failure.CANCELLED, "timeout")
+
+
+# -- runs that went on ----------------------------------------------------------------------------------------------
+
+
+def test_the_time_between_two_lives_of_a_run_is_not_counted() -> None:
+    fed = Fed("a", of="batch")
+    fed.happen(TaskStarted, task_id="a", attempt=1)
+    before = fed.ledger.wall_seconds
+    fed.wait(3600)
+    fed.happen(RunResumed)
+    assert fed.ledger.wall_seconds == before > 0
+    fed.happen(TaskCompleted, task_id="a", attempt=1)
+    assert fed.ledger.wall_seconds == before + 1

@@ -27,12 +27,17 @@ class Fed:
     def __init__(self, *tasks: str, of: str = "pipeline") -> None:
         self.ledger = Ledger()
         self.seq = 0
+        self.waited = timedelta()
         self.happen(RunStarted, tasks=tasks, kind=of)
 
     def happen(self, kind: type[Event], /, **fields: Any) -> None:  # noqa: ANN401  # the event's own fields
         self.seq += 1
-        at = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=self.seq)
+        at = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=self.seq) + self.waited
         self.ledger.apply(kind(run_id="run", seq=self.seq, at=at, **fields))
+
+    def wait(self, seconds: float) -> None:
+        """Let the next event happen so much later; each is a second after the one before it."""
+        self.waited += timedelta(seconds=seconds)
 
     def expand(self, task_id: str, *parts: str, first: bool = True) -> None:
         if first:

@@ -192,3 +192,13 @@ def test_among_steps_that_could_start_the_longest_way_and_then_the_declaration_d
     assert [one.task_id for one in run.results] == ["l0", "l1", "l2", "c0", "c1", "c2", "c3"]
     moments = [one.started_at for one in run.results[3:]]
     assert all(before < after for before, after in pairwise(moments) if before and after)
+
+
+def test_a_step_that_was_given_another_dependency_after_the_flow_was_made_waits_for_it() -> None:
+    diary = Diary()
+    steps = [FlowStep("a", diary.step("a", 1)), FlowStep("b", diary.step("b", 1)), FlowStep("c", diary.step("c", 1))]
+    flow = Flow("f", steps)
+    assert play(flow).wall_seconds == pytest.approx(1)
+    steps[2].depends_on = ("b",)
+    assert play(flow).wall_seconds == pytest.approx(2)
+    assert diary.of("began")[3:] == ["b", "a", "c"]
