@@ -268,13 +268,16 @@ class Scheduler:
         slots = self._slots
         if slots.wake() or self._finished or slots.closing:
             return
+        held = slots.held_first
+        if not slots.may_begin and held is None:
+            return
         if not self.plan.could_start(self.recorder.now() if now is None else now):
             self._alarm.set()
             if slots.any_held:  # whoever is held does not look whether this was all
                 self._notice_the_end()
         elif slots.may_begin:
             slots.begin()
-        elif (held := slots.held_first) is not None:
+        elif held is not None:
             slots.let_go(held)
 
     # -- budgets ------------------------------------------------------------------------------------------------
