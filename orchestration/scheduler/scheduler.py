@@ -205,15 +205,14 @@ class Scheduler:
 
     def _pull(self, number: int) -> Startable | None:
         """Take the next task and record its start; None when there is nothing to do now."""
-        recorder = self.recorder
         self.settler.settle()
-        now = recorder.now()
+        now = self.recorder.now()
         start = self.plan.next_startable(now)
         if start is None:
             self._notice_the_end()
             return None
         agent = start.agent or self._jobs.get(start.task_id, NO_JOB).agent
-        recorder.emit_start(start, agent, number, now)
+        self.recorder.emit_start(start, agent, number, now)
         self._attempting.running += 1
         if self.plan.has_waiting and self._slots.may_help:
             self._have_others_work(now)
