@@ -231,7 +231,7 @@ class Compiler:
         units = {
             step.id: self._unit(step, finders[step.id], deciders.get(step.id, _NOBODY), inside) for step in flow.steps
         }
-        order = tuple(flow.graph.ids[i] for i in flow.graph.order)
+        order = tuple(map(flow.graph.ids.__getitem__, flow.graph.order))
         return Graph(units, finders, order, flow.on_error == "fail_fast")
 
     def _unit(self, step: FlowStep, finder: Finder, deciders: Sequence[Finder], around: tuple[Flow, ...]) -> Unit:
@@ -287,6 +287,8 @@ def check_inputs(root: Unit, inputs: Collection[str]) -> None:
     problems: list[CannotBind] = []
     for unit in root.composite.units.values():
         if unit.needs or not isinstance(unit.work, FlowLeaf):
+            continue
+        if unit.work.takes_nothing:
             continue
         for signature in unit.work.signatures:
             if signature.parameters:

@@ -23,16 +23,19 @@ class FlowLeaf(FunctionLeaf):
         signature: the function's parameters.
     """
 
-    __slots__ = ("finder",)
+    __slots__ = ("finder", "takes_nothing")
 
     passes_all_on = True
 
     def __init__(
         self, step: FlowStep, function: Callable[..., Any], finder: Finder, signature: Signature | None = None
     ) -> None:
-        end = step.stream_end_type
-        super().__init__(function, step.read_returns, end_type=end, limits=step.limits, signature=signature)
+        end, signature = step.stream_end_type, signature or Signature(function)
+        FunctionLeaf.__init__(self, function, step.read_returns, end_type=end, limits=step.limits, signature=signature)
         self.finder = finder
+        self.takes_nothing = signature.takes_nothing
+
+        """Whether it calls nothing that has parameters."""
 
     @property
     def signatures(self) -> tuple[Signature, ...]:
