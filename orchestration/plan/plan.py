@@ -32,13 +32,17 @@ from orchestration.events import (
 )
 from orchestration.graph import Graph
 from orchestration.kinds import RunStatus
-from orchestration.plan import shortcuts
 from orchestration.plan.agenda import Agenda
 from orchestration.plan.book import Book, Phase
 from orchestration.plan.limits import Limits
 from orchestration.plan.nodes import Consequence, Node, Startable
 from orchestration.plan.rules import legal_move, refuse_illegal
 from orchestration.plan.states import FINAL, State
+from orchestration.plan.verdicts import Verdict
+
+_WAITING, _RUNNING, _SUCCEEDED = State.WAITING, State.RUNNING, State.SUCCEEDED
+_OPEN, _START = Phase.OPEN, Verdict.START
+"""Bound once: until Python 3.12, finding a member in its class takes longer than all that is done with it here."""
 
 
 class Plan:
@@ -92,22 +96,60 @@ class Plan:
         elif type(event) is TaskStarted:
             self.start(event)
         elif isinstance(event, TaskEvent):
-            self._apply_task(event)
+            self.apply_the_long_way(event)
         else:
             self.check(event)
             self._apply_run(event)
 
     def start(self, event: TaskStarted) -> None:
-        """`apply` for one of the two events that nearly all are."""
-        if not shortcuts.start(self._book, self._agenda, event):
-            self._apply_task(event)
+        """`apply` for one of the two events that nearly all are: at one stroke, where only dependencies kept the task.
+
+        This and `complete` do what the long way does for any event. Where something may be special, or the event may
+        not be legal, that decides and tells.
+        """
+        book = self._book
+        i = book.graph.index.get(event.task_id)
+        if i is None or event.seq != book.seq + 1 or event.run_id != book.run_id or book.phase is not _OPEN:
+            return self.apply_the_long_way(event)
+        if book.state[i] is not _WAITING or book.ends.verdicts[i] is not _START or not book.plain[i]:
+            return self.apply_the_long_way(event)
+        if event.attempt != book.attempts[i] + 1 or book.stop_cause is not None or book.cancels:
+            return self.apply_the_long_way(event)
+        book.seq, book.last_at = event.seq, event.at
+        book.state[i] = _RUNNING
+        book.attempts[i] = event.attempt
+        book.in_attempt[i] = True
+        if book.due:
+            book.due.pop(i, None)
+        self._agenda.ready.start(i, event.agent)
+        return None
 
     def complete(self, event: TaskCompleted) -> None:
-        """`apply` for the other one."""
-        if not shortcuts.complete(self._book, self._agenda, event):
-            self._apply_task(event)
+        """`apply` for the other one, the good end of an attempt that runs."""
+        book, agenda = self._book, self._agenda
+        i = book.graph.index.get(event.task_id)
+        if i is None or event.seq != book.seq + 1 or event.run_id != book.run_id or book.phase is not _OPEN:
+            return self.apply_the_long_way(event)
+        if book.state[i] is not _RUNNING or event.attempt != book.attempts[i]:
+            return self.apply_the_long_way(event)
+        book.seq, book.last_at = event.seq, event.at
+        book.state[i] = _SUCCEEDED
+        book.in_attempt[i] = False
+        agenda.ready.end(i)
+        if book.parent or book.cancels or book.due or agenda.held or agenda.stopping is not None:
+            book.settle(i, _SUCCEEDED, 1)
+            agenda.held.pop(i, None)
+            return None
+        book.left -= 1
+        needed_by = book.graph.needed_by
+        first, end = needed_by.starts[i], needed_by.starts[i + 1]
+        if first < end:
+            for j in book.ends.succeed(needed_by.numbers[first:end]):
+                agenda.welcome(j, event.at)
+        return None
 
-    def _apply_task(self, event: TaskEvent) -> None:
+    def apply_the_long_way(self, event: TaskEvent) -> None:
+        """`apply` for any event about a task."""
         book = self._book
         i, before, after = legal_move(book, event)
         book.record_task(i, before, after, event)

@@ -45,7 +45,6 @@ from orchestration.plan import (
     Startable,
     State,
     Stop,
-    shortcuts,
 )
 
 RUN = "run"
@@ -258,8 +257,8 @@ class Player:
     def replayed_the_long_way(self, limits: Limits | None = None, stopping: str | None = None) -> "Player":
         """The same as `replayed`, with every event applied as any event is."""
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(shortcuts, "start", _no_shortcut)
-            patch.setattr(shortcuts, "complete", _no_shortcut)
+            patch.setattr(Plan, "start", Plan.apply_the_long_way)
+            patch.setattr(Plan, "complete", Plan.apply_the_long_way)
             return self.replayed(limits, stopping)
 
     def replayed(self, limits: Limits | None = None, stopping: str | None = None) -> "Player":
@@ -294,10 +293,6 @@ class Player:
             if state in {State.WAITING, State.RETRYING} and task_id not in self.plan.held:
                 self.plan.hold(task_id, "put back")
                 self.plan.release(task_id)
-
-
-def _no_shortcut(*_: object) -> bool:
-    return False
 
 
 def _refused(asked: Callable[[Event], None], event: Event) -> str:
