@@ -30,8 +30,12 @@ class FlowLeaf(FunctionLeaf):
     def __init__(
         self, step: FlowStep, function: Callable[..., Any], finder: Finder, signature: Signature | None = None
     ) -> None:
-        end, signature = step.stream_end_type, signature or Signature(function)
-        FunctionLeaf.__init__(self, function, step.read_returns, end_type=end, limits=step.limits, signature=signature)
+        # what `FunctionLeaf` would do with the same: to call it takes as long as all of this, for each step
+        self.function = function
+        self.returns = step.read_returns
+        self.signature = signature = signature or Signature(function)
+        self.end_type = step.stream_end_type
+        self.limits = step.limits
         self.finder = finder
         self.takes_nothing = signature.takes_nothing
 

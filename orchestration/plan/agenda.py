@@ -9,8 +9,6 @@ of failures at once. A task that `always` runs is spared, and begins when those 
 for have ended, however. What comes back while the run is being stopped (a retry, an answer) is cancelled too.
 """
 
-from datetime import datetime
-
 from orchestration.events import TaskEvent, TaskStarted
 from orchestration.kinds import RunWhen
 from orchestration.plan.book import Book, Phase
@@ -85,14 +83,6 @@ class Agenda:
         return before is _RUNNING
 
     # -- consequences -------------------------------------------------------------------------------------------
-
-    def welcome(self, i: int, since: datetime) -> None:
-        """Queue a task that could start since then, which was not so before; look at it later where it is special."""
-        book = self._book
-        if book.plain[i] and book.ends.verdicts[i] is _START and book.state[i] is _WAITING:
-            self.ready.push(i, since)
-        else:
-            book.mark_changed(i)
 
     def consequences(self) -> list[Consequence]:
         """What is to be recorded or ended because of what happened, no task twice."""

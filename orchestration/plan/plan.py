@@ -145,7 +145,10 @@ class Plan:
         first, end = needed_by.starts[i], needed_by.starts[i + 1]
         if first < end:
             for j in book.ends.succeed(needed_by.numbers[first:end]):
-                agenda.welcome(j, event.at)
+                if book.plain[j] and book.ends.verdicts[j] is _START and book.state[j] is _WAITING:
+                    agenda.ready.push(j, event.at)  # what `consequences` would come to
+                else:
+                    book.mark_changed(j)
         return None
 
     def apply_the_long_way(self, event: TaskEvent) -> None:
