@@ -21,6 +21,9 @@ class FlowLeaf(FunctionLeaf):
         function: what is called.
         finder: finds its arguments.
         signature: the function's parameters.
+
+    Attributes:
+        takes_nothing: whether nothing that it may call has parameters.
     """
 
     __slots__ = ("finder", "takes_nothing")
@@ -38,8 +41,6 @@ class FlowLeaf(FunctionLeaf):
         self.limits = step.limits
         self.finder = finder
         self.takes_nothing = signature.takes_nothing
-
-        """Whether it calls nothing that has parameters."""
 
     @property
     def signatures(self) -> tuple[Signature, ...]:
