@@ -74,20 +74,25 @@ class Lanes:
     Args:
         limits: which are full or paused.
         wanted: asked for the task at each place before it is chosen.
+
+    Attributes:
+        front: the lanes that may have room; where none stand here or elsewhere, no task waits.
+        waiting: those that wait for room in a limit, or for the end of a pause.
+        unlimited: the places of tasks without limits.
     """
 
     __slots__ = (
         "_asked",
-        "_front",
         "_lanes",
         "_limits",
         "_made",
         "_mailbox",
         "_pauses_seen",
         "_recheck_at",
-        "_unlimited",
-        "_waiting",
         "_wanted",
+        "front",
+        "unlimited",
+        "waiting",
     )
 
     def __init__(self, limits: Limits, wanted: Wanted) -> None:
@@ -101,17 +106,17 @@ class Lanes:
 
     def clear(self) -> None:
         """Forget all tasks."""
-        self._unlimited: list[int] = []
+        self.unlimited: list[int] = []
         self._lanes: dict[Key, _Lane] = {}
-        self._front: list[tuple[int, int, _Lane]] = []
-        self._waiting: dict[str, list[tuple[int, int, _Lane]]] = {}
+        self.front: list[tuple[int, int, _Lane]] = []
+        self.waiting: dict[str, list[tuple[int, int, _Lane]]] = {}
         self._pauses_seen = self._limits.pauses_changed
         self._recheck_at = float("inf")
 
     def add(self, key: Key, place: int) -> None:
         """Queue a task."""
         if not key:
-            heappush(self._unlimited, place)
+            heappush(self.unlimited, place)
             return
         lane = self._lanes.get(key)
         if lane is None:
@@ -121,7 +126,7 @@ class Lanes:
         heappush(places, place)
         if places[0] == place:
             if lane.queue is _FRONT:
-                heappush(self._front, (place, lane.number, lane))
+                heappush(self.front, (place, lane.number, lane))
             else:
                 self._stand(lane)
 
@@ -136,7 +141,7 @@ class Lanes:
             return None
         lane, i, agent, names = first
         if lane is None:
-            heappop(self._unlimited)
+            heappop(self.unlimited)
             return i, None, ()
         heappop(lane.places)
         self._limits.take(names)
@@ -152,7 +157,7 @@ class Lanes:
 
         There is just one lane, or one in front of all, and nothing speaks against its tasks but its limits.
         """
-        front, free = self._front, self._unlimited
+        front, free = self.front, self.unlimited
         if len(front) != 1 or free:
             while free and not self._lanes:  # most runs have no limits
                 i = self._wanted(heappop(free))
@@ -178,26 +183,21 @@ class Lanes:
 
     def has_room(self, now: float) -> bool:
         """Whether a task could be taken now."""
-        return self.has_waiting and self._first(now) is not None
-
-    @property
-    def has_waiting(self) -> bool:
-        """Whether any task may wait; one that went elsewhere counts until somebody looks."""
-        return bool(self._front or self._unlimited or self._waiting)
+        return self._first(now) is not None
 
     # -- the front ----------------------------------------------------------------------------------------------
 
     def _first(self, now: float) -> tuple[_Lane | None, int, str | None, tuple[str, ...]] | None:
         """The task that has room and comes before all others, its lane, None for the unlimited, and how it is done."""
-        free, unlimited = self._unlimited, None
+        free, unlimited = self.unlimited, None
         while free and (unlimited := self._wanted(free[0])) is None:
             heappop(free)
         if self._lanes:
             self._call(now)
-        while self._front and not (free and free[0] < self._front[0][0]):
-            place, _, lane = self._front[0]
+        while self.front and not (free and free[0] < self.front[0][0]):
+            place, _, lane = self.front[0]
             if lane.queue is not _FRONT or not lane.places or lane.places[0] != place:
-                heappop(self._front)
+                heappop(self.front)
             elif (i := self._surface(lane)) is not None and lane.places[0] == place:
                 found = self._room(lane, now)
                 if not isinstance(found, _NoRoom):
@@ -240,13 +240,13 @@ class Lanes:
         """Put the lane in its queue by the place of its first task."""
         entry = (lane.places[0], lane.number, lane)
         if lane.queue is _FRONT:
-            heappush(self._front, entry)
+            heappush(self.front, entry)
         else:
-            heappush(self._waiting.setdefault(lane.queue, []), entry)
+            heappush(self.waiting.setdefault(lane.queue, []), entry)
 
     def _wait(self, lane: _Lane, for_what: _NoRoom) -> None:
         """Have the foremost lane wait."""
-        heappop(self._front)
+        heappop(self.front)
         lane.queue = for_what.queue
         self._recheck_at = min(self._recheck_at, for_what.until)
         self._stand(lane)
@@ -270,7 +270,7 @@ class Lanes:
         """Call to the front whoever may have room now."""
         if self._recheck_at <= now or self._pauses_seen != self._limits.pauses_changed:
             self._pauses_seen, self._recheck_at = self._limits.pauses_changed, float("inf")
-            self._waiting.clear()
+            self.waiting.clear()
             for lane in self._lanes.values():
                 if lane.queue is not _FRONT:
                     lane.queue = _FRONT
@@ -283,7 +283,7 @@ class Lanes:
 
     def _call_next(self, name: str) -> None:
         """Call the first lane that waits for the limit, if that has room."""
-        waiting = self._waiting.get(name)
+        waiting = self.waiting.get(name)
         if waiting is None:
             return
         has_room = self._limits.full((name,)) is None
@@ -299,15 +299,15 @@ class Lanes:
                 lane.queue, lane.called_from = _FRONT, name
                 self._stand(lane)
                 return
-        del self._waiting[name]
+        del self.waiting[name]
 
     # -- looking ------------------------------------------------------------------------------------------------
 
     def has_any(self) -> bool:
         """Whether some task could start, were there room; not one whose account is not waited for."""
-        while self._unlimited and self._wanted(self._unlimited[0]) is None:
-            heappop(self._unlimited)
-        if self._unlimited:
+        while self.unlimited and self._wanted(self.unlimited[0]) is None:
+            heappop(self.unlimited)
+        if self.unlimited:
             return True
         given_up = self._limits.is_given_up
         lanes = tuple(self._lanes.values())

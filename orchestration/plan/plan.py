@@ -54,9 +54,12 @@ class Plan:
         limits: shared with other plans of this process, or its own.
         graph: the nodes' graph, if the caller has it already; it grows with the plan.
         expand: the nodes of the parts that an event tells of; without it, parts are plain.
+
+    Attributes:
+        book: what has happened, to be looked at; only events change it.
     """
 
-    __slots__ = ("_agenda", "_book", "_expand", "graph", "limits", "nodes", "run_id")
+    __slots__ = ("_agenda", "_expand", "book", "graph", "limits", "nodes", "run_id")
 
     def __init__(
         self,
@@ -72,8 +75,8 @@ class Plan:
         self.graph = graph or Graph.build((node.id, node.needs) for node in nodes)
         self.limits = limits or Limits()
         self._expand = expand or _plain_parts
-        self._book = Book(run_id, self.nodes, self.graph)
-        self._agenda = Agenda(self._book, self.limits)
+        self.book = Book(run_id, self.nodes, self.graph)
+        self._agenda = Agenda(self.book, self.limits)
 
     # -- events -------------------------------------------------------------------------------------------------
 
@@ -83,7 +86,7 @@ class Plan:
         Raises:
             IllegalEvent: says which rule it breaks; the plan is as it was.
         """
-        refuse_illegal(self._book, event)
+        refuse_illegal(self.book, event)
 
     def apply(self, event: Event) -> None:
         """Let an event happen; after a passed check this cannot fail.
@@ -107,7 +110,7 @@ class Plan:
         This and `complete` do what the long way does for any event. Where something may be special, or the event may
         not be legal, that decides and tells.
         """
-        book = self._book
+        book = self.book
         i = book.graph.index.get(event.task_id)
         if i is None or event.seq != book.seq + 1 or event.run_id != book.run_id or book.phase is not _OPEN:
             return self.apply_the_long_way(event)
@@ -126,7 +129,7 @@ class Plan:
 
     def complete(self, event: TaskCompleted) -> None:
         """`apply` for the other one, the good end of an attempt that runs."""
-        book, agenda = self._book, self._agenda
+        book, agenda = self.book, self._agenda
         i = book.graph.index.get(event.task_id)
         if i is None or event.seq != book.seq + 1 or event.run_id != book.run_id or book.phase is not _OPEN:
             return self.apply_the_long_way(event)
@@ -153,7 +156,7 @@ class Plan:
 
     def apply_the_long_way(self, event: TaskEvent) -> None:
         """`apply` for any event about a task."""
-        book = self._book
+        book = self.book
         i, before, after = legal_move(book, event)
         book.record_task(i, before, after, event)
         self._agenda.follow(i, before, after, event)
@@ -163,7 +166,7 @@ class Plan:
             self._agenda.stop(book.stop_cause)
 
     def _apply_run(self, event: Event) -> None:
-        book = self._book
+        book = self.book
         book.record_run(event)
         if isinstance(event, AccountPaused) and event.until is not None:
             self.limits.pause(f"account {event.account}", event.until.timestamp(), exhausted=event.exhausted)
@@ -179,7 +182,7 @@ class Plan:
         self.nodes.extend(new)
         self.graph.grow([(node.id, node.needs) for node in new])
         self._agenda.ready.grow(i, len(new))
-        self._book.grow(i, len(new))
+        self.book.grow(i, len(new))
 
     def consequences(self) -> list[Consequence]:
         """What is to be done because of what happened; to be asked again after the answers were applied."""
@@ -258,26 +261,26 @@ class Plan:
     @property
     def phase(self) -> Phase:
         """How far the run as a whole is."""
-        return self._book.phase
+        return self.book.phase
 
     @property
     def seq(self) -> int:
         """The number of the last event."""
-        return self._book.seq
+        return self.book.seq
 
     @property
     def fail_fast(self) -> bool:
         """Whether the first failure stops the run."""
-        return self._book.fail_fast
+        return self.book.fail_fast
 
     @property
     def is_over(self) -> bool:
         """Whether every task of the run is in a final state."""
-        return self._book.left == 0
+        return self.book.left == 0
 
     def final_status(self) -> RunStatus:
         """What the run came to, once it is over."""
-        book, nodes = self._book, self.nodes
+        book, nodes = self.book, self.nodes
         if not book.faulted and self.count(State.SUCCEEDED) == len(nodes):  # nearly always
             return RunStatus.SUCCESS
         own = {
@@ -285,9 +288,9 @@ class Plan:
             for i, state in enumerate(book.state)
             if not nodes[i].external and i not in book.parent
         }
-        if self._book.faulted:
+        if self.book.faulted:
             return RunStatus.FAILED
-        if self.stopping is not None and self._book.stop_cause is None and State.CANCELLED in own:
+        if self.stopping is not None and self.book.stop_cause is None and State.CANCELLED in own:
             return RunStatus.CANCELLED
         if own & {State.FAILED, State.BLOCKED}:
             return RunStatus.FAILED
@@ -295,25 +298,25 @@ class Plan:
 
     def count(self, state: State) -> int:
         """How many tasks are in the state, those outside the selection included."""
-        return self._book.state.count(state)
+        return self.book.state.count(state)
 
     def is_part(self, task_id: str) -> bool:
         """Whether the task came in as a part of another one."""
-        return self.graph.index[task_id] in self._book.parent
+        return self.graph.index[task_id] in self.book.parent
 
     def parts_of(self, task_id: str) -> list[str]:
         """The parts of an expanded task, those of earlier attempts too."""
-        return [self.graph.ids[i] for i in self._book.parts.get(self.graph.index[task_id], ())]
+        return [self.graph.ids[i] for i in self.book.parts.get(self.graph.index[task_id], ())]
 
     def all_within(self, task_id: str) -> list[str]:
         """The task, its parts, and theirs."""
         i = self.graph.index[task_id]
-        return [self.graph.ids[j] for j in (i, *self._book.below(i))]
+        return [self.graph.ids[j] for j in (i, *self.book.below(i))]
 
     def tasks_in(self, *states: State) -> Iterator[str]:
         """The run's own tasks in these states, in declaration order; a walk over all tasks, unless there are none."""
-        left = sum(map(self._book.state.count, set(states)))
-        for i, state in enumerate(self._book.state):
+        left = sum(map(self.book.state.count, set(states)))
+        for i, state in enumerate(self.book.state):
             if not left:
                 return
             if state in states:
@@ -325,23 +328,23 @@ class Plan:
 
     def state_of(self, task_id: str) -> State:
         """The task's state; KeyError for an unknown id."""
-        return self._book.state[self.graph.index[task_id]]
+        return self.book.state[self.graph.index[task_id]]
 
     def attempts_of(self, task_id: str) -> int:
         """How many attempts have begun."""
-        return self._book.attempts[self.graph.index[task_id]]
+        return self.book.attempts[self.graph.index[task_id]]
 
     def tries_of(self, task_id: str) -> int:
         """How many attempts count against the task's `retry.max`: those since it was last reopened."""
-        return self._book.tries(self.graph.index[task_id])
+        return self.book.tries(self.graph.index[task_id])
 
     def attempt_of(self, task_id: str) -> int | None:
         """The number of the attempt that has begun and not ended, None when there is none."""
-        return self._book.open_attempt(self.graph.index[task_id])
+        return self.book.open_attempt(self.graph.index[task_id])
 
     def explain(self, task_id: str) -> str:
         """Why a task that has not ended does not go on, as the end of a sentence; empty where nothing keeps it."""
-        i, book = self.graph.index[task_id], self._book
+        i, book = self.graph.index[task_id], self.book
         state, node = book.state[i], self.nodes[i]
         if state in FINAL or state is State.RUNNING or self._agenda.ready.is_handed_out(i):
             return ""
@@ -361,7 +364,7 @@ class Plan:
         return self._explain_limits(node)
 
     def _explain_limits(self, node: Node) -> str:
-        now = self._book.last_at.timestamp() if self._book.last_at else 0.0
+        now = self.book.last_at.timestamp() if self.book.last_at else 0.0
         until = self.limits.paused_until(node.limits, now)
         if until is not None:
             moment = datetime.fromtimestamp(until, UTC).isoformat(timespec="seconds")

@@ -220,8 +220,9 @@ class Ready:
 
     @property
     def has_waiting(self) -> bool:
-        """Whether any task may be queued, or wait for a time."""
-        return bool(self._times) or self._lanes.has_waiting
+        """Whether any task may be queued, or wait for a time; one that went elsewhere counts until somebody looks."""
+        lanes = self._lanes
+        return bool(self._times or lanes.front or lanes.unlimited or lanes.waiting)
 
     @property
     def waits_for_times(self) -> bool:

@@ -64,7 +64,7 @@ class Recorder:
     def emit_start(self, start: Startable, agent: str | None, slot: int, now: float) -> None:
         """Let an attempt begin `now`: `emit` for one of the two events that nearly all events are."""
         plan, ledger, task_id, at = self.plan, self.ledger, start.task_id, datetime.fromtimestamp(now, UTC)
-        seq, queued_at = plan.seq + 1, start.since or ledger.started_at
+        seq, queued_at = plan.book.seq + 1, start.since or ledger.started_at
         event = self._make_start(plan.run_id, seq, at, task_id, start.attempt, agent, slot, queued_at)
         plan.start(event)
         ledger.start(event)
@@ -73,7 +73,7 @@ class Recorder:
     def emit_success(self, start: Startable, agent: str | None, seconds: float, outcome: Outcome) -> None:
         """Let an attempt end well: `emit` for the other one."""
         plan, task_id, at = self.plan, start.task_id, datetime.fromtimestamp(self._epoch + self._time(), UTC)
-        seq = plan.seq + 1
+        seq = plan.book.seq + 1
         event = self._make_success(plan.run_id, seq, at, task_id, start.attempt, agent, seconds, outcome)
         plan.complete(event)
         self.ledger.complete(event)
