@@ -53,7 +53,6 @@ class BackedLeaf(FlowLeaf):
         self._cache = cache
         self._directory = directory
         self._stand_in = None if fallback is None else FlowLeaf(step, fallback, finder)
-        self.takes_nothing = self.takes_nothing and (self._stand_in is None or self._stand_in.takes_nothing)
 
     @property
     def signatures(self) -> tuple[Signature, ...]:

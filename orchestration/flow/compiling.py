@@ -29,15 +29,14 @@ from orchestration.steps.checking import refuse
 from orchestration.steps.composites import RAISED
 from orchestration.steps.ends import failure_of
 from orchestration.steps.program import Program
-from orchestration.steps.returns import Return, Serializer
+from orchestration.steps.returns import Serializer, serializers_of
 from orchestration.steps.unit import Part, Seat, Turn, Unit
 from orchestration.steps.wanting import names_asked, words_of
 
 _WORD: Final = re.compile(r"[^\W\d]\w*")
 """What may be a name in a condition in words."""
 
-_NOBODY: Final[Sequence[Finder]] = ()
-_NOTHING: Final[Mapping[str, Serializer]] = MappingProxyType({})
+_NO_SERIALIZERS: Final[Mapping[str, Serializer]] = MappingProxyType({})
 
 MAX_DEPTH: Final = 50
 """Flows inside of flows; deeper ones are a mistake."""
@@ -228,9 +227,7 @@ class Compiler:
             for other in step.chooses if step.branches else ():
                 deciders.setdefault(other, []).append(finders[step.id])
         inside = (*around, flow)
-        units = {
-            step.id: self._unit(step, finders[step.id], deciders.get(step.id, _NOBODY), inside) for step in flow.steps
-        }
+        units = {step.id: self._unit(step, finders[step.id], deciders.get(step.id, ()), inside) for step in flow.steps}
         order = tuple(map(flow.graph.ids.__getitem__, flow.graph.order))
         return Graph(units, finders, order, flow.on_error == "fail_fast")
 
@@ -247,7 +244,7 @@ class Compiler:
             on_crash=step.read_on_crash,
             binds=tuple([one.name for one in returns]) if returns else (),
             around=step.around,
-            serializers=serializers_of(returns) if returns else _NOTHING,
+            serializers=serializers_of(returns) if returns else _NO_SERIALIZERS,
         )
 
     def _leaf(self, step: FlowStep, finder: Finder) -> FlowLeaf:
@@ -273,11 +270,6 @@ class Compiler:
         return function
 
 
-def serializers_of(returns: Iterable[Return]) -> Mapping[str, Serializer]:
-    """What keeps the values of some names."""
-    return {one.name: one.serializer for one in returns if one.serializer is not None}
-
-
 def check_inputs(root: Unit, inputs: Collection[str]) -> None:
     """Refuse first steps for whose parameters nothing is given; what others are given is known only later.
 
@@ -287,8 +279,6 @@ def check_inputs(root: Unit, inputs: Collection[str]) -> None:
     problems: list[CannotBind] = []
     for unit in root.composite.units.values():
         if unit.needs or not isinstance(unit.work, FlowLeaf):
-            continue
-        if unit.work.takes_nothing:
             continue
         for signature in unit.work.signatures:
             if signature.parameters:

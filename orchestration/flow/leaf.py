@@ -21,26 +21,18 @@ class FlowLeaf(FunctionLeaf):
         function: what is called.
         finder: finds its arguments.
         signature: the function's parameters.
-
-    Attributes:
-        takes_nothing: whether nothing that it may call has parameters.
     """
 
-    __slots__ = ("finder", "takes_nothing")
+    __slots__ = ("finder",)
 
     passes_all_on = True
 
     def __init__(
         self, step: FlowStep, function: Callable[..., Any], finder: Finder, signature: Signature | None = None
     ) -> None:
-        # what `FunctionLeaf` would do with the same: to call it takes as long as all of this, for each step
-        self.function = function
-        self.returns = step.read_returns
-        self.signature = signature = signature or Signature(function)
-        self.end_type = step.stream_end_type
-        self.limits = step.limits
+        end = step.stream_end_type
+        super().__init__(function, step.read_returns, end_type=end, limits=step.limits, signature=signature)
         self.finder = finder
-        self.takes_nothing = signature.takes_nothing
 
     @property
     def signatures(self) -> tuple[Signature, ...]:

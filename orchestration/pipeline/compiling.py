@@ -21,6 +21,7 @@ from orchestration.steps import composites as does
 from orchestration.steps.checking import check_names
 from orchestration.steps.program import Program
 from orchestration.steps.reading import checked_name
+from orchestration.steps.returns import serializers_of
 from orchestration.steps.unit import Seat, Unit
 
 if TYPE_CHECKING:
@@ -124,7 +125,7 @@ class Compiler:
             retry=step.read_retry,
             on_crash=OnCrash(step.on_crash),
             binds=tuple(one.name for one in leaf.returns),
-            serializers={one.name: one.serializer for one in leaf.returns if one.serializer is not None},
+            serializers=serializers_of(leaf.returns),
             around=getattr(step, "around", None),
         )
 

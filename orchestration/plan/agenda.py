@@ -22,8 +22,9 @@ from orchestration.records import maker
 _WAITING, _RUNNING, _RETRYING, _EXPANDED = State.WAITING, State.RUNNING, State.RETRYING, State.EXPANDED
 _WAIT, _START, _SKIP, _BLOCK = Verdict
 _OPEN, _PAUSED = Phase.OPEN, Phase.PAUSED
-_startable = maker(Startable)
 """Bound once: until Python 3.12, finding a member in its class takes longer than all that is done with it here."""
+
+_startable = maker(Startable)
 
 
 class Agenda:
@@ -92,13 +93,8 @@ class Agenda:
             return found
         phase = book.phase
         if phase is _OPEN or phase is _PAUSED:
-            states, verdicts, plain = book.state, book.ends.verdicts, book.plain
-            nothing_special = not (self.held or book.cancels or self.stopping is not None)
             for i in book.take_changed():
-                if nothing_special and states[i] is _WAITING and verdicts[i] is _START and plain[i]:
-                    self.ready.push(i, book.last_at)  # nearly always: what `_examine` would come to
-                else:
-                    self._examine(i, found)
+                self._examine(i, found)
             if self._failing and not found:
                 failing, self._failing = self._failing, {}
                 found += [Join(self._nodes[i].id) for i in failing if self._book.state[i] is State.EXPANDED]
@@ -108,9 +104,17 @@ class Agenda:
                     self._dismiss(i, found)
         return found
 
+    @property
+    def _hinders_any(self) -> bool:
+        """Whether any task may be kept by more than its dependencies, its condition and whoever is asked for it."""
+        return bool(self.held or self._book.cancels) or self.stopping is not None
+
     def _examine(self, i: int, found: list[Consequence]) -> None:
         book = self._book
         state, node = book.state[i], self._nodes[i]
+        if state is _WAITING and book.plain[i] and book.ends.verdicts[i] is _START and not self._hinders_any:
+            self.ready.push(i, book.last_at)  # nearly always
+            return
         if state in FINAL or node.external:
             return
         if state is State.EXPANDED:

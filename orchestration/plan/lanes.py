@@ -122,13 +122,9 @@ class Lanes:
         if lane is None:
             self._made += 1
             lane = self._lanes[key] = _Lane(key, [], number=self._made)
-        places = lane.places
-        heappush(places, place)
-        if places[0] == place:
-            if lane.queue is _FRONT:
-                heappush(self.front, (place, lane.number, lane))
-            else:
-                self._stand(lane)
+        heappush(lane.places, place)
+        if lane.places[0] == place:
+            self._stand(lane)
 
     def take(self, now: float) -> tuple[int, str | None, tuple[str, ...]] | None:
         """Take the first task that has room.
@@ -155,7 +151,7 @@ class Lanes:
     def take_at_once(self) -> int | None:
         """The task that `take` would take, in fewer steps; None where that has to be asked.
 
-        There is just one lane, or one in front of all, and nothing speaks against its tasks but its limits.
+        For runs without limits, and where only one lane stands in front, whose tasks nothing keeps but its limits.
         """
         front, free = self.front, self.unlimited
         if len(front) != 1 or free:

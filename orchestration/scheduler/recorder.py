@@ -56,7 +56,7 @@ class Recorder:
             IllegalEvent: it cannot happen now; nothing has changed.
         """
         plan = self.plan
-        event = kind(run_id=plan.run_id, seq=plan.seq + 1, at=self.at(), **fields)
+        event = kind(run_id=plan.run_id, seq=plan.book.seq + 1, at=self.at(), **fields)
         plan.apply(event)
         self.ledger.apply(event)
         self._commits.batch.append(event)

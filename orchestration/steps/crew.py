@@ -226,8 +226,8 @@ class StepCrew:
         return unit if self._overridden is None else self._overridden(box.path_of(part), unit)
 
     def _seated(self, box: Box, part: Part) -> Node:
-        unit = box.unit.composite.units[part.unit] if self._overridden is None else self._unit_of(box, part)
-        path, needs, is_composite = box.path_of(part), part.needs, unit.is_composite
+        unit, path, needs = self._unit_of(box, part), box.path_of(part), part.needs
+        is_composite = unit.is_composite
         if needs and box.path:
             needs = tuple([box.path_of_need(need) for need in needs])
         seat = self._make_seat(path, unit, box)
@@ -269,10 +269,10 @@ class StepCrew:
 
     def situation(self, seat: Seat, attempt: int) -> Situation:
         """What the function of a step is told of when it asks."""
-        path, setting = seat.path, self._setting or self._set()
+        path, setting = seat.path, self._setting or self._made_setting()
         return setting, path, attempt, self.given_to(path).secrets if self.given else _NO_SECRETS
 
-    def _set(self) -> Setting:
+    def _made_setting(self) -> Setting:
         setting = self._setting = Setting(self.run_id, self.parameters, self.home.directory, self.home.state)
         return setting
 

@@ -186,6 +186,11 @@ def kept_as(serializer: Serializer | None, value: Any) -> Any:  # noqa: ANN401  
     return as_json(value)
 
 
+def serializers_of(returns: Iterable[Return]) -> dict[str, Serializer]:
+    """What keeps the values of those that have one, by name."""
+    return {one.name: one.serializer for one in returns if one.serializer is not None}
+
+
 def _serialized(serializer: Serializer, value: Any) -> dict[str, str]:  # noqa: ANN401  # any object
     data = serializer.dumps(value)
     if isinstance(data, str):
